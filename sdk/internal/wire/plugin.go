@@ -1,0 +1,108 @@
+// Package wire is both ends of the conversation between a host and a plugin:
+// the protocol's messages, the frame codec that never copies a body, and what
+// go-plugin needs to introduce the two to each other. It is the only place,
+// beside package remote, that knows gRPC and go-plugin.
+//
+// The protocol itself is described in proto/penstock/plugin/v1/plugin.proto.
+package wire
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Protocol is the generation of the wire: it changes only when old and new
+// cannot talk at all. Everything smaller is a feature.
+const Protocol = 1
+
+// PluginName is the name under which the service is dispensed.
+const PluginName = "penstock"
+
+// LivenessFD is the descriptor of the pipe whose other end the host holds: it
+// reads end of file when the host is gone, however it went.
+const LivenessFD = 3
+
+// LivenessEnv is set to "1" in a plugin's environment when LivenessFD is there.
+const LivenessEnv = "PENSTOCK_LIVENESS"
+
+// Handshake is a courtesy to people who run a plugin by hand, not a safeguard.
+func Handshake() plugin.HandshakeConfig {
+	return plugin.HandshakeConfig{
+		ProtocolVersion:  Protocol,
+		MagicCookieKey:   "PENSTOCK_PLUGIN",
+		MagicCookieValue: "9c1f0d6e-penstock",
+	}
+}
+
+// Sizes of windows and buffers, the same on both sides. A window holds several
+// frames, so that a sender does not wait for a round trip; it is also what one
+// stream may park in a host's memory.
+const (
+	streamWindow = 4 << 20
+	connWindow   = 16 << 20
+	socketBuffer = 256 << 10
+)
+
+// ServerOptions are the plugin's side of the connection's settings.
+func ServerOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(MaxMessage),
+		grpc.MaxSendMsgSize(MaxMessage),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connWindow),
+		grpc.ReadBufferSize(socketBuffer),
+		grpc.WriteBufferSize(socketBuffer),
+		grpc.ForceServerCodecV2(Codec()),
+		grpc.WaitForHandlers(true),
+		grpc.ChainUnaryInterceptor(recoverUnary),
+	}
+}
+
+// DialOptions are the host's side of the connection's settings.
+func DialOptions() []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithDefaultCallOptions(
+			grpc.MaxCallRecvMsgSize(MaxMessage),
+			grpc.MaxCallSendMsgSize(MaxMessage),
+			grpc.ForceCodecV2(Codec()),
+		),
+		grpc.WithStaticStreamWindowSize(streamWindow),
+		grpc.WithStaticConnWindowSize(connWindow),
+		grpc.WithReadBufferSize(socketBuffer),
+		grpc.WithWriteBufferSize(socketBuffer),
+	}
+}
+
+// recoverUnary turns a panic in Describe or Configure into an error that
+// carries its stack, so that the host can show it and the plugin lives on.
+func recoverUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (res any, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = status.Error(codes.Internal, fmt.Sprintf("panic: %v\n%s", cause, debug.Stack()))
+		}
+	}()
+	return next(ctx, req)
+}
+
+// Adapter introduces a Service to go-plugin. On the host's side Service is nil.
+type Adapter struct {
+	plugin.NetRPCUnsupportedPlugin
+	Service Service
+}
+
+// GRPCServer registers the plugin's end.
+func (a *Adapter) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
+	s.RegisterService(&serviceDesc, a.Service)
+	return nil
+}
+
+// GRPCClient returns the host's end, a Client.
+func (a *Adapter) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
+	return NewClient(conn), nil
+}

@@ -1,0 +1,115 @@
+package wire
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
+)
+
+// Service is what a plugin answers. Calls may come concurrently; each process
+// has a stream of its own.
+type Service interface {
+	Describe(ctx context.Context, req *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error)
+	Configure(ctx context.Context, req *pluginv1.ConfigureRequest) (*pluginv1.ConfigureResponse, error)
+	// Process lives as long as the stream; ctx ends with it.
+	Process(ctx context.Context, stream Stream) error
+}
+
+// Stream is one end of a process's conversation. One goroutine may send while
+// another receives; neither may be called by two at once.
+type Stream interface {
+	// Send blocks while the other side does not read. The frame stays the
+	// caller's.
+	Send(f *Frame) error
+	// Recv blocks for the next frame, which becomes the caller's to free.
+	// io.EOF: the other side has closed the stream.
+	Recv() (*Frame, error)
+}
+
+const serviceName = "penstock.plugin.v1.Plugin"
+
+// serviceDesc is written by hand because Process streams Frames instead of
+// generated messages.
+var serviceDesc = grpc.ServiceDesc{
+	ServiceName: serviceName,
+	HandlerType: (*Service)(nil),
+	Methods: []grpc.MethodDesc{
+		{MethodName: "Describe", Handler: unary(serviceName+"/Describe", Service.Describe)},
+		{MethodName: "Configure", Handler: unary(serviceName+"/Configure", Service.Configure)},
+	},
+	Streams: []grpc.StreamDesc{{
+		StreamName:    "Process",
+		Handler:       handleProcess,
+		ServerStreams: true,
+		ClientStreams: true,
+	}},
+	Metadata: "penstock/plugin/v1/plugin.proto",
+}
+
+// unary adapts a method of Service to gRPC.
+func unary[Req, Res any](method string, call func(Service, context.Context, *Req) (*Res, error)) grpc.MethodHandler {
+	return func(srv any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
+		req := new(Req)
+		if err := decode(req); err != nil {
+			return nil, err
+		}
+		if intercept == nil {
+			return call(srv.(Service), ctx, req)
+		}
+		info := &grpc.UnaryServerInfo{Server: srv, FullMethod: "/" + method}
+		return intercept(ctx, req, info, func(ctx context.Context, req any) (any, error) {
+			return call(srv.(Service), ctx, req.(*Req))
+		})
+	}
+}
+
+func handleProcess(srv any, stream grpc.ServerStream) error {
+	return srv.(Service).Process(stream.Context(), end{stream})
+}
+
+// messageStream is what a client's and a server's stream have in common.
+type messageStream interface {
+	SendMsg(m any) error
+	RecvMsg(m any) error
+}
+
+type end struct{ messages messageStream }
+
+func (e end) Send(f *Frame) error { return e.messages.SendMsg(f) }
+
+func (e end) Recv() (*Frame, error) {
+	f := new(Frame)
+	if err := e.messages.RecvMsg(f); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Client is the host's end of Service.
+type Client struct{ conn grpc.ClientConnInterface }
+
+// NewClient returns the host's end of the plugin behind conn.
+func NewClient(conn grpc.ClientConnInterface) Client { return Client{conn} }
+
+// Describe asks what the plugin offers.
+func (c Client) Describe(ctx context.Context, req *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
+	res := new(pluginv1.DescribeResponse)
+	return res, c.conn.Invoke(ctx, "/"+serviceName+"/Describe", req, res)
+}
+
+// Configure checks settings without starting anything.
+func (c Client) Configure(ctx context.Context, req *pluginv1.ConfigureRequest) (*pluginv1.ConfigureResponse, error) {
+	res := new(pluginv1.ConfigureResponse)
+	return res, c.conn.Invoke(ctx, "/"+serviceName+"/Configure", req, res)
+}
+
+// Process opens a stream that lives until ctx ends or the plugin closes it.
+func (c Client) Process(ctx context.Context) (Stream, error) {
+	stream, err := c.conn.NewStream(ctx, &serviceDesc.Streams[0], "/"+serviceName+"/Process")
+	if err != nil {
+		return nil, err
+	}
+	return end{stream}, nil
+}
