@@ -10,11 +10,14 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
 
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 )
 
 // Protocol is the generation of the wire: it changes only when old and new
@@ -49,7 +52,9 @@ const (
 	socketBuffer = 256 << 10
 )
 
-// ServerOptions are the plugin's side of the connection's settings.
+// ServerOptions are the plugin's side of the connection's settings. They do not
+// make the server wait for its handlers: go-plugin stops the server from within
+// a handler, which would wait for itself. Adapter.Wait is for that.
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(MaxMessage),
@@ -59,7 +64,6 @@ func ServerOptions() []grpc.ServerOption {
 		grpc.ReadBufferSize(socketBuffer),
 		grpc.WriteBufferSize(socketBuffer),
 		grpc.ForceServerCodecV2(Codec()),
-		grpc.WaitForHandlers(true),
 		grpc.ChainUnaryInterceptor(recoverUnary),
 	}
 }
@@ -80,29 +84,71 @@ func DialOptions() []grpc.DialOption {
 }
 
 // recoverUnary turns a panic in Describe or Configure into an error that
-// carries its stack, so that the host can show it and the plugin lives on.
+// carries its stack as a Failed detail, so that the host can show it and the
+// plugin lives on.
 func recoverUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (res any, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = status.Error(codes.Internal, fmt.Sprintf("panic: %v\n%s", cause, debug.Stack()))
+			err = failed(fmt.Sprintf("panic: %v", cause), string(debug.Stack()))
 		}
 	}()
 	return next(ctx, req)
+}
+
+// failed is the error of a call that panicked.
+func failed(message, stack string) error {
+	st := status.New(codes.Internal, message)
+	detailed, err := st.WithDetails(&pluginv1.Failed{Class: pluginv1.Class_CLASS_STOP, Message: message, Stack: stack})
+	if err != nil {
+		return st.Err()
+	}
+	return detailed.Err()
 }
 
 // Adapter introduces a Service to go-plugin. On the host's side Service is nil.
 type Adapter struct {
 	plugin.NetRPCUnsupportedPlugin
 	Service Service
+
+	processes sync.WaitGroup // the Process calls under way
 }
 
 // GRPCServer registers the plugin's end.
 func (a *Adapter) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
-	s.RegisterService(&serviceDesc, a.Service)
+	s.RegisterService(&serviceDesc, counted{a.Service, &a.processes})
 	return nil
 }
 
 // GRPCClient returns the host's end, a Client.
 func (a *Adapter) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
 	return NewClient(conn), nil
+}
+
+// Wait blocks until every Process call has returned, or until ctx ends. A
+// plugin calls it when go-plugin's Serve has returned: by then the contexts of
+// all calls have ended, but nothing has waited for what they still do.
+func (a *Adapter) Wait(ctx context.Context) error {
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		a.processes.Wait()
+	}()
+	select {
+	case <-returned:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for processes to end: %w", context.Cause(ctx))
+	}
+}
+
+// counted counts the Process calls of a service.
+type counted struct {
+	Service
+	processes *sync.WaitGroup
+}
+
+func (c counted) Process(ctx context.Context, stream Stream) error {
+	c.processes.Add(1)
+	defer c.processes.Done()
+	return c.Service.Process(ctx, stream)
 }

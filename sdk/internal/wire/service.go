@@ -28,6 +28,18 @@ type Stream interface {
 	Recv() (*Frame, error)
 }
 
+// ClientStream is the host's end of a Stream.
+type ClientStream interface {
+	Stream
+	// CloseSend tells the plugin that nothing more will come. It must not be
+	// called while Send is.
+	CloseSend() error
+}
+
+// maxAnswer bounds the answer to Describe and Configure. What a plugin says
+// about itself is small; a host must not be made to unpack more.
+const maxAnswer = 16 << 20
+
 const serviceName = "penstock.plugin.v1.Plugin"
 
 // serviceDesc is written by hand because Process streams Frames instead of
@@ -87,6 +99,13 @@ func (e end) Recv() (*Frame, error) {
 	return f, nil
 }
 
+type clientEnd struct {
+	end
+	stream grpc.ClientStream
+}
+
+func (c clientEnd) CloseSend() error { return c.stream.CloseSend() }
+
 // Client is the host's end of Service.
 type Client struct{ conn grpc.ClientConnInterface }
 
@@ -96,20 +115,20 @@ func NewClient(conn grpc.ClientConnInterface) Client { return Client{conn} }
 // Describe asks what the plugin offers.
 func (c Client) Describe(ctx context.Context, req *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
 	res := new(pluginv1.DescribeResponse)
-	return res, c.conn.Invoke(ctx, "/"+serviceName+"/Describe", req, res)
+	return res, c.conn.Invoke(ctx, "/"+serviceName+"/Describe", req, res, grpc.MaxCallRecvMsgSize(maxAnswer))
 }
 
 // Configure checks settings without starting anything.
 func (c Client) Configure(ctx context.Context, req *pluginv1.ConfigureRequest) (*pluginv1.ConfigureResponse, error) {
 	res := new(pluginv1.ConfigureResponse)
-	return res, c.conn.Invoke(ctx, "/"+serviceName+"/Configure", req, res)
+	return res, c.conn.Invoke(ctx, "/"+serviceName+"/Configure", req, res, grpc.MaxCallRecvMsgSize(maxAnswer))
 }
 
 // Process opens a stream that lives until ctx ends or the plugin closes it.
-func (c Client) Process(ctx context.Context) (Stream, error) {
+func (c Client) Process(ctx context.Context) (ClientStream, error) {
 	stream, err := c.conn.NewStream(ctx, &serviceDesc.Streams[0], "/"+serviceName+"/Process")
 	if err != nil {
 		return nil, err
 	}
-	return end{stream}, nil
+	return clientEnd{end{stream}, stream}, nil
 }

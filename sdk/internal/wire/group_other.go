@@ -1,0 +1,6 @@
+//go:build !unix
+
+package wire
+
+// killGroup does nothing where there are no process groups.
+func killGroup() {}
