@@ -47,6 +47,9 @@ func Start(ctx context.Context, cfg Config) (*Chain, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := probe(ctx, cfg); err != nil {
+		return nil, err
+	}
 	c, blocks, err := assemble(cfg)
 	if err != nil {
 		return nil, err
@@ -55,8 +58,9 @@ func Start(ctx context.Context, cfg Config) (*Chain, error) {
 		c.abandon()
 		return nil, err
 	}
+	// A node that does not start closes its database, after which the rest of it cannot be stopped in order: it
+	// would end the process. Some idle goroutines are left behind.
 	if err := c.stack.Start(); err != nil {
-		c.abandon()
 		return nil, fmt.Errorf("serve the chain: %w", err)
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -163,8 +167,10 @@ func (c *Chain) abandon() {
 	if err := c.backend.TxPool().Close(); err != nil {
 		c.log.Debug("close the pool of a chain that did not start", "error", err)
 	}
+	c.backend.BlobCache().Stop()
+	c.backend.Downloader().Terminate()
 	c.backend.BlockChain().Stop()
-	if err := c.stack.Close(); err != nil && !errors.Is(err, node.ErrNodeStopped) {
+	if err := c.stack.Close(); err != nil {
 		c.log.Debug("close the node of a chain that did not start", "error", err)
 	}
 }

@@ -1,10 +1,13 @@
 package chain
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/big"
+	"net"
 	"path/filepath"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
@@ -42,6 +45,20 @@ func newNode(cfg Config, genesis *core.Genesis) (*node.Node, *eth.Ethereum, erro
 	stack.RegisterAPIs([]rpc.API{{Namespace: "eth", Service: filters.NewFilterAPI(filter)}})
 	backend.SetSynced() // there is nobody to synchronise with
 	return stack, backend, nil
+}
+
+// probe finds out early, and with nothing to clean up, whether a port is taken.
+func probe(ctx context.Context, cfg Config) error {
+	for _, address := range slices.Compact([]string{cfg.HTTP, cfg.WS}) {
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		if err != nil {
+			return fmt.Errorf("serve the chain: %w", err)
+		}
+		if err := listener.Close(); err != nil {
+			return fmt.Errorf("free %s again: %w", address, err)
+		}
+	}
+	return nil
 }
 
 func nodeConfig(cfg Config) (*node.Config, error) {
