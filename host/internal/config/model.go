@@ -1,0 +1,127 @@
+package config
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/penstock-io/penstock/host/internal/registry"
+)
+
+// Model is what the files of a project say, checked against a registry. Its
+// order is that of the files; instances of for_each stand in the order of
+// their keys.
+type Model struct {
+	Networks  []*Network
+	Pipelines []*Pipeline
+	Plugins   map[string]*Plugin
+	Host      Host
+}
+
+// Network is a chain and the ways to reach it.
+type Network struct {
+	Name      string
+	ChainID   uint64
+	Layer     registry.Layer
+	Endpoints []Endpoint
+	Finality  string // "finalized", "safe" or a number of confirmations
+	Range     Range
+}
+
+// Endpoint is one node of a network.
+type Endpoint struct {
+	Name string
+	URL  string
+	Rate string // requests per time, such as 25/s; "" is unlimited
+}
+
+// Pipeline is a set of steps that work on one network.
+type Pipeline struct {
+	Name       string // with the key after a dot if Key is set
+	Key        string // the key of for_each
+	Network    *Network
+	From       uint64 // first block, inclusive
+	FromLatest bool   // begin at the head of the chain instead
+	To         *uint64
+	PathType   registry.PathType // Backtest if To is set
+	Epoch      *Epoch
+	Steps      []*Step
+	Range      Range
+}
+
+// Epoch cuts a chain into block ranges of one size, each released when the
+// head is Offset blocks past its end.
+type Epoch struct {
+	Size, Offset uint64
+}
+
+// Step is what becomes a process.
+type Step struct {
+	Kind     registry.ProcessType
+	Register string
+	Name     string // unique in its pipeline; with the key after a dot if Key is set
+	Key      string // the key of for_each
+	Inputs   []Input
+	Policy   *Policy // set for aggregators only
+	After    string  // "final": take nothing that can be undone
+	Settings json.RawMessage
+	// Places says where each of the plugin's own attributes and blocks stands.
+	Places map[string]Range
+	Range  Range
+	// Implied steps stand in no file: a register that a step depends on was
+	// added with its defaults. Range is then that of the step which needs it.
+	Implied bool
+	// Broken steps have a mistake that was reported. What is missing in one
+	// is not worth a second report.
+	Broken bool
+}
+
+// Input is one edge into a step.
+type Input struct {
+	Port  string
+	From  *Step
+	Range Range // the reference
+}
+
+// Policy says how an aggregator joins its inputs.
+type Policy struct {
+	Kind    string        // "block", "epoch" or "trigger"
+	On      string        // the port that triggers
+	Bucket  string        // "all" rows since the last tuple, or the "latest" one
+	Require bool          // no tuple while a port has nothing
+	Max     uint64        // rows that a bucket holds; 0 is the engine's default
+	Timeout time.Duration // how long a tuple waits for a slow port; 0 is for ever
+	Range   Range
+}
+
+// Plugin says how one plugin differs from the defaults.
+type Plugin struct {
+	Name   string
+	Path   string            // the binary; "" is found by name in the plugin directory
+	Env    map[string]string // all that the process finds in its environment
+	Limits Limits
+	Dev    bool // may run although it is not locked
+	Range  Range
+}
+
+// Limits bound what a plugin's process may use. 0 is no limit.
+type Limits struct {
+	Memory    uint64 // bytes
+	OpenFiles uint64
+	CPU       float64 // processors
+}
+
+// Host holds the settings of the host itself. A zero value was not set.
+type Host struct {
+	DataDir      string
+	PluginDir    string
+	DrainTimeout time.Duration
+	StartTimeout time.Duration
+	Restart      Restart
+}
+
+// Restart is the budget of a process that keeps failing: Max restarts within
+// the time Within.
+type Restart struct {
+	Max    uint64
+	Within time.Duration
+}

@@ -1,0 +1,123 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/penstock-io/penstock/host/internal/registry"
+)
+
+// settings evaluates a plugin's own attributes and blocks, which is everything
+// in a body but others. What is not set is left out.
+func (e *evaluator) settings(body *hclsyntax.Body, want registry.Settings, what string, others []string) (map[string]json.RawMessage, bool) {
+	before := e.errs
+	s := shape{what: what, others: others}
+	for _, attribute := range want.Attributes {
+		s.attributes = append(s.attributes, attribute.Name)
+		if attribute.Required {
+			s.required = append(s.required, attribute.Name)
+		}
+	}
+	for _, block := range want.Blocks {
+		if block.Many {
+			s.blocks = append(s.blocks, block.Name)
+		} else {
+			s.single = append(s.single, block.Name)
+		}
+	}
+	e.shape(body, s)
+	values := make(map[string]json.RawMessage)
+	for _, attribute := range want.Attributes {
+		if value, set := e.setting(body, attribute, what); set {
+			values[attribute.Name] = value
+		}
+	}
+	for _, block := range want.Blocks {
+		if value, set := e.settingBlock(body, block, what); set {
+			values[block.Name] = value
+		}
+	}
+	return values, e.errs == before
+}
+
+// setting is the value of one attribute, and whether it is set and right.
+func (e *evaluator) setting(body *hclsyntax.Body, want registry.Attribute, what string) (json.RawMessage, bool) {
+	attr := body.Attributes[want.Name]
+	if attr == nil {
+		return nil, false
+	}
+	at := attr.Expr.Range()
+	constraint, err := parseType(want.Type)
+	if err != nil {
+		e.errorf(&at, "Plugin mistake", "%s says that %s has the type %q: %v. This is for the author of the plugin to mend.", capital(what), want.Name, want.Type, err)
+		return nil, false
+	}
+	evaluate := e.nullable
+	if want.Required {
+		evaluate = e.value
+	}
+	value, ok := evaluate(attr.Expr, constraint, want.Name)
+	if !ok || value.IsNull() {
+		return nil, false
+	}
+	value, _ = value.UnmarkDeep()
+	text, err := ctyjson.Marshal(value, value.Type())
+	if err != nil {
+		e.errorf(&at, "Wrong value", "%s: %v.", want.Name, err)
+		return nil, false
+	}
+	return text, true
+}
+
+// settingBlock is the value of one kind of block: an object, or a list of them
+// if there may be many.
+func (e *evaluator) settingBlock(body *hclsyntax.Body, want registry.Block, what string) (json.RawMessage, bool) {
+	var found []map[string]json.RawMessage
+	for _, block := range body.Blocks {
+		if block.Type != want.Name {
+			continue
+		}
+		e.labels(block)
+		values, _ := e.settings(block.Body, want.Settings, fmt.Sprintf("block %s of %s", want.Name, what), nil)
+		found = append(found, values)
+	}
+	if len(found) == 0 {
+		if want.Required {
+			at := body.MissingItemRange()
+			e.errorf(&at, "Missing block", "%s needs a block: %s { ... }", capital(what), want.Name)
+		}
+		return nil, false
+	}
+	if want.Many {
+		return encode(found), true
+	}
+	return encode(found[0]), true
+}
+
+// encode writes settings as JSON, the names in order.
+func encode(values any) json.RawMessage {
+	text, err := json.Marshal(values)
+	if err != nil {
+		panic(err) // unreachable: there are only maps, lists and valid JSON
+	}
+	return text
+}
+
+// parseType reads a type as it is written in HCL.
+func parseType(text string) (cty.Type, error) {
+	expr, diags := hclsyntax.ParseExpression([]byte(text), "", hcl.InitialPos)
+	if diags.HasErrors() {
+		return cty.NilType, diags
+	}
+	constraint, _, diags := typeexpr.TypeConstraintWithDefaults(expr)
+	if diags.HasErrors() {
+		return cty.NilType, diags
+	}
+	return constraint, nil
+}
