@@ -107,7 +107,7 @@ func encodeFlatList(s *sink, c *column, v view) error {
 	return s.finish(start)
 }
 
-// decodeList reads the elements of all lists into one allocation and cuts it up. The capacity of each slice ends with its length, so
+// decodeList reads the elements of all lists as one array and cuts it up. The capacity of each slice ends with its length, so
 // that appending to one leaves its neighbour alone.
 func decodeList(b *binding, from, n int, to target) error {
 	offsets, limit := b.layout.offsets[4*from:4*(from+n+1)], b.children[0].layout.length
@@ -117,12 +117,9 @@ func decodeList(b *binding, from, n int, to target) error {
 	}
 	item := &b.children[0]
 	stride := item.column.stride()
-	var arena unsafe.Pointer
-	if last > first {
-		arena = item.column.arena(int(last - first))
-		if err := item.decode(int(first), int(last-first), target{arena, stride}); err != nil {
-			return err
-		}
+	arena, err := item.elements(int(first), int(last-first))
+	if err != nil {
+		return err
 	}
 	begin := first
 	for i := range n {
@@ -140,13 +137,22 @@ func decodeList(b *binding, from, n int, to target) error {
 	return nil
 }
 
-// arena allocates n elements of a list.
-func (c *column) arena(n int) unsafe.Pointer {
+// elements reads n elements of a list into one allocation. Byte arrays need none: they lie in the body as in memory, at any address.
+func (b *binding) elements(from, n int) (unsafe.Pointer, error) {
+	c := b.column
+	if n == 0 {
+		return nil, nil
+	}
+	if c.codec.flat && !c.nullable {
+		size := c.codec.fixed
+		return unsafe.Pointer(unsafe.SliceData(b.layout.values[from*size : (from+n)*size])), nil
+	}
 	rt := c.goType
 	if c.nullable {
 		rt = reflect.PointerTo(rt)
 	}
-	return newArray(rt, n, c.nullable || c.pointers)
+	arena := newArray(rt, n, c.nullable || c.pointers)
+	return arena, b.decode(from, n, target{arena, c.stride()})
 }
 
 // newArray allocates n zero values in a row.

@@ -111,37 +111,69 @@ func fixedCodec(size int) codec {
 	c := codec{buffers: 1, fixed: size, flat: true, encode: encodeFixed, decode: decodeFixed}
 	switch size {
 	case 20:
-		c.encode, c.decode = encodeArray[[20]byte], decodeArray[[20]byte]
+		c.encode, c.decode = encode20, decode20
 	case 32:
-		c.encode, c.decode = encodeArray[[32]byte], decodeArray[[32]byte]
+		c.encode, c.decode = encode32, decode32
 	}
 	return c
 }
 
-func encodeArray[A [20]byte | [32]byte](s *sink, _ *column, v view) error {
-	var a A
-	size := len(a)
-	out := s.reserve(v.n * size)
+func encode20(s *sink, _ *column, v view) error {
+	out := s.reserve(v.n * 20)
 	for _, sp := range v.spans {
 		for i := range sp.n {
-			_ = out[size-1]
-			*(*A)(unsafe.Pointer(unsafe.SliceData(out))) = *(*A)(v.at(sp, i))
-			out = out[size:]
+			move20((*[20]byte)(out), (*[20]byte)(v.at(sp, i)))
+			out = out[20:]
 		}
 	}
 	return nil
 }
 
-func decodeArray[A [20]byte | [32]byte](b *binding, from, n int, to target) error {
-	var a A
-	size := len(a)
-	in := b.layout.values[from*size : (from+n)*size]
+func decode20(b *binding, from, n int, to target) error {
+	in := b.layout.values[from*20 : (from+n)*20]
 	for i := range n {
-		_ = in[size-1]
-		*(*A)(to.at(i)) = *(*A)(unsafe.Pointer(unsafe.SliceData(in)))
-		in = in[size:]
+		move20((*[20]byte)(to.at(i)), (*[20]byte)(in))
+		in = in[20:]
 	}
 	return nil
+}
+
+func encode32(s *sink, _ *column, v view) error {
+	out := s.reserve(v.n * 32)
+	for _, sp := range v.spans {
+		for i := range sp.n {
+			move32((*[32]byte)(out), (*[32]byte)(v.at(sp, i)))
+			out = out[32:]
+		}
+	}
+	return nil
+}
+
+func decode32(b *binding, from, n int, to target) error {
+	in := b.layout.values[from*32 : (from+n)*32]
+	for i := range n {
+		move32((*[32]byte)(to.at(i)), (*[32]byte)(in))
+		in = in[32:]
+	}
+	return nil
+}
+
+// move20 copies by words: an assignment of arrays that might overlap is a call.
+func move20(to, from *[20]byte) {
+	order := binary.NativeEndian
+	a, b, c := order.Uint64(from[:8]), order.Uint64(from[8:16]), order.Uint32(from[16:])
+	order.PutUint64(to[:8], a)
+	order.PutUint64(to[8:16], b)
+	order.PutUint32(to[16:], c)
+}
+
+func move32(to, from *[32]byte) {
+	order := binary.NativeEndian
+	a, b, c, d := order.Uint64(from[:8]), order.Uint64(from[8:16]), order.Uint64(from[16:24]), order.Uint64(from[24:])
+	order.PutUint64(to[:8], a)
+	order.PutUint64(to[8:16], b)
+	order.PutUint64(to[16:24], c)
+	order.PutUint64(to[24:], d)
 }
 
 func encodeFixed(s *sink, c *column, v view) error {
