@@ -15,6 +15,9 @@ type Diagnostics = hcl.Diagnostics
 // Diagnostic is one of them.
 type Diagnostic = hcl.Diagnostic
 
+// Severity is what a Diagnostic weighs.
+type Severity = hcl.DiagnosticSeverity
+
 // Range is a place in a file.
 type Range = hcl.Range
 

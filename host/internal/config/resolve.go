@@ -50,6 +50,7 @@ func (r *resolver) resolve() {
 		reg, ok := r.lookup(s)
 		if !ok {
 			copied.Broken = true
+			r.names(s)
 			continue
 		}
 		registers[i] = reg
@@ -85,6 +86,18 @@ func (r *resolver) lookup(s *step) (registry.Register, bool) {
 		return reg, false
 	}
 	return reg, true
+}
+
+// names looks at the settings of a step whose register is unknown: the names in
+// them may be wrong all the same.
+func (r *resolver) names(s *step) {
+	e := *s.eval
+	e.mistakes = r.mistakes
+	for _, attr := range inOrder(s.block.Body.Attributes) {
+		if !slices.Contains(hostAttributes, attr.Name) {
+			e.names(attr.Expr)
+		}
+	}
 }
 
 // settings evaluates what in a step's block is the plugin's own.

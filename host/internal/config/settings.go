@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
@@ -32,6 +33,11 @@ func (e *evaluator) settings(body *hclsyntax.Body, want registry.Settings, what 
 		}
 	}
 	e.shape(body, s)
+	for _, attr := range inOrder(body.Attributes) {
+		if !slices.Contains(s.attributes, attr.Name) && !slices.Contains(others, attr.Name) {
+			e.names(attr.Expr) // what it is for is unknown, but not what it says
+		}
+	}
 	values := make(map[string]json.RawMessage)
 	for _, attribute := range want.Attributes {
 		if value, set := e.setting(body, attribute, what); set {

@@ -4,57 +4,131 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// Write writes diagnostics for people, each with the lines it is about. Text is
-// wrapped at width, unless that is 0.
+// Write writes diagnostics for people: what is wrong, where, the line with the
+// place marked, and what to do. Sentences are wrapped at width, unless that is
+// 0. No value of a variable is written, only what stands in the file.
 func (f *File) Write(w io.Writer, diags Diagnostics, color bool, width uint) error {
+	var out bytes.Buffer
 	for _, diag := range diags {
-		files := f.sources
+		p := paint{on: color}
+		severity := p.red("Error")
+		if diag.Severity == hcl.DiagWarning {
+			severity = p.yellow("Warning")
+		}
+		fmt.Fprintf(&out, "%s: %s\n", severity, p.bold(diag.Summary))
 		if diag.Subject != nil {
-			diag, files = excerpt(diag, f.sources)
+			f.writePlace(&out, *diag.Subject, p)
 		}
-		if err := hcl.NewDiagnosticTextWriter(w, files, width, color).WriteDiagnostic(diag); err != nil {
-			return fmt.Errorf("write diagnostics: %w", err)
+		for line := range strings.Lines(diag.Detail) {
+			out.WriteString(wrap(strings.TrimRight(line, "\n"), int(width)) + "\n")
 		}
+		out.WriteString("\n")
+	}
+	if _, err := w.Write(out.Bytes()); err != nil {
+		return fmt.Errorf("write diagnostics: %w", err)
 	}
 	return nil
 }
 
-// excerptAbove is the size from which the writer, which looks at every line of
-// a file for every diagnostic, gets an excerpt instead.
-const excerptAbove = 256 << 10
-
-// excerpt returns the diagnostic and the sources in which it is to be shown.
-// From a large source all text is taken away but the lines it is about.
-func excerpt(diag *hcl.Diagnostic, sources map[string]*hcl.File) (*hcl.Diagnostic, map[string]*hcl.File) {
-	file := sources[diag.Subject.Filename]
-	if file == nil || len(file.Bytes) <= excerptAbove {
-		return diag, sources
+// writePlace writes where something is and marks it in its first line.
+func (f *File) writePlace(out *bytes.Buffer, at hcl.Range, p paint) {
+	fmt.Fprintf(out, "  at %s", p.bold(fmt.Sprintf("%s:%d:%d", at.Filename, at.Start.Line, at.Start.Column)))
+	file := f.sources[at.Filename]
+	if file == nil || at.Start.Byte > len(file.Bytes) {
+		out.WriteString("\n")
+		return
 	}
-	at := *diag.Subject
+	if block := outermost(file, at.Start); block != "" {
+		out.WriteString(", in " + block)
+	}
+	out.WriteString("\n")
 	begin := bytes.LastIndexByte(file.Bytes[:at.Start.Byte], '\n') + 1
-	lines := min(at.End.Line, at.Start.Line+8) - at.Start.Line + 1
-	end := begin
-	for range lines {
-		next := bytes.IndexByte(file.Bytes[end:], '\n')
-		if next < 0 {
-			end = len(file.Bytes)
-			break
-		}
-		end += next + 1
+	line := file.Bytes[begin:]
+	if end := bytes.IndexByte(line, '\n'); end >= 0 {
+		line = line[:end]
 	}
-	end = min(end, begin+1<<10)
-	above := at.Start.Line - 1
-	src := append(bytes.Repeat([]byte("\n"), above), file.Bytes[begin:end]...)
-	at.Start.Byte += above - begin
-	at.End.Byte = min(at.End.Byte+above-begin, len(src))
-	moved := *diag
-	moved.Subject, moved.Context = &at, nil
-	return &moved, map[string]*hcl.File{at.Filename: {Bytes: src}}
+	line = bytes.TrimRight(line, "\r")
+	if len(line) > longestLine || len(line) == 0 {
+		return
+	}
+	text := strings.ReplaceAll(string(line), "\t", " ")
+	marks := 1
+	if at.End.Line > at.Start.Line {
+		marks = len(line) - (at.Start.Byte - begin)
+	} else if n := at.End.Column - at.Start.Column; n > 0 {
+		marks = n
+	}
+	number := fmt.Sprintf("%5d", at.Start.Line)
+	fmt.Fprintf(out, "%s | %s\n", number, text)
+	fmt.Fprintf(out, "%s | %s%s\n", strings.Repeat(" ", len(number)), strings.Repeat(" ", at.Start.Column-1), p.red(strings.Repeat("^", max(marks, 1))))
 }
+
+// longestLine is the length up to which a line is shown.
+const longestLine = 400
+
+// outermost names the top-level block that a place is in.
+func outermost(file *hcl.File, at hcl.Pos) string {
+	body, ok := file.Body.(*hclsyntax.Body)
+	if !ok {
+		return ""
+	}
+	for _, block := range body.Blocks {
+		if r := block.Range(); r.Start.Byte <= at.Byte && at.Byte <= r.End.Byte {
+			text := block.Type
+			for _, label := range block.Labels {
+				text += fmt.Sprintf(" %q", label)
+			}
+			return text
+		}
+	}
+	return ""
+}
+
+// wrap breaks a line between words. Lines that begin with space are a drawing
+// and stay as they are.
+func wrap(line string, width int) string {
+	if width == 0 || len(line) <= width || strings.HasPrefix(line, " ") {
+		return line
+	}
+	var out strings.Builder
+	column := 0
+	for i, word := range strings.Fields(line) {
+		length := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case column+1+length > width:
+			out.WriteByte('\n')
+			column = 0
+		default:
+			out.WriteByte(' ')
+			column++
+		}
+		out.WriteString(word)
+		column += length
+	}
+	return out.String()
+}
+
+// paint colours text for terminals, if it is on.
+type paint struct{ on bool }
+
+func (p paint) with(code, text string) string {
+	if !p.on {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (p paint) red(text string) string    { return p.with("31", text) }
+func (p paint) yellow(text string) string { return p.with("33", text) }
+func (p paint) bold(text string) string   { return p.with("1", text) }
 
 // Report is a diagnostic for machines. Lines and columns count from 1, columns
 // in characters; without a file there is no place.
