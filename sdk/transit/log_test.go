@@ -71,8 +71,8 @@ type fatal interface {
 // must returns a value or ends the test.
 func must[V any](v V, err error) func(fatal) V {
 	return func(t fatal) V {
-		t.Helper()
 		if err != nil {
+			t.Helper()
 			t.Fatal(err)
 		}
 		return v

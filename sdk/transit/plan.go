@@ -37,7 +37,7 @@ func newPlan(rt reflect.Type) (*plan, error) {
 		return nil, err
 	}
 	b := planner{open: []reflect.Type{rt}}
-	columns, err := b.columns(rt, 0)
+	columns, err := b.columns(rt)
 	if err != nil {
 		return nil, fmt.Errorf("transit: %w", err)
 	}
@@ -51,8 +51,16 @@ type planner struct {
 	skipped bool           // some field is not a column
 }
 
-// columns maps the fields of a struct that begins at the given offset.
-func (b *planner) columns(rt reflect.Type, offset uintptr) ([]*column, error) {
+// columns maps the fields of a struct that has at least one column.
+func (b *planner) columns(rt reflect.Type) ([]*column, error) {
+	all, err := b.fields(rt)
+	if err == nil && len(all) == 0 {
+		return nil, fmt.Errorf("%s: no column: export at least one field", rt)
+	}
+	return all, err
+}
+
+func (b *planner) fields(rt reflect.Type) ([]*column, error) {
 	var all []*column
 	from := make(map[string]string) // column name → field
 	add := func(c *column, field string) error {
@@ -70,14 +78,11 @@ func (b *planner) columns(rt reflect.Type, offset uintptr) ([]*column, error) {
 			return nil, err
 		}
 		for _, c := range found {
-			c.offset += offset + f.Offset
+			c.offset += f.Offset
 			if err := add(c, f.Name); err != nil {
 				return nil, err
 			}
 		}
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("%s: no column: export at least one field", rt)
 	}
 	return all, nil
 }
@@ -114,7 +119,7 @@ func (b *planner) embedded(rt reflect.Type) ([]*column, error) {
 		return nil, err
 	}
 	defer b.leave()
-	return b.columns(rt, 0)
+	return b.fields(rt)
 }
 
 // column maps a type. The caller sets name and offset.
@@ -163,7 +168,7 @@ func (b *planner) structure(c *column) error {
 		return err
 	}
 	defer b.leave()
-	columns, err := b.columns(c.goType, 0)
+	columns, err := b.columns(c.goType)
 	if err != nil {
 		return err
 	}

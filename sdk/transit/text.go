@@ -20,7 +20,7 @@ import (
 // like hexadecimals, because readers of JSON round large numbers.
 func (b Batch) Text(col, row int) string {
 	f, a := b.Record.Schema().Field(col), b.Record.Column(col)
-	if a.IsNull(row) {
+	if isNull(a, row) {
 		return ""
 	}
 	if isNested(a) {
@@ -76,7 +76,7 @@ func leafText(v any, bits int) string {
 
 // writeJSON shows a value inside a list or struct, or one of these themselves.
 func writeJSON(b *strings.Builder, f arrow.Field, a arrow.Array, i int) {
-	if a.IsNull(i) {
+	if isNull(a, i) {
 		b.WriteString("null")
 		return
 	}

@@ -17,7 +17,7 @@ func (b Batch) Value(col, row int) any {
 }
 
 func valueOf(f arrow.Field, a arrow.Array, i int) any {
-	if a.IsNull(i) {
+	if isNull(a, i) {
 		return nil
 	}
 	switch a := a.(type) {
@@ -38,6 +38,11 @@ func valueOf(f arrow.Field, a arrow.Array, i int) any {
 		return object
 	}
 	return leafOf(f, a, i)
+}
+
+// isNull reports whether a value is null. Columns of Arrow's null type have no bitmap to say so.
+func isNull(a arrow.Array, i int) bool {
+	return a.IsNull(i) || a.DataType().ID() == arrow.NULL
 }
 
 // leafOf is a value without parts, which is not null.
