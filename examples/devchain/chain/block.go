@@ -39,7 +39,7 @@ func (c *Chain) Mine(ctx context.Context) (*types.Header, error) {
 	if err := c.backend.TxPool().Sync(); err != nil {
 		return nil, fmt.Errorf("wait for the pool: %w", err)
 	}
-	header, err := c.extend(c.now(), gasLimit/2)
+	header, err := c.extend(ctx, c.now(), gasLimit/2)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (c *Chain) now() uint64 {
 
 // extend mines a block on the head. With the generated transactions it shall use at most gas; what they leave is for
 // the transactions of the pool.
-func (c *Chain) extend(at, gas uint64) (*types.Header, error) {
+func (c *Chain) extend(ctx context.Context, at, gas uint64) (*types.Header, error) {
 	txs, err := c.pending()
 	if err != nil {
 		return nil, err
@@ -72,10 +72,10 @@ func (c *Chain) extend(at, gas uint64) (*types.Header, error) {
 	if used := uint64(len(txs)) * gasPerTx; used < gas {
 		guests = c.guests(head, gas-used)
 	}
-	block, err := c.build(head, at, slices.Concat(txs, guests))
+	block, err := c.build(ctx, head, at, slices.Concat(txs, guests))
 	if err != nil && len(guests) > 0 {
 		c.log.Warn("a transaction of the pool cannot be mined; leaving the pool out", "error", err)
-		block, err = c.build(head, at, txs)
+		block, err = c.build(ctx, head, at, txs)
 	}
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (c *Chain) guests(parent *types.Header, gas uint64) []*types.Transaction {
 }
 
 // build executes the transactions on the parent and stores the block, without making it the head.
-func (c *Chain) build(parent *types.Header, at uint64, txs []*types.Transaction) (*types.Block, error) {
+func (c *Chain) build(ctx context.Context, parent *types.Header, at uint64, txs []*types.Transaction) (*types.Block, error) {
 	number := parent.Number.Uint64() + 1
 	randao, beacon := c.entropy("randao", number), c.entropy("beacon", number)
 	args := &miner.BuildPayloadArgs{
@@ -138,7 +138,7 @@ func (c *Chain) build(parent *types.Header, at uint64, txs []*types.Transaction)
 	if err != nil {
 		return nil, fmt.Errorf("build block %d: %w", number, err)
 	}
-	if _, err := c.backend.BlockChain().InsertBlockWithoutSetHead(context.Background(), block, false); err != nil { //nolint:contextcheck // it only carries a trace
+	if _, err := c.backend.BlockChain().InsertBlockWithoutSetHead(ctx, block, false); err != nil {
 		return nil, fmt.Errorf("insert block %d: %w", number, err)
 	}
 	return block, nil

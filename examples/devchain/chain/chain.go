@@ -107,7 +107,7 @@ func (c *Chain) begin(ctx context.Context, blocks [][]*types.Transaction) error 
 		return genesis + uint64(time.Duration(number)*c.cfg.spacing()/time.Second)
 	}
 	for i, txs := range blocks {
-		block, err := c.build(c.Head(), at(uint64(i+1)), txs)
+		block, err := c.build(ctx, c.Head(), at(uint64(i+1)), txs)
 		if err != nil {
 			return fmt.Errorf("deploy the contracts: %w", err)
 		}
@@ -119,7 +119,7 @@ func (c *Chain) begin(ctx context.Context, blocks [][]*types.Transaction) error 
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("mine the history: %w", err)
 		}
-		if _, err := c.extend(at(number), 0); err != nil {
+		if _, err := c.extend(ctx, at(number), 0); err != nil {
 			return fmt.Errorf("mine the history: %w", err)
 		}
 	}

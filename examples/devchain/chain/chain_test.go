@@ -212,7 +212,7 @@ func TestMinesWhatOthersSend(t *testing.T) {
 // A chain that ran for ever at the largest setting must not price its own transactions out.
 func TestFullBlocksKeepTheBaseFeeFalling(t *testing.T) {
 	c := start(t, chain.Config{Pairs: 32, TxPerBlock: 200})
-	for range 6 {
+	for range 3 {
 		before := c.Head().BaseFee
 		head := mine(t, c, 1)
 		if head.GasUsed >= head.GasLimit/2 {

@@ -35,10 +35,10 @@ func (c *Chain) Reorg(ctx context.Context, depth uint64) (Branch, error) {
 		return Branch{}, fmt.Errorf("replace %d blocks: want 1 to %d: block %d and those before it stay, and the head is %d",
 			depth, head-floor, floor, head)
 	}
-	return c.replace(c.backend.BlockChain().GetHeaderByNumber(head-depth), depth)
+	return c.replace(ctx, c.backend.BlockChain().GetHeaderByNumber(head-depth), depth)
 }
 
-func (c *Chain) replace(fork *types.Header, depth uint64) (Branch, error) {
+func (c *Chain) replace(ctx context.Context, fork *types.Header, depth uint64) (Branch, error) {
 	txs, err := c.traffic.intrude()
 	if err != nil {
 		return Branch{}, err
@@ -63,7 +63,7 @@ func (c *Chain) replace(fork *types.Header, depth uint64) (Branch, error) {
 	parent := fork
 	var tip *types.Block
 	for i, part := range cut(txs, len(times)) {
-		if tip, err = c.build(parent, times[i], part); err != nil {
+		if tip, err = c.build(ctx, parent, times[i], part); err != nil {
 			return Branch{}, fmt.Errorf("replace the blocks after %d: %w", out.ForkNumber, err)
 		}
 		parent, out.New = tip.Header(), append(out.New, tip.Hash())

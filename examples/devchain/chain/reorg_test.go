@@ -21,18 +21,7 @@ const depth = 3
 func TestReorgIsSeenBySubscribers(t *testing.T) {
 	c := start(t, chain.Config{Blocks: 20})
 	client := dial(t, c.WSURL())
-	heads, logs := make(chan *types.Header, 16), make(chan types.Log, 4096)
-	headSub, err := client.SubscribeNewHead(t.Context(), heads)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer headSub.Unsubscribe()
-	logSub, err := client.SubscribeFilterLogs(t.Context(), ethereum.FilterQuery{}, logs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer logSub.Unsubscribe()
-
+	heads, logs := subscribe(t, client)
 	known := []common.Hash{c.Head().Hash()}
 	var old []types.Log
 	for range depth {
@@ -57,19 +46,17 @@ func TestReorgIsSeenBySubscribers(t *testing.T) {
 		t.Errorf("head after it: got %s with parent %s, want %s with a parent never announced", head.Hash(), head.ParentHash, branch.New[depth])
 	}
 
-	var mined, removed []types.Log
-	var again int
-	for want := len(old); again < want || len(removed) < len(old); {
+	again := 0
+	for _, hash := range branch.New {
+		again += len(logsOf(t, client, hash))
+	}
+	var mined, removed, anew []types.Log
+	for len(mined)+len(removed)+len(anew) < 2*len(old)+again {
 		switch log := receive(t, logs); {
 		case log.Removed:
 			removed = append(removed, log)
 		case slices.Contains(branch.New, log.BlockHash):
-			if again++; again == 1 {
-				want = 0
-				for _, hash := range branch.New {
-					want += len(logsOf(t, client, hash))
-				}
-			}
+			anew = append(anew, log)
 		default:
 			mined = append(mined, log)
 		}
@@ -80,6 +67,25 @@ func TestReorgIsSeenBySubscribers(t *testing.T) {
 	if diff := cmp.Diff(places(old), places(removed)); diff != "" {
 		t.Errorf("logs removed (-want +got):\n%s", diff)
 	}
+	if len(anew) != again {
+		t.Errorf("logs of the new branch: got %d, want %d", len(anew), again)
+	}
+}
+
+func subscribe(t *testing.T, client *ethclient.Client) (<-chan *types.Header, <-chan types.Log) {
+	t.Helper()
+	heads, logs := make(chan *types.Header, 16), make(chan types.Log, 4096)
+	headSub, err := client.SubscribeNewHead(t.Context(), heads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(headSub.Unsubscribe)
+	logSub, err := client.SubscribeFilterLogs(t.Context(), ethereum.FilterQuery{}, logs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(logSub.Unsubscribe)
+	return heads, logs
 }
 
 // place is where a log is.
