@@ -1,0 +1,138 @@
+// Package store keeps what a host must remember from one run to the next, in a
+// directory that belongs to one running host at a time.
+//
+// The directory holds one database file. Whoever has it open has the directory:
+// the lock on the file is what keeps a second host out, and it goes when the
+// process does, however that ends.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+const (
+	fileName = "penstock.db"
+	pidName  = "penstock.pid" // who has the lock, for the message to who has not
+
+	// lockPatience is how long another process may take to let go of the lock:
+	// a host that is just ending is no reason to give up.
+	lockPatience = time.Second
+)
+
+// Store is an open data directory. Its methods may be called concurrently.
+type Store struct {
+	dir     string
+	db      *bbolt.DB
+	numbers numbers
+}
+
+// Open takes possession of a data directory and makes it, for this user alone,
+// if it is not there. It waits at most a second for another host to let go of
+// it; after that the error is an *InUseError.
+func Open(dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, explain(dir, err)
+	}
+	db, err := openFile(dir)
+	if err != nil {
+		return nil, explain(dir, err)
+	}
+	s := &Store{dir: dir, db: db}
+	if err := s.prepare(); err != nil {
+		return nil, errors.Join(explain(dir, err), db.Close())
+	}
+	return s, nil
+}
+
+// openFile opens and locks the database. A file that could only be begun is
+// removed, because nothing could be read from it later.
+func openFile(dir string) (*bbolt.DB, error) {
+	path := filepath.Join(dir, fileName)
+	_, before := os.Stat(path)
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockPatience})
+	if err != nil && errors.Is(before, fs.ErrNotExist) && isFull(err) {
+		_ = os.Remove(path) // if that fails too, there is nothing to add to err
+	}
+	return db, err
+}
+
+// prepare lays out a new file or reads one of ours, and says who has it.
+func (s *Store) prepare() error {
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		if err := layOut(tx); err != nil {
+			return err
+		}
+		return read(tx, &s.numbers)
+	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.pidPath(), fmt.Appendln(nil, os.Getpid()), 0o600)
+}
+
+// Dir is the directory that was opened.
+func (s *Store) Dir() string { return s.dir }
+
+// Close lets go of the directory. Nothing may be asked of the store afterwards.
+func (s *Store) Close() error {
+	_ = os.Remove(s.pidPath()) // a stale one misleads nobody: without the lock it is not read
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close data directory %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+func (s *Store) pidPath() string { return filepath.Join(s.dir, pidName) }
+
+// InUseError tells that another host has the directory.
+type InUseError struct {
+	Dir string
+	PID int // of the other host, 0 if it is not known
+}
+
+func (e *InUseError) Error() string {
+	host := "another host"
+	if e.PID > 0 {
+		host = fmt.Sprintf("another host (process %d)", e.PID)
+	}
+	return fmt.Sprintf("data directory %s: %s uses it; stop that one, or give this one a directory of its own with --data-dir", e.Dir, host)
+}
+
+// explain says which directory an error is about and, where that helps, what
+// to do.
+func explain(dir string, err error) error {
+	advice := ""
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return &InUseError{Dir: dir, PID: readPID(filepath.Join(dir, pidName))}
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		return fmt.Errorf("data directory %s: %s is damaged or not a file of Penstock (%w); move it away, or choose another directory with --data-dir",
+			dir, fileName, err)
+	case errors.Is(err, fs.ErrPermission), isReadOnly(err):
+		advice = "; make it writable, or choose another with --data-dir"
+	case isFull(err):
+		advice = "; free some space, or choose another with --data-dir"
+	}
+	return fmt.Errorf("data directory %s: %w%s", dir, err, advice)
+}
+
+// readPID reads what a host wrote about itself, 0 if that is nothing sensible.
+func readPID(path string) int {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	var pid int
+	if _, err := fmt.Sscan(string(text), &pid); err != nil || pid < 0 {
+		return 0
+	}
+	return pid
+}
