@@ -131,3 +131,9 @@ func (t table) vector(i, size int) (at, count int) {
 	}
 	return at + 4, int(n)
 }
+
+// text is a string, as bytes of the buffer.
+func (t table) text(i int) []byte {
+	at, n := t.vector(i, 1)
+	return t.buf[at : at+n]
+}

@@ -107,7 +107,9 @@ func shapeOf(dt arrow.DataType) (s shape, width int, err error) {
 	case *arrow.LargeListType:
 		return shapeLargeList, 0, nil
 	case *arrow.FixedSizeListType:
-		return shapeFixedList, int(dt.Len()), nil
+		if dt.Len() >= 0 {
+			return shapeFixedList, int(dt.Len()), nil
+		}
 	case *arrow.StructType:
 		return shapeStruct, 0, nil
 	case *arrow.DictionaryType:

@@ -85,9 +85,13 @@ func checkSchemaMessage(message []byte) error {
 		return fmt.Errorf("%d bytes follow the schema", len(message)-body)
 	}
 	v := flatView{buf: metadata}
-	schema, err := messageTable(rootTable(&v), headerSchema)
+	root := rootTable(&v)
+	schema, err := messageTable(root, headerSchema)
 	if err != nil {
 		return err
+	}
+	if size := root.int64(messageBodyLength); size != 0 {
+		return fmt.Errorf("a schema announces a body of %d bytes, but has none", size)
 	}
 	if schema.int16(schemaEndianness) != 0 {
 		return errors.New("the schema is big-endian: send little-endian data")
@@ -113,9 +117,11 @@ func (w *schemaWalk) field(f table, depth int) error {
 		return fmt.Errorf("the schema is too large: at most %d columns, nested at most %d deep", maxFields, maxDepth)
 	}
 	if _, ok := f.table(fieldDictionary); ok {
-		return fmt.Errorf("column %s is dictionary-encoded: send plain values", w.string(f, fieldName))
+		return fmt.Errorf("column %s is dictionary-encoded: send plain values", f.text(fieldName))
 	}
-	w.string(f, fieldName)
+	if err := w.spend(f, fieldName); err != nil {
+		return err
+	}
 	if err := w.tables(f, fieldMetadata, w.pair); err != nil {
 		return err
 	}
@@ -123,8 +129,15 @@ func (w *schemaWalk) field(f table, depth int) error {
 }
 
 func (w *schemaWalk) pair(t table) error {
-	w.string(t, pairKey)
-	w.string(t, pairValue)
+	if err := w.spend(t, pairKey); err != nil {
+		return err
+	}
+	return w.spend(t, pairValue)
+}
+
+// spend counts a text.
+func (w *schemaWalk) spend(t table, field int) error {
+	w.text -= len(t.text(field)) + 16
 	if w.text < 0 {
 		return fmt.Errorf("the schema is too large: names and metadata have more than %d bytes", maxText)
 	}
@@ -144,10 +157,4 @@ func (w *schemaWalk) tables(t table, field int, visit func(table) error) error {
 		}
 	}
 	return t.err
-}
-
-func (w *schemaWalk) string(t table, field int) string {
-	at, n := t.vector(field, 1)
-	w.text -= n + 16
-	return string(t.buf[at : at+n])
 }
