@@ -1,0 +1,195 @@
+// Package remote is a host's one door to a plugin: it starts the process,
+// describes, configures and streams, and sees to it that nothing is left of it
+// afterwards.
+//
+// Its one idea: a plugin is an operating-system process that may do anything.
+// It may print, hang, lie, crash, or start processes of its own. So the process
+// belongs to this package from its first instruction to its last: it lives in a
+// process group and a socket directory of its own, its output is always read,
+// every call has a deadline, and when it ends, the error that every open call
+// returns says why.
+//
+// go-plugin makes the introduction (handshake and health) and nothing else.
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/penstock-io/penstock/sdk/internal/wire"
+)
+
+// Config says what to start. Only Path is required.
+type Config struct {
+	// Name is the plugin's name in messages and logs; the base name of Path if
+	// empty.
+	Name string
+	// Path is the program. It is not looked up in PATH.
+	Path string
+	// Args are its arguments after the program's name.
+	Args []string
+	// Env is its whole environment, as name=value, but for what the handshake
+	// adds. Nothing of the host's own environment reaches it.
+	Env []string
+	// RunDir is where the private socket directory is made, the system's
+	// temporary directory if empty. A path that is too long for a socket is
+	// replaced by that directory too.
+	RunDir string
+	// Logger gets what the plugin logs and prints, under its name. nil: nothing
+	// is logged.
+	Logger hclog.Logger
+	// Stdout gets what the plugin prints for people after the handshake, as it
+	// comes; it must not block for long. nil: it is logged.
+	Stdout io.Writer
+	// StartTimeout bounds Start, 10 seconds if zero.
+	StartTimeout time.Duration
+	// HostVersion is told to the plugin when it is asked to describe itself.
+	HostVersion string
+}
+
+// LogLevelEnv names the environment variable that sets the level of a plugin's
+// log, as hclog spells it.
+const LogLevelEnv = wire.LogLevelEnv
+
+const (
+	defaultStartTimeout = 10 * time.Second
+	// callTimeout bounds a call whose context has no deadline.
+	callTimeout = 10 * time.Second
+)
+
+func (c Config) complete() (Config, error) {
+	if c.Path == "" {
+		return c, errors.New("start a plugin: its path is missing")
+	}
+	if c.Name == "" {
+		c.Name = filepath.Base(c.Path)
+	}
+	path, err := filepath.Abs(c.Path)
+	if err != nil {
+		return c, fmt.Errorf("start plugin %s: %w", c.Name, err)
+	}
+	c.Path = path
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	c.Logger = c.Logger.Named(c.Name)
+	if c.StartTimeout == 0 {
+		c.StartTimeout = defaultStartTimeout
+	}
+	return c, nil
+}
+
+// Plugin is a running plugin. Its methods may be called concurrently. Stop or
+// Kill must be called once it is of no more use, also after it has died.
+type Plugin struct {
+	config Config
+	child  *child
+	client *plugin.Client
+	conns  *connections
+	wire   wire.Client
+
+	stopping sync.Once
+	stopped  chan struct{} // closed when nothing is left; stopErr is set before
+	stopErr  error
+}
+
+// Start starts the program and returns when it answers. ctx bounds the start
+// alone. An error is a *StartError, or ctx's own; nothing of the process is left
+// by then.
+func Start(ctx context.Context, config Config) (*Plugin, error) {
+	config, err := config.complete()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFile(config); err != nil {
+		return nil, err
+	}
+	dir, err := socketDir(config.RunDir)
+	if err != nil {
+		return nil, fmt.Errorf("start plugin %s: make a directory for its socket: %w", config.Name, err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, config.StartTimeout, ErrSlow)
+	defer cancel()
+	p := &Plugin{
+		config:  config,
+		child:   newChild(config, dir),
+		conns:   &connections{},
+		stopped: make(chan struct{}),
+	}
+	p.client = plugin.NewClient(p.clientConfig())
+	if err := p.connect(ctx); err != nil {
+		err = p.explainStart(ctx, err)
+		p.Kill()
+		return nil, err
+	}
+	p.config.Logger.Debug("plugin started", "pid", p.PID())
+	return p, nil
+}
+
+// clientConfig is what go-plugin is told. It gets no logger and no output of
+// the process but the handshake: both are the child's.
+func (p *Plugin) clientConfig() *plugin.ClientConfig {
+	return &plugin.ClientConfig{
+		HandshakeConfig:  wire.Handshake(),
+		VersionedPlugins: map[int]plugin.PluginSet{wire.Protocol: {wire.PluginName: &wire.Adapter{}}},
+		RunnerFunc:       p.child.runner,
+		Managed:          false, // managed clients are never forgotten
+		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+		SkipHostEnv:      true,
+		StartTimeout:     2 * p.config.StartTimeout, // ours comes first
+		Logger:           hclog.NewNullLogger(),
+		SyncStdout:       p.child.printed("stdout"),
+		SyncStderr:       p.child.printed("stderr"),
+		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: p.child.dir},
+		GRPCDialOptions:  append(wire.DialOptions(), p.conns.dialOptions(p.child)...),
+	}
+}
+
+// connect starts the process and waits until its server answers. When ctx ends
+// it kills the process, which is what ends go-plugin's own waits.
+func (p *Plugin) connect(ctx context.Context) error {
+	detach := context.AfterFunc(ctx, p.child.kill)
+	defer detach()
+	protocol, err := p.client.Client()
+	if err != nil {
+		return err
+	}
+	conn := protocol.(*plugin.GRPCClient).Conn // the only protocol that is allowed
+	_, err = grpc_health_v1.NewHealthClient(conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: plugin.GRPCServiceName})
+	if err != nil {
+		return err
+	}
+	if !detach() {
+		return context.Cause(ctx)
+	}
+	p.wire = wire.NewClient(conn)
+	return nil
+}
+
+// Name is the name the plugin was started under.
+func (p *Plugin) Name() string { return p.config.Name }
+
+// PID is the process's ID; it stays the same after its death.
+func (p *Plugin) PID() int { return p.child.pid() }
+
+// Done is closed when the process has ended and its last output is read.
+func (p *Plugin) Done() <-chan struct{} { return p.child.done }
+
+// Exit tells how the process ended, nil while it runs.
+func (p *Plugin) Exit() *Exit {
+	select {
+	case <-p.child.done:
+		return p.child.exit
+	default:
+		return nil
+	}
+}
