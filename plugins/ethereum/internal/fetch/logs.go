@@ -1,0 +1,221 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/answer"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
+	"github.com/penstock-io/penstock/sdk/eth"
+)
+
+// Logs reads logs: by ranges of final blocks, as large as the node takes, and above them block by block, by hash.
+type Logs struct {
+	node      *node.Node
+	log       hclog.Logger
+	addresses []common.Address
+	topics    [][]common.Hash
+	size      *rangeSize
+	split     *addressSplit
+}
+
+// Filter chooses logs: from any of the addresses, and with any of the topics given for each position. What is empty takes all.
+type Filter struct {
+	Addresses []common.Address
+	Topics    [][]common.Hash
+}
+
+// NewLogs makes a source of logs that asks for at most so many blocks at once; 0: 10000.
+func NewLogs(n *node.Node, filter Filter, most uint64, log hclog.Logger) *Logs {
+	if most == 0 {
+		most = 10_000
+	}
+	first := uint64(500)
+	if len(filter.Addresses) == 0 && len(filter.Topics) == 0 {
+		first = 20 // every log there is
+	}
+	topics := filter.Topics
+	for len(topics) > 0 && len(topics[len(topics)-1]) == 0 {
+		topics = topics[:len(topics)-1] // some nodes want none at the end
+	}
+	return &Logs{
+		node: n, log: log, addresses: filter.Addresses, topics: topics,
+		size: newRangeSize(first, most), split: &addressSplit{most: 1000},
+	}
+}
+
+// Size is what the node takes in history, and a few blocks at the head.
+func (l *Logs) Size(final bool) uint64 {
+	if final {
+		return l.size.blocks()
+	}
+	return 32
+}
+
+// Span reads the logs of an extent.
+func (l *Logs) Span(ctx context.Context, e follow.Extent) (follow.Span[eth.Log], error) {
+	if e.Final {
+		return l.whole(ctx, e.From, e.To)
+	}
+	return l.each(ctx, e)
+}
+
+// whole reads a range at once, or in pieces if that is too much.
+func (l *Logs) whole(ctx context.Context, from, to uint64) (follow.Span[eth.Log], error) {
+	width := l.split.width()
+	span, err := l.ask(ctx, from, to)
+	switch kind := node.KindOf(err); {
+	case err == nil:
+		l.size.worked(to-from+1, len(span.Rows))
+		return span, nil
+	case kind == node.TooManyAddresses && l.split.narrow(min(width, len(l.addresses))):
+		l.log.Info("the node takes fewer addresses at once", "addresses", l.split.width())
+		return l.whole(ctx, from, to)
+	case kind != node.TooMuch || from == to:
+		return span, unlinkedIfMoved(err)
+	}
+	piece := l.size.refused(to-from+1, err)
+	l.log.Debug("smaller ranges of logs", "blocks", piece, "why", err)
+	return l.pieces(ctx, from, to, piece)
+}
+
+func (l *Logs) pieces(ctx context.Context, from, to, piece uint64) (follow.Span[eth.Log], error) {
+	var all follow.Span[eth.Log]
+	for at := from; at <= to; {
+		end := min(to, at+piece-1)
+		part, err := l.whole(ctx, at, end)
+		if err != nil {
+			return all, err
+		}
+		if at == from {
+			all.Parent = part.Parent
+		} else if last := all.Blocks[0]; last.Hash != part.Parent {
+			return all, fmt.Errorf("%w: block %d has parent %s, but block %d is %s", follow.ErrUnlinked, at, part.Parent, last.Number, last.Hash)
+		}
+		all.Rows = append(all.Rows, part.Rows...)
+		all.Blocks = part.Blocks
+		all.Blocks[0].End = len(all.Rows)
+		at = end + 1
+	}
+	return all, nil
+}
+
+// ask reads a range with one batch. The blocks at its ends are in it too: they link it to its neighbours, and a node that has the last
+// one has all the logs.
+func (l *Logs) ask(ctx context.Context, from, to uint64) (follow.Span[eth.Log], error) {
+	var (
+		dec         = new(answer.Decoder)
+		first, last node.Ref
+		answers     = make([][]eth.Log, 0, 1)
+		calls       = []node.Call{refCall(dec, from, &first)}
+	)
+	if to > from {
+		calls = append(calls, refCall(dec, to, &last))
+	}
+	parts := l.split.of(l.addresses)
+	answers = slices.Grow(answers, len(parts))[:len(parts)]
+	for i, addresses := range parts {
+		query := l.query(addresses)
+		query["fromBlock"], query["toBlock"] = node.Hex(from), node.Hex(to)
+		calls = append(calls, node.Call{Method: "eth_getLogs", Params: []any{query}, Once: from < to, Decode: func(raw []byte) (err error) {
+			answers[i], err = dec.Logs(raw)
+			return err
+		}})
+	}
+	if err := l.node.Do(ctx, calls); err != nil {
+		return follow.Span[eth.Log]{}, err
+	}
+	if to == from {
+		last = first
+	}
+	rows := slices.Concat(answers...)
+	if err := l.check(ctx, rows, first, last); err != nil {
+		return follow.Span[eth.Log]{}, err
+	}
+	return follow.Span[eth.Log]{Parent: first.Parent, Blocks: []follow.Block{{Ref: last, End: len(rows)}}, Rows: rows}, nil
+}
+
+// check makes sure that logs can be what a range has, and gives them their time where the node did not.
+func (l *Logs) check(ctx context.Context, rows []eth.Log, first, last node.Ref) error {
+	if err := answer.InOrder(rows, first.Number, last.Number); err != nil {
+		return moved(err)
+	}
+	known := map[uint64]node.Ref{first.Number: first, last.Number: last}
+	if err := l.times(ctx, rows, known); err != nil {
+		return err
+	}
+	for i := range rows {
+		row := &rows[i]
+		at, ok := known[row.BlockNumber]
+		if ok && at.Hash != row.BlockHash {
+			return moved(fmt.Errorf("a log of block %d: %w, %s and not %s", row.BlockNumber, answer.ErrElsewhere, row.BlockHash, at.Hash))
+		}
+		if row.Timestamp.IsZero() {
+			row.Timestamp = at.Time
+		}
+	}
+	return nil
+}
+
+// moved marks answers that contradict one another.
+func moved(err error) error { return fmt.Errorf("%w: %w", follow.ErrUnlinked, err) }
+
+// times asks for the blocks of logs without a time, beyond those that are known.
+func (l *Logs) times(ctx context.Context, rows []eth.Log, known map[uint64]node.Ref) error {
+	var missing []uint64
+	for i := range rows {
+		number := rows[i].BlockNumber
+		if _, ok := known[number]; !ok && rows[i].Timestamp.IsZero() {
+			known[number] = node.Ref{}
+			missing = append(missing, number)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	refs, err := l.refs(ctx, missing)
+	for i, number := range missing {
+		if err == nil {
+			known[number] = refs[i]
+		}
+	}
+	return err
+}
+
+// refs reads the places of blocks that must be there.
+func (l *Logs) refs(ctx context.Context, numbers []uint64) ([]node.Ref, error) {
+	dec := new(answer.Decoder)
+	refs := make([]node.Ref, len(numbers))
+	calls := make([]node.Call, len(numbers))
+	for i, number := range numbers {
+		calls[i] = refCall(dec, number, &refs[i])
+	}
+	return refs, l.node.Do(ctx, calls)
+}
+
+func refCall(dec *answer.Decoder, number uint64, into *node.Ref) node.Call {
+	return node.Call{Method: "eth_getBlockByNumber", Params: []any{node.Hex(number), false}, Decode: func(raw []byte) (err error) {
+		*into, err = dec.Ref(raw)
+		if err == nil && into.Number != number {
+			err = fmt.Errorf("asked for block %d, the node answered with block %d", number, into.Number)
+		}
+		return err
+	}}
+}
+
+// query is the part of a filter that does not say which blocks.
+func (l *Logs) query(addresses []common.Address) map[string]any {
+	query := map[string]any{}
+	if len(addresses) > 0 {
+		query["address"] = addresses
+	}
+	if len(l.topics) > 0 {
+		query["topics"] = l.topics // nil, which is null, takes all
+	}
+	return query
+}

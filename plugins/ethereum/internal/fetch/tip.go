@@ -1,0 +1,86 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/answer"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
+	"github.com/penstock-io/penstock/sdk/eth"
+)
+
+// each reads blocks that may still change: every one by its hash, so that an answer without logs is about that block too.
+func (l *Logs) each(ctx context.Context, e follow.Extent) (follow.Span[eth.Log], error) {
+	refs, err := l.chain(ctx, e)
+	if err != nil {
+		return follow.Span[eth.Log]{}, unlinkedIfMoved(err)
+	}
+	answers, err := l.byHash(ctx, refs)
+	if node.KindOf(err) == node.TooManyAddresses && l.split.narrow(min(l.split.width(), len(l.addresses))) {
+		return l.each(ctx, e)
+	}
+	if err != nil {
+		return follow.Span[eth.Log]{}, unlinkedIfMoved(err)
+	}
+	span := follow.Span[eth.Log]{Parent: refs[0].Parent}
+	for i, ref := range refs {
+		if err := l.check(ctx, answers[i], ref, ref); err != nil {
+			return follow.Span[eth.Log]{}, err
+		}
+		span.Rows = append(span.Rows, answers[i]...)
+		span.Blocks = append(span.Blocks, follow.Block{Ref: ref, End: len(span.Rows)})
+	}
+	return span, nil
+}
+
+// chain is the places of the blocks of an extent, linked. The head need not be asked for.
+func (l *Logs) chain(ctx context.Context, e follow.Extent) ([]node.Ref, error) {
+	numbers := make([]uint64, 0, e.To-e.From+1)
+	for n := e.From; n < e.To; n++ {
+		numbers = append(numbers, n)
+	}
+	if e.Head.Number != e.To {
+		numbers = append(numbers, e.To)
+	}
+	refs, err := l.refs(ctx, numbers)
+	if err != nil {
+		return nil, err
+	}
+	if e.Head.Number == e.To {
+		refs = append(refs, e.Head)
+	}
+	for i := 1; i < len(refs); i++ {
+		if refs[i].Parent != refs[i-1].Hash {
+			return nil, fmt.Errorf("%w: block %d has parent %s, but block %d is %s",
+				follow.ErrUnlinked, refs[i].Number, refs[i].Parent, refs[i-1].Number, refs[i-1].Hash)
+		}
+	}
+	return refs, nil
+}
+
+// byHash reads the logs of each block.
+func (l *Logs) byHash(ctx context.Context, refs []node.Ref) ([][]eth.Log, error) {
+	var (
+		dec     = new(answer.Decoder)
+		parts   = l.split.of(l.addresses)
+		answers = make([][]eth.Log, len(refs))
+		calls   = make([]node.Call, 0, len(refs)*len(parts))
+		all     = len(l.addresses) == 0 && len(l.topics) == 0
+	)
+	for i, ref := range refs {
+		for _, addresses := range parts {
+			query := l.query(addresses)
+			query["blockHash"] = ref.Hash
+			calls = append(calls, node.Call{Method: "eth_getLogs", Params: []any{query}, Decode: func(raw []byte) error {
+				logs, err := dec.Logs(raw)
+				if err == nil && all && len(logs) == 0 && !ref.Quiet {
+					err = fmt.Errorf("the node answered with no logs for block %d, whose bloom says that there are some", ref.Number)
+				}
+				answers[i] = append(answers[i], logs...)
+				return err
+			}})
+		}
+	}
+	return answers, l.node.Do(ctx, calls)
+}

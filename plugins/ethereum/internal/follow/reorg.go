@@ -1,0 +1,183 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
+	"github.com/penstock-io/penstock/sdk"
+)
+
+// window is how many blocks are remembered, and so how deep a reorg may be where nobody knows which blocks are final.
+const window = 512
+
+// recent remembers blocks that were emitted, ascending. In history it has only the last block of each span.
+type recent struct{ refs []node.Ref }
+
+func (r *recent) add(ref node.Ref) {
+	if len(r.refs) >= 2*window {
+		r.refs = append(r.refs[:0], r.refs[len(r.refs)-window:]...)
+	}
+	r.refs = append(r.refs, ref)
+}
+
+func (r *recent) at(number uint64) (node.Ref, bool) {
+	i, found := slices.BinarySearchFunc(r.refs, number, func(ref node.Ref, n uint64) int {
+		switch {
+		case ref.Number < n:
+			return -1
+		case ref.Number > n:
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		return node.Ref{}, false
+	}
+	return r.refs[i], true
+}
+
+// verdict is what the chain says about blocks that were emitted.
+type verdict uint8
+
+const (
+	unchanged verdict = iota // it still has the newest
+	unsure                   // it does not have them now, but nothing else in their place either
+	forked                   // it has others
+)
+
+// reconcile finds out what it means that blocks do not link. The chain has changed: the newest block that is still on it is reported,
+// and errDone returned. Or it has not, and endpoints disagree for a while: nil after a pause.
+func (f *follower[T]) reconcile(ctx context.Context) error {
+	fork, v, err := f.fork(ctx)
+	if err != nil {
+		return err
+	}
+	if v != forked {
+		return f.puzzled(ctx)
+	}
+	if fork.Number < f.settled {
+		return sdk.Stop(fmt.Errorf("the chain changed below a block that the node had called final: block %d was final, but from block %d on it has others now; "+
+			"check which chain the endpoint serves, then start this pipeline anew from block %d or before", f.settled, fork.Number+1, fork.Number))
+	}
+	last := f.recent.refs[len(f.recent.refs)-1]
+	f.Log.Info("the chain was reorganised", "fork", fork.Number, "depth", last.Number-fork.Number)
+	if err := f.sink.Reorg(f.cursor(fork)); err != nil {
+		return err
+	}
+	return errDone
+}
+
+// puzzled waits for endpoints to agree.
+func (f *follower[T]) puzzled(ctx context.Context) error {
+	f.odd++
+	if f.odd > patience {
+		return fmt.Errorf("the endpoints contradict themselves: block %d is on the chain and yet no parent of what follows it, %d times in a row", f.next-1, f.odd)
+	}
+	timer := time.NewTimer(f.Pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+	}
+	head, err := f.chain.Latest(ctx)
+	if err != nil {
+		return err
+	}
+	f.head = head
+	return nil
+}
+
+// fork finds the newest emitted block that is still on the chain.
+func (f *follower[T]) fork(ctx context.Context) (node.Ref, verdict, error) {
+	const step = 32
+	refs := f.recent.refs
+	if len(refs) == 0 {
+		return node.Ref{}, unsure, nil
+	}
+	var replaced bool
+	for end := len(refs); end > 0; end -= step {
+		part := refs[max(0, end-step):end]
+		now, err := f.now(ctx, part)
+		if err != nil {
+			return node.Ref{}, unsure, err
+		}
+		for i := len(part) - 1; i >= 0; i-- {
+			switch {
+			case now[i].Hash == part[i].Hash && !replaced:
+				if end == len(refs) && i == len(part)-1 {
+					return part[i], unchanged, nil
+				}
+				return part[i], unsure, nil
+			case now[i].Hash == part[i].Hash:
+				return part[i], forked, nil
+			case now[i].Hash != common.Hash{}:
+				replaced = true
+			}
+		}
+	}
+	if !replaced {
+		return node.Ref{}, unsure, nil
+	}
+	fork, err := f.older(ctx, refs[0])
+	return fork, forked, err
+}
+
+func (f *follower[T]) now(ctx context.Context, refs []node.Ref) ([]node.Ref, error) {
+	numbers := make([]uint64, len(refs))
+	for i, ref := range refs {
+		numbers[i] = ref.Number
+	}
+	now, err := f.chain.Canonical(ctx, numbers)
+	if err != nil {
+		return nil, fmt.Errorf("look for the fork of the chain among blocks %d to %d: %w", numbers[0], numbers[len(numbers)-1], err)
+	}
+	return now, nil
+}
+
+// older finds the fork below the oldest block that is remembered: nodes keep blocks that were replaced for a while, and their parents
+// lead to it. Failing that it is a final block, if that is old enough.
+func (f *follower[T]) older(ctx context.Context, oldest node.Ref) (node.Ref, error) {
+	fork, err := f.ancestor(ctx, oldest.Hash)
+	if err == nil || !errors.Is(err, errUnknown) {
+		return fork, err
+	}
+	if f.finalKnown && f.final < oldest.Number {
+		now, err := f.chain.Canonical(ctx, []uint64{f.final})
+		if err != nil || now[0].Hash != (common.Hash{}) {
+			return now[0], err
+		}
+	}
+	return node.Ref{}, sdk.Stop(fmt.Errorf("block %d was %s when it was read, but is another one now, and the node cannot tell where the two chains part: "+
+		"check that the endpoint serves the chain that was read before; if it does, start this pipeline anew", oldest.Number, oldest.Hash))
+}
+
+var errUnknown = errors.New("the node does not know the block any more")
+
+// ancestor follows a block that was replaced down to one that was not.
+func (f *follower[T]) ancestor(ctx context.Context, hash common.Hash) (node.Ref, error) {
+	for range window {
+		ref, found, err := f.chain.ByHash(ctx, hash)
+		if err != nil {
+			return node.Ref{}, err
+		}
+		if !found || ref.Number == 0 {
+			return node.Ref{}, errUnknown
+		}
+		now, err := f.chain.Canonical(ctx, []uint64{ref.Number - 1})
+		if err != nil {
+			return node.Ref{}, err
+		}
+		if now[0].Hash == ref.Parent {
+			return now[0], nil
+		}
+		hash = ref.Parent
+	}
+	return node.Ref{}, errUnknown
+}

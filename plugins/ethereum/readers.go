@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/fetch"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
+	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/eth"
+)
+
+// Default values of the settings that all readers have.
+const (
+	manyBlocks  = 100    // in a JSON-RPC batch, of headers
+	fewBlocks   = 10     // in a JSON-RPC batch, with what is in them
+	mostBlocks  = 10_000 // in one eth_getLogs
+	concurrency = 4
+	poll        = 500 * time.Millisecond
+	timeout     = 10 * time.Second
+	retries     = 10
+)
+
+// headers emits eth.header.
+type headers struct {
+	Batch       int           `hcl:"batch,optional" doc:"blocks asked for in one JSON-RPC batch"`
+	Concurrency int           `hcl:"concurrency,optional" doc:"batches under way at once while reading history"`
+	Poll        time.Duration `hcl:"poll,optional" doc:"how often to ask for the head where there is no subscription"`
+	Timeout     time.Duration `hcl:"timeout,optional" doc:"how long to wait for one answer"`
+	Retries     int           `hcl:"retries,optional" doc:"how often to ask again before giving up"`
+}
+
+func (h *headers) connection() connection {
+	return connection{h.Batch, h.Concurrency, h.Poll, h.Timeout, h.Retries}
+}
+
+func (h *headers) Validate() error { return h.connection().validate() }
+
+// Read follows the chain and emits its headers.
+func (h *headers) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Header]) error {
+	return run(ctx, h.connection(), start, out, func(n *node.Node) source[eth.Header] {
+		return &fetch.Blocks[eth.Header]{
+			Node: n, Batch: uint64(h.Batch), Log: sdk.Logger(ctx),
+			Rows: func(dst []eth.Header, b *fetch.Block) []eth.Header { return append(dst, b.Header) },
+		}
+	})
+}
+
+// blocks emits eth.block.
+type blocks struct {
+	Receipts    bool          `hcl:"receipts,optional" doc:"fetch receipts and fill the columns that are from them"`
+	Batch       int           `hcl:"batch,optional" doc:"blocks asked for in one JSON-RPC batch"`
+	Concurrency int           `hcl:"concurrency,optional" doc:"batches under way at once while reading history"`
+	Poll        time.Duration `hcl:"poll,optional" doc:"how often to ask for the head where there is no subscription"`
+	Timeout     time.Duration `hcl:"timeout,optional" doc:"how long to wait for one answer"`
+	Retries     int           `hcl:"retries,optional" doc:"how often to ask again before giving up"`
+}
+
+func (b *blocks) connection() connection {
+	return connection{b.Batch, b.Concurrency, b.Poll, b.Timeout, b.Retries}
+}
+
+func (b *blocks) Validate() error { return b.connection().validate() }
+
+// Read follows the chain and emits its blocks.
+func (b *blocks) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Block]) error {
+	return run(ctx, b.connection(), start, out, func(n *node.Node) source[eth.Block] {
+		return &fetch.Blocks[eth.Block]{
+			Node: n, Batch: uint64(b.Batch), Full: true, Receipts: b.Receipts, Log: sdk.Logger(ctx),
+			Rows: func(dst []eth.Block, f *fetch.Block) []eth.Block {
+				f.AttachReceipts()
+				return append(dst, f.Block)
+			},
+		}
+	})
+}
+
+// transactions emits eth.transaction.
+type transactions struct {
+	Receipts    bool          `hcl:"receipts,optional" doc:"fetch receipts and fill the columns that are from them"`
+	Batch       int           `hcl:"batch,optional" doc:"blocks asked for in one JSON-RPC batch"`
+	Concurrency int           `hcl:"concurrency,optional" doc:"batches under way at once while reading history"`
+	Poll        time.Duration `hcl:"poll,optional" doc:"how often to ask for the head where there is no subscription"`
+	Timeout     time.Duration `hcl:"timeout,optional" doc:"how long to wait for one answer"`
+	Retries     int           `hcl:"retries,optional" doc:"how often to ask again before giving up"`
+}
+
+func (t *transactions) connection() connection {
+	return connection{t.Batch, t.Concurrency, t.Poll, t.Timeout, t.Retries}
+}
+
+func (t *transactions) Validate() error { return t.connection().validate() }
+
+// Read follows the chain and emits the transactions of its blocks.
+func (t *transactions) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Transaction]) error {
+	return run(ctx, t.connection(), start, out, func(n *node.Node) source[eth.Transaction] {
+		return &fetch.Blocks[eth.Transaction]{
+			Node: n, Batch: uint64(t.Batch), Full: true, Receipts: t.Receipts, Log: sdk.Logger(ctx),
+			Rows: func(dst []eth.Transaction, f *fetch.Block) []eth.Transaction {
+				f.AttachReceipts()
+				return append(dst, f.Transactions...)
+			},
+		}
+	})
+}
+
+// receipts emits eth.receipt.
+type receipts struct {
+	Batch       int           `hcl:"batch,optional" doc:"blocks asked for in one JSON-RPC batch"`
+	Concurrency int           `hcl:"concurrency,optional" doc:"batches under way at once while reading history"`
+	Poll        time.Duration `hcl:"poll,optional" doc:"how often to ask for the head where there is no subscription"`
+	Timeout     time.Duration `hcl:"timeout,optional" doc:"how long to wait for one answer"`
+	Retries     int           `hcl:"retries,optional" doc:"how often to ask again before giving up"`
+}
+
+func (r *receipts) connection() connection {
+	return connection{r.Batch, r.Concurrency, r.Poll, r.Timeout, r.Retries}
+}
+
+func (r *receipts) Validate() error { return r.connection().validate() }
+
+// Read follows the chain and emits the receipts of its blocks.
+func (r *receipts) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Receipt]) error {
+	return run(ctx, r.connection(), start, out, func(n *node.Node) source[eth.Receipt] {
+		return &fetch.Blocks[eth.Receipt]{
+			Node: n, Batch: uint64(r.Batch), Receipts: true, Log: sdk.Logger(ctx),
+			Rows: func(dst []eth.Receipt, f *fetch.Block) []eth.Receipt { return append(dst, f.Receipts...) },
+		}
+	})
+}
+
+// logs emits eth.log.
+type logs struct {
+	Addresses   []common.Address `hcl:"addresses,optional" doc:"only logs of these contracts; none: of all"`
+	Events      []string         `hcl:"events,optional" doc:"only these events, by signature, such as Transfer(address,address,uint256)"`
+	Topics      [][]common.Hash  `hcl:"topics,optional" doc:"only logs with one of the hashes listed for each position; an empty list takes any"`
+	Range       uint64           `hcl:"range,optional" doc:"most blocks asked for in one eth_getLogs; fewer are asked for where the node wants it"`
+	Concurrency int              `hcl:"concurrency,optional" doc:"ranges under way at once while reading history"`
+	Poll        time.Duration    `hcl:"poll,optional" doc:"how often to ask for the head where there is no subscription"`
+	Timeout     time.Duration    `hcl:"timeout,optional" doc:"how long to wait for one answer"`
+	Retries     int              `hcl:"retries,optional" doc:"how often to ask again before giving up"`
+}
+
+func (l *logs) connection() connection {
+	return connection{manyBlocks, l.Concurrency, l.Poll, l.Timeout, l.Retries}
+}
+
+// Validate checks the events too.
+func (l *logs) Validate() error {
+	if _, err := l.filter(); err != nil {
+		return err
+	}
+	return l.connection().validate()
+}
+
+// Read follows the chain and emits the logs that the settings choose.
+func (l *logs) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Log]) error {
+	filter, err := l.filter()
+	if err != nil {
+		return sdk.Stop(err)
+	}
+	return run(ctx, l.connection(), start, out, func(n *node.Node) source[eth.Log] {
+		return fetch.NewLogs(n, filter, l.Range, sdk.Logger(ctx))
+	})
+}
