@@ -24,6 +24,7 @@ func (f *File) network(block *hclsyntax.Block) {
 	e, body := f.eval, block.Body
 	e.shape(body, shape{
 		what:       "a network block",
+		at:         block.DefRange(),
 		attributes: []string{"chain_id", "layer", "finality"},
 		required:   []string{"chain_id"},
 		blocks:     []string{"endpoint"},
@@ -47,7 +48,7 @@ func (f *File) network(block *hclsyntax.Block) {
 	}
 	seen := make(map[string]hcl.Range)
 	for _, nested := range body.Blocks {
-		if nested.Type == "endpoint" && e.labels(nested, "name") && !e.duplicate(seen, "endpoint "+nested.Labels[0], nested.LabelRanges[0]) {
+		if nested.Type == "endpoint" && e.labels(nested, "name") && !e.duplicate(seen, describe("endpoint", nested.Labels[0]), nested.LabelRanges[0]) {
 			n.Endpoints = append(n.Endpoints, e.endpoint(nested))
 		}
 	}
@@ -68,6 +69,7 @@ func parseFinality(text string) (string, error) {
 func (e *evaluator) endpoint(block *hclsyntax.Block) Endpoint {
 	e.shape(block.Body, shape{
 		what:       "an endpoint block",
+		at:         block.DefRange(),
 		attributes: []string{"url", "rate"},
 		required:   []string{"url"},
 	})
@@ -193,7 +195,7 @@ func (f *File) host(blocks []*hclsyntax.Block) {
 	e, body := f.eval, blocks[0].Body
 	for _, block := range blocks[1:] {
 		at := block.DefRange()
-		e.errorf(&at, "Duplicate block", "There is only one host; its block is at %s.", blocks[0].DefRange())
+		e.errorf(&at, "Duplicate block", "There is only one host; its block is at %s.", place(blocks[0].DefRange()))
 	}
 	e.shape(body, shape{
 		what:       "a host block",
@@ -208,7 +210,7 @@ func (f *File) host(blocks []*hclsyntax.Block) {
 	}
 	if restart := child(body, "restart"); restart != nil {
 		e.labels(restart)
-		e.shape(restart.Body, shape{what: "a restart block", attributes: []string{"max", "within"}, required: []string{"max", "within"}})
+		e.shape(restart.Body, shape{what: "a restart block", at: restart.DefRange(), attributes: []string{"max", "within"}, required: []string{"max", "within"}})
 		f.Host.Restart.Max, _ = e.number(restart.Body, "max")
 		f.Host.Restart.Within = e.duration(restart.Body, "within")
 	}

@@ -126,7 +126,7 @@ func (f *File) sort(body *hclsyntax.Body) map[string][]*hclsyntax.Block {
 		if !known || holdsAny(block.Range(), broken) || !f.eval.labels(block, want...) {
 			continue
 		}
-		if len(want) > 0 && f.eval.duplicate(seen, block.Type+" "+block.Labels[0], block.LabelRanges[0]) {
+		if len(want) > 0 && f.eval.duplicate(seen, describe(block.Type, block.Labels[0]), block.LabelRanges[0]) {
 			continue
 		}
 		blocks[block.Type] = append(blocks[block.Type], block)

@@ -60,7 +60,7 @@ func (e *evaluator) nullable(expr hcl.Expression, want cty.Type, what string) (c
 	converted, err := convert.Convert(value, want)
 	if err != nil {
 		why := ""
-		if !want.IsPrimitiveType() {
+		if !want.IsPrimitiveType() && !value.Type().IsPrimitiveType() {
 			why = fmt.Sprintf(" (%v)", err)
 		}
 		e.errorf(&at, "Wrong type", "%s is %s here, but must be %s%s.", what, typeName(value.Type()), typeName(want), why)
@@ -154,7 +154,7 @@ func (e *evaluator) unknownRoot(traversal hcl.Traversal, root string) {
 		e.errorf(&at, "Unknown name", "each.key and each.value exist only in a block with for_each.")
 		return
 	case "var", "local":
-		e.errorf(&at, "Unknown name", "The blocks of variables come before all others: a default can call functions, but not refer to %s. Use a local for that.", root)
+		e.errorf(&at, "Unknown name", "The default of a variable can call functions, but not refer to %s: use a local for that.", root)
 		return
 	}
 	hint := e.meant(root, []string{"var", "local", "each"})
@@ -240,6 +240,10 @@ func (e *evaluator) oneOf(body *hclsyntax.Body, name, otherwise string, words ..
 	}
 	if !slices.Contains(words, text) {
 		at := body.Attributes[name].Expr.Range()
+		if len(words) == 1 {
+			e.errorf(&at, "Wrong value", "%s can only be %q.", name, words[0])
+			return otherwise
+		}
 		e.errorf(&at, "Wrong value", "%s is one of %s.", name, quoted(words))
 		return otherwise
 	}

@@ -94,14 +94,20 @@ func (m *mistakes) warnf(at *hcl.Range, summary, format string, args ...any) {
 }
 
 // duplicate reports a name that stands there twice and remembers it otherwise.
+// The name says what it is of: step "logs".
 func (m *mistakes) duplicate(seen map[string]hcl.Range, name string, at hcl.Range) bool {
 	first, taken := seen[name]
 	if !taken {
 		seen[name] = at
 		return false
 	}
-	m.errorf(&at, "Duplicate name", "There is already a %s at %s; names are unique, choose another.", name, first)
+	m.errorf(&at, "Duplicate name", "%s is already at %s: choose another name.", capital(name), place(first))
 	return true
+}
+
+// place is where a range begins, in a sentence.
+func place(r hcl.Range) string {
+	return fmt.Sprintf("%s:%d:%d", r.Filename, r.Start.Line, r.Start.Column)
 }
 
 // meant returns a sentence that suggests the known name that was probably
@@ -149,6 +155,16 @@ func (m *mistakes) compare(a, b *hcl.Diagnostic) int {
 		return m.files[a.Subject.Filename] - m.files[b.Subject.Filename]
 	}
 	return a.Subject.Start.Byte - b.Subject.Start.Byte
+}
+
+// Join puts lists of diagnostics together: each diagnostic once, in the order
+// of the file, and only so many.
+func (f *File) Join(lists ...Diagnostics) Diagnostics {
+	joined := &mistakes{files: f.eval.files, seen: make(map[string]bool)}
+	for _, list := range lists {
+		joined.addAll(list)
+	}
+	return joined.list()
 }
 
 func more(n int) *hcl.Diagnostic {

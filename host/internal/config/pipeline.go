@@ -137,6 +137,7 @@ func (p *pipeline) epoch(body *hclsyntax.Body) {
 	e.labels(block)
 	e.shape(block.Body, shape{
 		what:       "an epoch block",
+		at:         block.DefRange(),
 		attributes: []string{"size", "offset"},
 		required:   []string{"size"},
 	})

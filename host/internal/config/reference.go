@@ -67,7 +67,7 @@ func (r *referrer) several(expr hclsyntax.Expression) {
 		seen := make(map[string]hcl.Range)
 		for _, item := range expr.Items {
 			port, ok := r.port(item.KeyExpr)
-			if !ok || r.eval.duplicate(seen, "input "+port, item.KeyExpr.Range()) {
+			if !ok || r.eval.duplicate(seen, describe("input", port), item.KeyExpr.Range()) {
 				continue
 			}
 			entries := []hclsyntax.Expression{item.ValueExpr}

@@ -105,7 +105,7 @@ func (r *resolver) settings(s *step, reg registry.Register) {
 	e := *s.eval
 	e.mistakes = r.mistakes
 	to := r.steps[s]
-	values, ok := e.settings(s.block.Body, reg.Settings, fmt.Sprintf("register %q", reg.Name), slices.Concat(hostAttributes, hostBlocks))
+	values, ok := e.settings(s.block, reg.Settings, fmt.Sprintf("register %q", reg.Name), slices.Concat(hostAttributes, hostBlocks))
 	to.Settings = encode(values)
 	to.Broken = to.Broken || !ok
 	to.Places = make(map[string]Range)

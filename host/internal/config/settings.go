@@ -2,8 +2,10 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
@@ -15,10 +17,10 @@ import (
 )
 
 // settings evaluates a plugin's own attributes and blocks, which is everything
-// in a body but others. What is not set is left out.
-func (e *evaluator) settings(body *hclsyntax.Body, want registry.Settings, what string, others []string) (map[string]json.RawMessage, bool) {
-	before := e.errs
-	s := shape{what: what, others: others}
+// in a block but others. What is not set is left out.
+func (e *evaluator) settings(header *hclsyntax.Block, want registry.Settings, what string, others []string) (map[string]json.RawMessage, bool) {
+	before, body := e.errs, header.Body
+	s := shape{what: what, at: header.DefRange(), others: others}
 	for _, attribute := range want.Attributes {
 		s.attributes = append(s.attributes, attribute.Name)
 		if attribute.Required {
@@ -45,7 +47,7 @@ func (e *evaluator) settings(body *hclsyntax.Body, want registry.Settings, what 
 		}
 	}
 	for _, block := range want.Blocks {
-		if value, set := e.settingBlock(body, block, what); set {
+		if value, set := e.settingBlock(header, block, what); set {
 			values[block.Name] = value
 		}
 	}
@@ -83,19 +85,19 @@ func (e *evaluator) setting(body *hclsyntax.Body, want registry.Attribute, what 
 
 // settingBlock is the value of one kind of block: an object, or a list of them
 // if there may be many.
-func (e *evaluator) settingBlock(body *hclsyntax.Body, want registry.Block, what string) (json.RawMessage, bool) {
+func (e *evaluator) settingBlock(header *hclsyntax.Block, want registry.Block, what string) (json.RawMessage, bool) {
 	var found []map[string]json.RawMessage
-	for _, block := range body.Blocks {
+	for _, block := range header.Body.Blocks {
 		if block.Type != want.Name {
 			continue
 		}
 		e.labels(block)
-		values, _ := e.settings(block.Body, want.Settings, fmt.Sprintf("block %s of %s", want.Name, what), nil)
+		values, _ := e.settings(block, want.Settings, fmt.Sprintf("block %s of %s", want.Name, what), nil)
 		found = append(found, values)
 	}
 	if len(found) == 0 {
 		if want.Required {
-			at := body.MissingItemRange()
+			at := header.DefRange()
 			e.errorf(&at, "Missing block", "%s needs a block: %s { ... }", capital(what), want.Name)
 		}
 		return nil, false
@@ -118,12 +120,12 @@ func encode(values any) json.RawMessage {
 // parseType reads a type as it is written in HCL.
 func parseType(text string) (cty.Type, error) {
 	expr, diags := hclsyntax.ParseExpression([]byte(text), "", hcl.InitialPos)
-	if diags.HasErrors() {
-		return cty.NilType, diags
+	constraint := cty.NilType
+	if !diags.HasErrors() {
+		constraint, _, diags = typeexpr.TypeConstraintWithDefaults(expr)
 	}
-	constraint, _, diags := typeexpr.TypeConstraintWithDefaults(expr)
 	if diags.HasErrors() {
-		return cty.NilType, diags
+		return cty.NilType, errors.New(strings.TrimSuffix(diags[0].Detail, "."))
 	}
 	return constraint, nil
 }

@@ -12,7 +12,8 @@ import (
 
 // shape is what may stand in a body.
 type shape struct {
-	what       string // whose body it is, with its article
+	what       string    // whose body it is, with its article
+	at         hcl.Range // its header, where something is missing
 	attributes []string
 	required   []string // those of attributes that must be there
 	blocks     []string // any number of each
@@ -41,7 +42,7 @@ func (e *evaluator) shape(body *hclsyntax.Body, s shape) {
 		switch {
 		case slices.Contains(s.single, block.Type):
 			if first, again := seen[block.Type]; again {
-				e.errorf(&at, "Duplicate block", "%s has only one %s block; the first is at %s.", capital(s.what), block.Type, first)
+				e.errorf(&at, "Duplicate block", "%s has only one %s block; the first is at %s.", capital(s.what), block.Type, place(first))
 			}
 			seen[block.Type] = at
 		case slices.Contains(s.blocks, block.Type), slices.Contains(s.others, block.Type):
@@ -53,8 +54,7 @@ func (e *evaluator) shape(body *hclsyntax.Body, s shape) {
 	}
 	for _, name := range s.required {
 		if body.Attributes[name] == nil {
-			at := body.MissingItemRange()
-			e.errorf(&at, "Missing attribute", "%s needs an attribute %q.", capital(s.what), name)
+			e.errorf(&s.at, "Missing attribute", "%s needs an attribute %q.", capital(s.what), name)
 		}
 	}
 }
@@ -101,5 +101,8 @@ func child(body *hclsyntax.Body, kind string) *hclsyntax.Block {
 	}
 	return nil
 }
+
+// describe names a thing in a sentence: step "logs".
+func describe(kind, name string) string { return fmt.Sprintf("%s %q", kind, name) }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

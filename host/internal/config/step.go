@@ -38,13 +38,13 @@ func (p *pipeline) readSteps(block *hclsyntax.Block) {
 			p.eval.errorf(&nested.LabelRanges[1], "Wrong name", "%q means something else in expressions; choose another name.", name)
 			continue
 		}
-		if p.eval.duplicate(seen, "step "+name, nested.LabelRanges[1]) {
+		if p.eval.duplicate(seen, describe("step", name), nested.LabelRanges[1]) {
 			continue
 		}
 		p.names = append(p.names, name)
 		p.named[name] = p.expand(nested, kind)
 	}
-	if len(p.steps) == 0 && !p.eval.failed() {
+	if !slices.ContainsFunc(block.Body.Blocks, isStep) {
 		at := block.DefRange()
 		p.eval.errorf(&at, "Empty pipeline", "The pipeline has no steps: it needs at least a reader.")
 	}
@@ -52,6 +52,8 @@ func (p *pipeline) readSteps(block *hclsyntax.Block) {
 		s.inputs = p.references(s)
 	}
 }
+
+func isStep(block *hclsyntax.Block) bool { return slices.Contains(stepKinds, block.Type) }
 
 // expand makes the steps of one block.
 func (p *pipeline) expand(block *hclsyntax.Block, kind registry.ProcessType) group {
@@ -91,6 +93,9 @@ func (s *step) readAfter() {
 // readPolicy gives every aggregator a policy; without a block it joins what
 // belongs to the same block of the chain.
 func (s *step) readPolicy(epochs bool) {
+	if attr := s.block.Body.Attributes["policy"]; attr != nil {
+		s.eval.errorf(&attr.NameRange, "Block expected", "A policy is a block: write policy \"block\" { ... }, without an equals sign.")
+	}
 	var found []*hclsyntax.Block
 	for _, nested := range s.block.Body.Blocks {
 		if nested.Type == "policy" {
@@ -106,7 +111,10 @@ func (s *step) readPolicy(epochs bool) {
 	case s.Kind != registry.Aggregator:
 		s.eval.errorf(&found[0].TypeRange, "Misplaced block", "A policy says how several streams are joined: only an aggregator has one, this is a %s.", s.Kind)
 		return
-	case !s.eval.labels(found[0], "kind"):
+	case len(found) > 1:
+		s.eval.errorf(&found[1].TypeRange, "Duplicate block", "An aggregator has only one policy block; the first is at %s.", place(found[0].TypeRange))
+	}
+	if !s.eval.labels(found[0], "kind") {
 		return
 	}
 	block := found[0]
@@ -124,7 +132,7 @@ func (s *step) readPolicy(epochs bool) {
 
 func (s *step) policy(block *hclsyntax.Block, kind string) *Policy {
 	e, body := s.eval, block.Body
-	want := shape{what: "a " + kind + " policy", attributes: []string{"bucket", "max", "require", "timeout"}}
+	want := shape{what: describe("the policy", kind), at: block.DefRange(), attributes: []string{"bucket", "max", "require", "timeout"}}
 	if kind == "trigger" {
 		want.attributes = append(want.attributes, "on")
 		want.required = []string{"on"}

@@ -143,7 +143,7 @@ func (l *locals) collect(blocks []*hclsyntax.Block) {
 			l.eval.errorf(&nested.TypeRange, "Attribute expected", "A locals block holds attributes only: write %s = { ... }", nested.Type)
 		}
 		for _, attr := range inOrder(block.Body.Attributes) {
-			if !l.eval.duplicate(seen, "local "+attr.Name, attr.NameRange) {
+			if !l.eval.duplicate(seen, describe("local", attr.Name), attr.NameRange) {
 				l.expressions[attr.Name] = attr
 				l.names = append(l.names, attr.Name)
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -58,7 +59,7 @@ func (f *File) writePlace(out *bytes.Buffer, at hcl.Range, p paint) {
 	if len(line) > longestLine || len(line) == 0 {
 		return
 	}
-	text := strings.ReplaceAll(string(line), "\t", " ")
+	text := strings.Map(printable, string(line))
 	marks := 1
 	if at.End.Line > at.Start.Line {
 		marks = len(line) - (at.Start.Byte - begin)
@@ -68,6 +69,17 @@ func (f *File) writePlace(out *bytes.Buffer, at hcl.Range, p paint) {
 	number := fmt.Sprintf("%5d", at.Start.Line)
 	fmt.Fprintf(out, "%s | %s\n", number, text)
 	fmt.Fprintf(out, "%s | %s%s\n", strings.Repeat(" ", len(number)), strings.Repeat(" ", at.Start.Column-1), p.red(strings.Repeat("^", max(marks, 1))))
+}
+
+// printable keeps a terminal safe from what stands in a file.
+func printable(r rune) rune {
+	switch {
+	case r == '\t':
+		return ' '
+	case !unicode.IsPrint(r):
+		return utf8.RuneError
+	}
+	return r
 }
 
 // longestLine is the length up to which a line is shown.

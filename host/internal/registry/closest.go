@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -18,12 +19,12 @@ func (r *Registry) Closest(name string) string {
 // Nearest returns the known name that was probably meant by one that is not
 // known, or "" if none is near. Among equally near names the first wins.
 func Nearest(name string, known []string) string {
-	limit := max(1, min(4, len(name)/3))
+	limit := min(4, (len(name)+1)/3) // about one slip for each three letters
 	best, bestDistance := "", limit+1
 	for _, candidate := range known {
 		distance := bestDistance
 		if abs(len(candidate)-len(name)) < bestDistance {
-			distance = levenshtein.Distance(strings.ToLower(name), strings.ToLower(candidate), nil)
+			distance = slips(strings.ToLower(name), strings.ToLower(candidate))
 		}
 		if distance < bestDistance {
 			best, bestDistance = candidate, distance
@@ -33,6 +34,16 @@ func Nearest(name string, known []string) string {
 		return best
 	}
 	return nearestPart(name, known)
+}
+
+// slips is how many slips of the finger lie between two names. Letters in the
+// wrong order are one.
+func slips(a, b string) int {
+	distance := levenshtein.Distance(a, b, nil)
+	if distance == 2 && slices.Equal(slices.Sorted(slices.Values([]byte(a))), slices.Sorted(slices.Values([]byte(b)))) {
+		return 1
+	}
+	return distance
 }
 
 // nearestPart finds the one name of which a part was written: eth.logs for

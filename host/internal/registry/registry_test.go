@@ -125,6 +125,7 @@ func TestNearest(t *testing.T) {
 		"logs":               "eth.logs", // the part after the dot
 		"eth":                "",         // a part of several
 		"postgres":           "",
+		"x":                  "",
 		"":                   "",
 		"something.entirely": "",
 	}

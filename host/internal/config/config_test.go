@@ -1,0 +1,433 @@
+package config_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/penstock-io/penstock/host/internal/config"
+	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/sdk/transit"
+)
+
+var update = flag.Bool("update", false, "write golden files instead of comparing with them")
+
+func port(name, typ string) registry.Port {
+	return registry.Port{Name: name, Type: transit.Type{Name: typ}}
+}
+
+// registers is the registry that all tests use. Types are names only: what is
+// in them is no matter of this package.
+func registers(t testing.TB) *registry.Registry {
+	t.Helper()
+	reader := func(name, typ string, settings registry.Settings) registry.Register {
+		return registry.Register{Name: name, Plugin: "ethereum", Type: registry.Reader, Output: transit.Type{Name: typ}, Settings: settings}
+	}
+	r := registry.New()
+	for _, reg := range []registry.Register{
+		reader("eth.blocks", "eth.block", registry.Settings{}),
+		reader("eth.logs", "eth.log", registry.Settings{
+			Attributes: []registry.Attribute{
+				{Name: "addresses", Type: "list(string)"},
+				{Name: "batch", Type: "number"},
+				{Name: "confirm", Type: "bool"},
+				{Name: "extra", Type: "any"},
+			},
+			Blocks: []registry.Block{
+				{Name: "retry_policy", Settings: registry.Settings{Attributes: []registry.Attribute{{Name: "attempts", Type: "number", Required: true}, {Name: "wait", Type: "string"}}}},
+				{Name: "filter", Many: true, Settings: registry.Settings{Attributes: []registry.Attribute{{Name: "topics", Type: "set(string)"}}}},
+			},
+		}),
+		reader("feed.prices", "feed.price", registry.Settings{Attributes: []registry.Attribute{{Name: "url", Type: "string", Required: true}}}),
+		{
+			Name: "uniswap.swaps", Plugin: "uniswap", Type: registry.Subscriber, Output: transit.Type{Name: "uniswap.swap"},
+			Inputs: []registry.Port{port("", "eth.log")}, Dependencies: []string{"eth.logs"},
+		},
+		{
+			Name: "uniswap.pair_totals", Plugin: "uniswap", Type: registry.Aggregator, Output: transit.Type{Name: "uniswap.pair_total"},
+			Inputs: []registry.Port{port("blocks", "eth.block"), port("swaps", "uniswap.swap")}, Dependencies: []string{"uniswap.swaps", "eth.blocks"},
+		},
+		{
+			Name: "uniswap.priced", Plugin: "uniswap", Type: registry.Subscriber, Output: transit.Type{Name: "uniswap.priced"},
+			Inputs: []registry.Port{port("", "feed.price")}, Dependencies: []string{"feed.prices"},
+		},
+		{
+			Name: "loop.a", Plugin: "loop", Type: registry.Subscriber, Output: transit.Type{Name: "loop.a"},
+			Inputs: []registry.Port{port("", "loop.b")}, Dependencies: []string{"loop.b"},
+		},
+		{
+			Name: "loop.b", Plugin: "loop", Type: registry.Subscriber, Output: transit.Type{Name: "loop.b"},
+			Inputs: []registry.Port{port("", "loop.a")}, Dependencies: []string{"loop.a"},
+		},
+		{
+			Name: "odd", Plugin: "odd", Type: registry.Reader, Output: transit.Type{Name: "odd"},
+			Settings: registry.Settings{Attributes: []registry.Attribute{{Name: "shape", Type: "list(strng)"}}, Blocks: []registry.Block{{Name: "auth", Required: true}}},
+		},
+		{
+			Name: "sqlite", Plugin: "sqlite", Type: registry.Loader, ManyInputs: true, Inputs: []registry.Port{{Any: true}},
+			Settings: registry.Settings{Attributes: []registry.Attribute{{Name: "path", Type: "string", Required: true}}},
+		},
+		{
+			Name: "totals.report", Plugin: "report", Type: registry.Loader, ManyInputs: true, Inputs: []registry.Port{{Any: true}},
+			Dependencies: []string{"uniswap.pair_totals"},
+		},
+		{Name: "console", Plugin: "console", Type: registry.Loader, ManyInputs: true, Inputs: []registry.Port{{Any: true}}},
+	} {
+		if err := r.Add(reg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+// options are those of all golden tests.
+var options = config.Options{
+	Vars: map[string]string{"token": "hunter2", "given": "[1, 2"},
+	Env: func(name string) (string, bool) {
+		value, ok := map[string]string{"ETH_RPC_URL": "https://node.example/hunter2", "HOME": "/root", "PAIRS": "0xa,0xb"}[name]
+		return value, ok
+	},
+	BaseDir: "testdata",
+}
+
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v (run the test with -update)", err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+// load resolves one file. Variables are given to files that declare them.
+func load(t *testing.T, path string) (*config.File, *config.Model, config.Diagnostics) {
+	t.Helper()
+	src, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := options
+	if !bytes.Contains(src, []byte(`variable "token"`)) {
+		given.Vars = nil
+	}
+	f, _ := config.Parse([]config.Source{{Name: filepath.Base(path), Bytes: src}}, given)
+	m, diags := f.Resolve(registers(t))
+	return f, m, diags
+}
+
+func TestDiagnostics(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.hcl")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".hcl"), func(t *testing.T) {
+			f, _, diags := load(t, file)
+			var text bytes.Buffer
+			if err := f.Write(&text, diags, false, 100); err != nil {
+				t.Fatal(err)
+			}
+			if text.Len() == 0 {
+				t.Error("no mistake was found")
+			}
+			if strings.Contains(text.String(), "hunter2") {
+				t.Errorf("a secret is shown:\n%s", text.String())
+			}
+			golden(t, strings.TrimSuffix(file, ".hcl")+".txt", text.Bytes())
+		})
+	}
+}
+
+// step and pipeline are what of a model is worth comparing.
+type step struct {
+	Kind, Name, Register, Key, After string
+	Settings                         string
+	Inputs                           []string
+	Policy                           *config.Policy
+	Implied, Broken                  bool
+}
+
+func summary(p *config.Pipeline) []step {
+	var steps []step
+	for _, s := range p.Steps {
+		shown := step{
+			Kind: s.Kind.String(), Name: s.Name, Register: s.Register, Key: s.Key, After: s.After,
+			Settings: string(s.Settings), Implied: s.Implied, Broken: s.Broken,
+		}
+		if s.Policy != nil {
+			policy := *s.Policy
+			policy.Range = config.Range{}
+			shown.Policy = &policy
+		}
+		for _, input := range s.Inputs {
+			shown.Inputs = append(shown.Inputs, fmt.Sprintf("%s=%s", input.Port, input.From.Name))
+		}
+		steps = append(steps, shown)
+	}
+	return steps
+}
+
+func noDiagnostics(t *testing.T, f *config.File, diags config.Diagnostics) {
+	t.Helper()
+	if len(diags) == 0 {
+		return
+	}
+	var text bytes.Buffer
+	if err := f.Write(&text, diags, false, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Fatalf("unexpected diagnostics:\n%s", text.String())
+}
+
+func TestModel(t *testing.T) {
+	f, m, diags := load(t, "testdata/good.hcl")
+	noDiagnostics(t, f, diags)
+
+	to := uint64(19000100)
+	wantNetworks := []*config.Network{
+		{
+			Name: "mainnet", ChainID: 1, Layer: registry.Layer1, Finality: "12",
+			Endpoints: []config.Endpoint{{Name: "primary", URL: "https://node.example/hunter2", Rate: "25/s"}, {Name: "local", URL: "/run/geth.ipc"}},
+		},
+		{Name: "base", ChainID: 8453, Layer: registry.Layer2, Finality: "finalized", Endpoints: []config.Endpoint{{Name: "primary", URL: "wss://base.example"}}},
+	}
+	ignoreRanges := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Range" }, cmp.Ignore())
+	if diff := cmp.Diff(wantNetworks, m.Networks, ignoreRanges); diff != "" {
+		t.Errorf("networks (-want +got):\n%s", diff)
+	}
+	wantPlugins := map[string]*config.Plugin{
+		"uniswap": {
+			Name: "uniswap", Path: "testdata/bin/uniswap", Dev: true, Env: map[string]string{"LEVEL": "debug", "N": "3"},
+			Limits: config.Limits{Memory: 512 << 20, OpenFiles: 64, CPU: 0.5},
+		},
+		"ethereum": {Name: "ethereum", Env: map[string]string{"HOME": "/root"}},
+	}
+	if diff := cmp.Diff(wantPlugins, m.Plugins, ignoreRanges); diff != "" {
+		t.Errorf("plugins (-want +got):\n%s", diff)
+	}
+	wantHost := config.Host{
+		DataDir: "testdata/data", PluginDir: "/opt/plugins", DrainTimeout: 10 * time.Second, StartTimeout: 1500 * time.Millisecond,
+		Restart: config.Restart{Max: 5, Within: time.Minute},
+	}
+	if diff := cmp.Diff(wantHost, m.Host); diff != "" {
+		t.Errorf("host (-want +got):\n%s", diff)
+	}
+
+	var names []string
+	for _, p := range m.Pipelines {
+		names = append(names, fmt.Sprint(p.Name, " ", p.Network.Name, " ", p.PathType, " ", p.From, " ", p.FromLatest))
+	}
+	wantNames := []string{
+		"swaps mainnet backtest 19000000 false", "small base live 0 true",
+		"each.base base live 7 false", "each.mainnet mainnet live 3 false",
+	}
+	if diff := cmp.Diff(wantNames, names); diff != "" {
+		t.Fatalf("pipelines (-want +got):\n%s", diff)
+	}
+	if p := m.Pipelines[0]; *p.To != to || *p.Epoch != (config.Epoch{Size: 10, Offset: 2}) {
+		t.Errorf("swaps: got to %d, epoch %v", *p.To, *p.Epoch)
+	}
+	if p := m.Pipelines[3]; p.Key != "mainnet" || p.Steps[0].Name != "logs" {
+		t.Errorf("each: got key %q, step %q", p.Key, p.Steps[0].Name)
+	}
+	want := []step{
+		{Kind: "reader", Name: "blocks", Register: "eth.blocks", Settings: "{}"},
+		{
+			Kind: "reader", Name: "logs", Register: "eth.logs",
+			Settings: `{"addresses":["0xA","0xB"],"batch":500,"extra":{"depth":[1,null]},"filter":[{"topics":["a","b"]},{}],"retry_policy":{"attempts":3}}`,
+		},
+		{Kind: "subscriber", Name: "pair.a", Register: "uniswap.swaps", Key: "a", Settings: "{}", Inputs: []string{"=logs"}},
+		{Kind: "subscriber", Name: "pair.b", Register: "uniswap.swaps", Key: "b", Settings: "{}", Inputs: []string{"=logs"}},
+		{
+			Kind: "aggregator", Name: "total.a", Register: "uniswap.pair_totals", Key: "a", Settings: "{}",
+			Inputs: []string{"swaps=pair.a", "blocks=blocks"}, Policy: &config.Policy{Kind: "block", Bucket: "all"},
+		},
+		{
+			Kind: "aggregator", Name: "total.b", Register: "uniswap.pair_totals", Key: "b", Settings: "{}",
+			Inputs: []string{"swaps=pair.b", "blocks=blocks"}, Policy: &config.Policy{Kind: "block", Bucket: "all"},
+		},
+		{
+			Kind: "aggregator", Name: "latest", Register: "uniswap.pair_totals", Settings: "{}", Inputs: []string{"blocks=blocks", "swaps=pair.b"},
+			Policy: &config.Policy{Kind: "trigger", On: "blocks", Bucket: "latest", Require: true, Max: 1000, Timeout: 30 * time.Second},
+		},
+		{
+			Kind: "loader", Name: "store", Register: "sqlite", After: "final", Settings: `{"path":"mainnet-12.db"}`,
+			Inputs: []string{"=pair.a", "=pair.b", "=total.a"},
+		},
+	}
+	if diff := cmp.Diff(want, summary(m.Pipelines[0])); diff != "" {
+		t.Errorf("swaps (-want +got):\n%s", diff)
+	}
+	logs := m.Pipelines[0].Steps[1]
+	var places []string
+	for _, name := range []string{"addresses", "batch", "confirm", "extra", "retry_policy", "filter"} {
+		at := logs.Places[name]
+		places = append(places, fmt.Sprintf("%s:%d:%d", at.Filename, at.Start.Line, at.Start.Column))
+	}
+	if diff := cmp.Diff([]string{"good.hcl:59:17", "good.hcl:60:17", "good.hcl:61:17", "good.hcl:62:17", "good.hcl:64:5", "good.hcl:67:5"}, places); diff != "" || len(logs.Places) != 6 {
+		t.Errorf("places (-want +got):\n%s", diff)
+	}
+}
+
+func TestImpliedSteps(t *testing.T) {
+	f, m, diags := load(t, "testdata/implied.hcl")
+	noDiagnostics(t, f, diags)
+	block := &config.Policy{Kind: "block", Bucket: "all"}
+	want := map[string][]step{
+		"everything": {
+			{Kind: "loader", Name: "report", Register: "totals.report", Settings: "{}", Inputs: []string{"=pair_totals"}},
+			{
+				Kind: "aggregator", Name: "pair_totals", Register: "uniswap.pair_totals", Settings: "{}", Implied: true,
+				Inputs: []string{"swaps=swaps", "blocks=blocks"}, Policy: block,
+			},
+			{Kind: "subscriber", Name: "swaps", Register: "uniswap.swaps", Settings: "{}", Implied: true, Inputs: []string{"=logs"}},
+			{Kind: "reader", Name: "logs", Register: "eth.logs", Settings: "{}", Implied: true},
+			{Kind: "reader", Name: "blocks", Register: "eth.blocks", Settings: "{}", Implied: true},
+		},
+		"some": { // what is there is used, and names that are taken are avoided
+			{Kind: "reader", Name: "mine", Register: "eth.logs", Settings: `{"batch":7}`},
+			{
+				Kind: "aggregator", Name: "swaps", Register: "uniswap.pair_totals", Settings: "{}",
+				Inputs: []string{"swaps=uniswap_swaps", "blocks=eth_blocks"}, Policy: block,
+			},
+			{Kind: "loader", Name: "blocks", Register: "console", Settings: "{}", Inputs: []string{"=swaps"}},
+			{Kind: "subscriber", Name: "uniswap_swaps", Register: "uniswap.swaps", Settings: "{}", Implied: true, Inputs: []string{"=mine"}},
+			{Kind: "reader", Name: "eth_blocks", Register: "eth.blocks", Settings: "{}", Implied: true},
+		},
+	}
+	for _, p := range m.Pipelines {
+		if diff := cmp.Diff(want[p.Name], summary(p)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", p.Name, diff)
+		}
+	}
+}
+
+// A host that learns of new plugins resolves again; the first model is still
+// in use then.
+func TestResolveTwice(t *testing.T) {
+	f, first, diags := load(t, "testdata/implied.hcl")
+	noDiagnostics(t, f, diags)
+	before := summary(first.Pipelines[0])
+	second, diags := f.Resolve(registers(t))
+	noDiagnostics(t, f, diags)
+	if first.Pipelines[0] == second.Pipelines[0] || first.Pipelines[0].Steps[0] == second.Pipelines[0].Steps[0] {
+		t.Error("both models share a pipeline or a step")
+	}
+	if diff := cmp.Diff(before, summary(second.Pipelines[0])); diff != "" {
+		t.Errorf("second model (-first +second):\n%s", diff)
+	}
+	if _, diags = f.Resolve(registry.New()); !diags.HasErrors() {
+		t.Error("an empty registry resolved")
+	}
+	if _, diags = f.Resolve(registers(t)); diags.HasErrors() {
+		t.Errorf("mistakes of an earlier call came back: %v", diags)
+	}
+}
+
+func TestRegisters(t *testing.T) {
+	f, _, _ := load(t, "testdata/implied.hcl")
+	if diff := cmp.Diff([]string{"console", "eth.logs", "totals.report", "uniswap.pair_totals"}, f.Registers()); diff != "" {
+		t.Errorf("Registers (-want +got):\n%s", diff)
+	}
+}
+
+func TestVariablesFromOutside(t *testing.T) {
+	src := `variable "s" {}
+variable "n" { type = number }
+variable "l" { type = list(string) }
+variable "d" { default = 5 }
+network "m" {
+  chain_id = var.n
+  endpoint "a" { url = "http://${var.s}" }
+}
+pipeline "p" {
+  from = var.d
+  reader "eth.logs" "logs" { addresses = var.l }
+}`
+	f, _ := config.Parse([]config.Source{{Name: "p.hcl", Bytes: []byte(src)}}, config.Options{
+		Vars: map[string]string{"s": "[not parsed", "n": "10", "l": `["a", upper("b")]`},
+	})
+	if _, diags := f.Resolve(registers(t)); !diags.HasErrors() {
+		t.Error("a function in a value from outside was called")
+	}
+	f, _ = config.Parse([]config.Source{{Name: "p.hcl", Bytes: []byte(src)}}, config.Options{
+		Vars: map[string]string{"s": "host", "n": "10", "l": `["a", "b"]`, "d": "6"},
+	})
+	m, diags := f.Resolve(registers(t))
+	noDiagnostics(t, f, diags)
+	if got := fmt.Sprint(m.Networks[0].ChainID, m.Networks[0].Endpoints[0].URL, m.Pipelines[0].From, string(m.Pipelines[0].Steps[0].Settings)); got != `10http://host6{"addresses":["a","b"]}` {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestReports(t *testing.T) {
+	src := "network \"m\" { chain_id = 1 }\npipeline \"p\" {\n  from = \"x\"\n  reader \"eth.logs\" \"logs\" {}\n}\n"
+	f, diags := config.Parse([]config.Source{{Name: "p.hcl", Bytes: []byte(src)}}, config.Options{Vars: map[string]string{"x": "1"}})
+	text, err := json.Marshal(config.Reports(f.Join(diags, diags)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `[{"severity":"error","summary":"Unknown variable","detail":"There is no variable \"x\" to set. None is declared."},` +
+		`{"severity":"warning","summary":"No endpoint","detail":"Network \"m\" has no endpoint block, so no reader can reach it.","file":"p.hcl","line":1,"column":1,"end_line":1,"end_column":12},` +
+		`{"severity":"error","summary":"Wrong value","detail":"from is written as a block number or \"latest\".","file":"p.hcl","line":3,"column":10,"end_line":3,"end_column":13}]`
+	if diff := cmp.Diff(want, string(text)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if text, _ := json.Marshal(config.Reports(nil)); string(text) != "[]" {
+		t.Errorf("Reports(nil): got %s, want []", text)
+	}
+}
+
+func TestWriteInColour(t *testing.T) {
+	f, diags := config.Parse([]config.Source{{Name: "p.hcl", Bytes: []byte("netwrk \"m\" {}\n")}}, config.Options{})
+	var text bytes.Buffer
+	if err := f.Write(&text, diags[:1], true, 40); err != nil {
+		t.Fatal(err)
+	}
+	want := "\x1b[31mError\x1b[0m: \x1b[1mUnknown block\x1b[0m\n  at \x1b[1mp.hcl:1:1\x1b[0m, in netwrk \"m\"\n" +
+		"    1 | netwrk \"m\" {}\n      | \x1b[31m^^^^^^\x1b[0m\nA file has no block \"netwrk\". Did you\nmean \"network\"?\n\n"
+	if diff := cmp.Diff(want, text.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestFormat(t *testing.T) {
+	got, diags := config.Format(config.Source{Name: "p.hcl", Bytes: []byte("network \"m\" {\nchain_id=1\n  finality   = \"safe\"\n}\n")})
+	if want := "network \"m\" {\n  chain_id = 1\n  finality = \"safe\"\n}\n"; string(got) != want || len(diags) > 0 {
+		t.Errorf("Format: got %q, %v, want %q", got, diags, want)
+	}
+	got, diags = config.Format(config.Source{Name: "p.hcl", Bytes: []byte("network \"m\" {")})
+	if got != nil || len(diags) == 0 || diags[0].Subject.Filename != "p.hcl" {
+		t.Errorf("Format of what cannot be parsed: got %q, %v", got, diags)
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"0B": 0, "7B": 7, "1KB": 1000, "1KiB": 1024, "512MiB": 512 << 20, "1.5GiB": 3 << 29, "2 TB": 2e12,
+	} {
+		if got, err := config.ParseSize(text); err != nil || got != want {
+			t.Errorf("ParseSize(%q): got %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "512", "MiB", "-1B", "1mib", "1e3B", "99999999999999TiB"} {
+		if got, err := config.ParseSize(text); err == nil {
+			t.Errorf("ParseSize(%q): got %d, want an error", text, got)
+		}
+	}
+}

@@ -1,0 +1,4 @@
+pipeline "p" {
+  network = "mainnet"
+  reader "eth.blocks" "blocks" {}
+}

@@ -1,0 +1,2 @@
+pipeline "p" {
+  reader "eth.logs" "logs" {

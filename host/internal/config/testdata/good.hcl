@@ -1,0 +1,126 @@
+variable "pairs" {
+  type        = list(string)
+  default     = ["0xa", "0xb"]
+  description = "addresses of pairs"
+}
+
+locals {
+  file  = "${local.chain}-${local.depth}.db"
+  chain = "mainnet"
+  depth = min(12, 99)
+  chains = {
+    mainnet = 3
+    base    = 7
+  }
+}
+
+network "mainnet" {
+  chain_id = 1
+  endpoint "primary" {
+    url  = env("ETH_RPC_URL")
+    rate = "25/s"
+  }
+  endpoint "local" {
+    url = trimspace(file("socket.txt"))
+  }
+  finality = 12
+}
+
+network "base" {
+  chain_id = tonumber("8453")
+  layer    = 2
+  endpoint "primary" {
+    url = env("BASE_URL", "wss://base.example")
+  }
+}
+
+host {
+  data_dir      = "data"
+  plugin_dir    = "/opt/plugins"
+  drain_timeout = "10s"
+  start_timeout = "1.5s"
+  restart {
+    max    = 5
+    within = "1m"
+  }
+}
+
+pipeline "swaps" {
+  network = network.mainnet
+  from    = 19000000
+  to      = 19000100
+  epoch {
+    size   = 10
+    offset = 2
+  }
+
+  reader "eth.blocks" "blocks" {}
+  reader "eth.logs" "logs" {
+    addresses = [for p in var.pairs : replace(upper(p), "0X", "0x")]
+    batch     = "500"
+    confirm   = null
+    extra     = { depth = [1, null] }
+
+    retry_policy {
+      attempts = 3
+    }
+    filter {
+      topics = ["b", "a", "b"]
+    }
+    filter {}
+  }
+  subscriber "uniswap.swaps" "pair" {
+    for_each = { a = var.pairs[0], b = var.pairs[1] }
+    input    = logs
+  }
+  aggregator "uniswap.pair_totals" "total" {
+    for_each = toset(["b", "a"])
+    inputs   = { swaps = pair[each.key], blocks = blocks }
+  }
+  aggregator "uniswap.pair_totals" "latest" {
+    inputs = [blocks, pair["b"]]
+    policy "trigger" {
+      on      = "blocks"
+      bucket  = "latest"
+      require = true
+      max     = 1000
+      timeout = "30s"
+    }
+  }
+  loader "sqlite" "store" {
+    inputs = [pair, (total["a"])]
+    path   = local.file
+    after  = "final"
+  }
+}
+
+pipeline "small" {
+  network = "base"
+  from    = "latest"
+  reader "eth.blocks" "blocks" {}
+}
+
+pipeline "each" {
+  for_each = local.chains
+  network  = each.key
+  from     = each.value
+  reader "eth.logs" "logs" {}
+  reader "eth.logs" "none" {
+    for_each = []
+  }
+}
+
+plugin "uniswap" {
+  path = "bin/uniswap"
+  dev  = true
+  env  = { LEVEL = "debug", N = 3 }
+  limits {
+    memory     = "512MiB"
+    open_files = 64
+    cpu        = 0.5
+  }
+}
+
+plugin "ethereum" {
+  env = ["HOME", "NOT_SET"]
+}

@@ -1,0 +1,10 @@
+network "mainnet" {
+  chain_id = 1
+  endpoint "primary" { url = "http://localhost:8545" }
+}
+
+pipeline "swaps" {
+  reader "eth.logs" "logs" {}
+  reader "eth.blocks" "blocks" {}
+  subscriber "uniswap.swaps" "swaps" { input = logs }
+}
