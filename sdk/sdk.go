@@ -1,0 +1,147 @@
+// Package sdk is what the author of a Penstock plugin imports.
+//
+// A plugin is one program that serves one or more registers. Each register is
+// a struct with one required method, wrapped by the constructor of its kind:
+//
+//	Reader      Read       collects rows from somewhere outside
+//	Subscriber  Transform  turns each row of one stream into others
+//	Aggregator  Aggregate  joins several streams, tuple by tuple
+//	Loader      Load       ends a path: a database, files, a socket
+//
+// The struct is the settings: its fields with an hcl tag are what a step in a
+// pipeline file can set, and the values of the struct given to the constructor
+// are the defaults. Every process gets a copy of its own, so its methods are
+// never called by two goroutines at once, and fields without a tag may hold
+// whatever state the author needs.
+//
+// Rows are structs that name their data type:
+//
+//	type Transfer struct { From, To common.Address; Value uint256.Int }
+//	func (Transfer) TransitType() string { return "token.transfer" }
+//
+// A consumer's struct names the columns it needs, in any order; the host has
+// checked before anything starts that the producer has them.
+//
+// Everything else is an optional one-method interface, found by assertion:
+// Starter, Closer, Snapshotter, Restorer, Validator, Committer and
+// TransformBatch.
+package sdk
+
+import (
+	"context"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/penstock-io/penstock/sdk/transit"
+)
+
+// Cursor is a place in a source: everything up to and including it is done.
+type Cursor struct {
+	ChainID  uint64
+	Block    uint64
+	Hash     [32]byte // zero where the source has no hashes
+	Position []byte   // opaque, for sources that are not block chains
+}
+
+// SafePoint says that all rows up to and including Cursor have been emitted.
+type SafePoint struct {
+	Cursor    Cursor
+	Head      uint64 // the newest block the source has
+	Finalized uint64 // the newest block that cannot be undone; 0: unknown
+}
+
+// Start is what a process is told before its first row.
+type Start struct {
+	Pipeline string
+	Step     string
+	Network  Network
+	// Cursor is the place to go on from; nil: begin at From. A loader finds
+	// here the last place it committed: rows after it will come again.
+	Cursor *Cursor
+	// From is the first block, inclusive.
+	From uint64
+	// FromLatest: begin at the head of the chain instead of From.
+	FromLatest bool
+	// To is the last block, inclusive; nil: follow the head for ever.
+	To *uint64
+	// Inputs are the streams that come in, in the order of their indexes.
+	Inputs []Input
+}
+
+// Network is the chain a pipeline reads.
+type Network struct {
+	Name      string
+	ChainID   uint64 // 0: whatever the endpoint says
+	Endpoints []Endpoint
+	// Finality is "finalized", "safe", or a number of confirmations.
+	Finality string
+}
+
+// Endpoint is one way to reach a network.
+type Endpoint struct {
+	Name string
+	URL  string // http, https, ws, wss, or the path of an IPC socket
+	Rate string // "25/s", or "" for no limit
+}
+
+// Input is one stream that comes in.
+type Input struct {
+	Name string // the step it comes from
+	Port string // the register's input it is wired to
+	Type transit.Type
+}
+
+// Commit tells a loader that what it has been given so far belongs together.
+type Commit struct {
+	// Checkpoint is the number of the checkpoint the rows belong to, 0 when
+	// the commit is not part of one.
+	Checkpoint uint64
+	// Cursor is the newest place of which all rows have come; nil: unknown.
+	Cursor *Cursor
+}
+
+// Starter is told where it runs, after its settings are in place and before
+// anything else.
+type Starter interface {
+	Start(ctx context.Context, start Start) error
+}
+
+// Closer is called once, after the last row or when the process is given up.
+type Closer interface {
+	Close() error
+}
+
+// Snapshotter hands out its state when a checkpoint is taken. It is called
+// between rows, never during one.
+type Snapshotter interface {
+	Snapshot() ([]byte, error)
+}
+
+// Restorer takes back what Snapshot gave. It is called after Start and before
+// the first row.
+type Restorer interface {
+	Restore(state []byte) error
+}
+
+// Validator checks settings beyond their types. It may be called on a host
+// that only checks a file: it must not touch the outside world.
+type Validator interface {
+	Validate() error
+}
+
+// Committer makes all rows it has been given durable. A loader without it is
+// taken to be durable when Load returns.
+type Committer interface {
+	Commit(ctx context.Context, commit Commit) error
+}
+
+type loggerKey struct{}
+
+// Logger is the logger of the process that ctx belongs to. Its lines arrive in
+// the host's log with their level and fields, named after pipeline and step.
+func Logger(ctx context.Context) hclog.Logger {
+	if logger, ok := ctx.Value(loggerKey{}).(hclog.Logger); ok {
+		return logger
+	}
+	return hclog.Default()
+}
