@@ -37,7 +37,7 @@ func (m *Misfit) Error() string {
 	var b strings.Builder
 	b.WriteString(m.headline(len(reasons)))
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
-	fmt.Fprint(w, "\n    column\twanted\toffered")
+	fmt.Fprint(w, "\n    column\twanted\toffered\t")
 	for _, f := range wanted {
 		have, ok := fieldNamed(offered, f.Name)
 		shown, mark := "-", "   "
@@ -46,17 +46,26 @@ func (m *Misfit) Error() string {
 		}
 		reason := reasons[f.Name]
 		if reason != "" {
-			mark, reason = "  !", "\t"+reason
+			mark = "  !"
 		}
-		fmt.Fprintf(w, "\n%s %s\t%s\t%s%s", mark, f.Name, shownType(f), shown, reason)
+		fmt.Fprintf(w, "\n%s %s\t%s\t%s\t%s", mark, f.Name, shownType(f), shown, reason)
 	}
 	for _, f := range offered {
 		if _, ok := fieldNamed(wanted, f.Name); !ok {
-			fmt.Fprintf(w, "\n    %s\t-\t%s", f.Name, shownType(f))
+			fmt.Fprintf(w, "\n    %s\t-\t%s\t", f.Name, shownType(f))
 		}
 	}
 	_ = w.Flush() // a strings.Builder takes everything
-	return b.String()
+	return trimLines(b.String())
+}
+
+// trimLines drops the blanks with which a table pads its last column.
+func trimLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " ")
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (m *Misfit) headline(n int) string {

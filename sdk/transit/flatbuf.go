@@ -60,7 +60,7 @@ func (v *flatView) tableAt(at int) table {
 		return table{flatView: v}
 	}
 	size := v.u16(int(vtable))
-	if size < 4 || size > len(v.buf)-int(vtable) {
+	if size < 4 || size%2 != 0 || size > len(v.buf)-int(vtable) {
 		v.err = errBroken
 		return table{flatView: v}
 	}

@@ -181,8 +181,8 @@ func TestCompressedBatchesAreRefused(t *testing.T) {
 func TestTypesThatCannotTravelAreRefused(t *testing.T) {
 	cases := map[string]arrow.Field{
 		"column c is dictionary-encoded: send plain values":                       {Type: &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.BinaryTypes.String}},
-		"column c: string_view does not travel":                                   {Type: arrow.BinaryTypes.StringView},
-		"column c: dense_union":                                                   {Type: arrow.DenseUnionOf([]arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int8}}, []arrow.UnionTypeCode{0})},
+		"column c: a view of bytes does not travel":                               {Type: arrow.BinaryTypes.StringView},
+		"column c: a union does not travel":                                       {Type: arrow.DenseUnionOf([]arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int8}}, []arrow.UnionTypeCode{0})},
 		"column c: kind address goes with fixed_size_binary[20], not with binary": {Type: arrow.BinaryTypes.Binary, Metadata: arrow.NewMetadata([]string{"penstock.kind"}, []string{"address"})},
 		`column c: kind "colour" is not known here`:                               {Type: arrow.BinaryTypes.Binary, Metadata: arrow.NewMetadata([]string{"penstock.kind"}, []string{"colour"})},
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 type (
-	flag    bool
+	toggle  bool
 	level   int16
 	label   string
 	blob    []byte
@@ -84,7 +84,7 @@ type allRow struct {
 	Pair pair
 	base
 
-	Flag   flag
+	Flag   toggle
 	Level  level
 	Label  label
 	Blob   blob

@@ -63,17 +63,39 @@ func parseType(name string, message []byte) (t Type, err error) {
 const (
 	maxDepth  = 32
 	maxFields = 1 << 14
-	maxText   = 1 << 20 // bytes of names and metadata
+	maxText   = 1 << 20 // bytes of names, zones and metadata
 )
 
 // Fields of the tables Schema, Field and KeyValue, by their numbers in the format.
 const (
 	schemaEndianness, schemaFields, schemaMetadata = 0, 1, 2
 
-	fieldName, fieldDictionary, fieldChildren, fieldMetadata = 0, 4, 5, 6
+	fieldName, fieldTypeID, fieldType, fieldDictionary, fieldChildren, fieldMetadata = 0, 2, 3, 4, 5, 6
 
 	pairKey, pairValue = 0, 1
+
+	timestampID, timestampZone = 10, 1
 )
+
+// strangers are the types of the format that do not travel, by their numbers there. All above the last are unknown.
+func strangers(id byte) string {
+	switch id {
+	case 0:
+		return "a column without type"
+	case 14:
+		return "a union"
+	case 22:
+		return "a run-end encoded column"
+	case 23, 24:
+		return "a view of bytes"
+	case 25, 26:
+		return "a view of lists"
+	}
+	if id > 26 {
+		return fmt.Sprintf("a column of the unknown type %d", id)
+	}
+	return ""
+}
 
 // checkSchemaMessage walks a schema message before the Arrow library sees it, which trusts what it reads.
 func checkSchemaMessage(message []byte) error {
@@ -119,13 +141,27 @@ func (w *schemaWalk) field(f table, depth int) error {
 	if _, ok := f.table(fieldDictionary); ok {
 		return fmt.Errorf("column %s is dictionary-encoded: send plain values", f.text(fieldName))
 	}
-	if err := w.spend(f, fieldName); err != nil {
+	if stranger := strangers(f.byte(fieldTypeID)); stranger != "" {
+		return fmt.Errorf("column %s: %s does not travel: use plain strings, bytes, lists and structs", f.text(fieldName), stranger)
+	}
+	if err := w.texts(f); err != nil {
 		return err
 	}
 	if err := w.tables(f, fieldMetadata, w.pair); err != nil {
 		return err
 	}
 	return w.tables(f, fieldChildren, func(child table) error { return w.field(child, depth+1) })
+}
+
+// texts counts the texts of a field: its name and, if it is a timestamp, its zone.
+func (w *schemaWalk) texts(f table) error {
+	if err := w.spend(f, fieldName); err != nil {
+		return err
+	}
+	if dt, ok := f.table(fieldType); ok && f.byte(fieldTypeID) == timestampID {
+		return w.spend(dt, timestampZone)
+	}
+	return f.err
 }
 
 func (w *schemaWalk) pair(t table) error {
