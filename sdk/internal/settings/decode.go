@@ -65,9 +65,9 @@ func (d *decoder) object(at string, raw []byte, v reflect.Value) {
 				d.mistake(name, "is required")
 			}
 		case f.block:
-			d.block(name, value, v.Field(f.index))
+			d.block(name, value, v.FieldByIndex(f.index))
 		default:
-			d.value(name, value, v.Field(f.index))
+			d.value(name, value, v.FieldByIndex(f.index))
 		}
 	}
 	d.unknown(at, values)

@@ -25,17 +25,16 @@ type field struct {
 	block    bool
 	doc      string
 	secret   bool
-	index    int
+	index    []int // through embedded structs
 	typ      reflect.Type
 }
 
 // fields reads the tags of a struct type. Fields without an hcl tag are the
-// author's own and stay out.
+// author's own and stay out; those of embedded structs count as the struct's.
 func fields(t reflect.Type) ([]field, error) {
 	var out []field
 	seen := map[string]string{}
-	for i := range t.NumField() {
-		sf := t.Field(i)
+	for _, sf := range reflect.VisibleFields(t) {
 		tag, ok := sf.Tag.Lookup("hcl")
 		if !ok {
 			continue
@@ -43,7 +42,7 @@ func fields(t reflect.Type) ([]field, error) {
 		if !sf.IsExported() {
 			return nil, fmt.Errorf("%s.%s has an hcl tag but is not exported", t, sf.Name)
 		}
-		f := field{index: i, typ: sf.Type, doc: sf.Tag.Get("doc")}
+		f := field{index: sf.Index, typ: sf.Type, doc: sf.Tag.Get("doc")}
 		name, rest, _ := strings.Cut(tag, ",")
 		f.name = name
 		for option := range strings.SplitSeq(rest, ",") {
@@ -103,14 +102,14 @@ func schema(v reflect.Value, outer []reflect.Type) (*pluginv1.Settings, error) {
 		if f.block {
 			b, err := block(f, outer)
 			if err != nil {
-				return nil, fmt.Errorf("%s.%s: %w", v.Type(), v.Type().Field(f.index).Name, err)
+				return nil, fmt.Errorf("%s.%s: %w", v.Type(), v.Type().FieldByIndex(f.index).Name, err)
 			}
 			out.Blocks = append(out.Blocks, b)
 			continue
 		}
-		a, err := attribute(f, v.Field(f.index))
+		a, err := attribute(f, v.FieldByIndex(f.index))
 		if err != nil {
-			return nil, fmt.Errorf("%s.%s: %w", v.Type(), v.Type().Field(f.index).Name, err)
+			return nil, fmt.Errorf("%s.%s: %w", v.Type(), v.Type().FieldByIndex(f.index).Name, err)
 		}
 		out.Attributes = append(out.Attributes, a)
 	}

@@ -34,6 +34,10 @@ const LivenessFD = 3
 // LivenessEnv is set to "1" in a plugin's environment when LivenessFD is there.
 const LivenessEnv = "PENSTOCK_LIVENESS"
 
+// LogLevelEnv names the environment variable that sets the level of a plugin's
+// log, as hclog spells it.
+const LogLevelEnv = "PENSTOCK_LOG_LEVEL"
+
 // Handshake is a courtesy to people who run a plugin by hand, not a safeguard.
 func Handshake() plugin.HandshakeConfig {
 	return plugin.HandshakeConfig{

@@ -1668,7 +1668,9 @@ type Policy struct {
 	// The most rows held back, 0 for the default.
 	Max uint64 `protobuf:"varint,7,opt,name=max,proto3" json:"max,omitempty"`
 	// How long a tuple waits for what is missing, 0 for ever.
-	TimeoutNs     int64 `protobuf:"varint,8,opt,name=timeout_ns,json=timeoutNs,proto3" json:"timeout_ns,omitempty"`
+	TimeoutNs int64 `protobuf:"varint,8,opt,name=timeout_ns,json=timeoutNs,proto3" json:"timeout_ns,omitempty"`
+	// EPOCH: an epoch is released once the head is this far past its end.
+	Offset        uint64 `protobuf:"varint,9,opt,name=offset,proto3" json:"offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1755,6 +1757,13 @@ func (x *Policy) GetMax() uint64 {
 func (x *Policy) GetTimeoutNs() int64 {
 	if x != nil {
 		return x.TimeoutNs
+	}
+	return 0
+}
+
+func (x *Policy) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
 	}
 	return 0
 }
@@ -2100,7 +2109,7 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x05Input\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x04type\x18\x02 \x01(\v2\x1c.penstock.plugin.v1.DataTypeR\x04type\x12\x12\n" +
-	"\x04port\x18\x03 \x01(\tR\x04port\"\xaa\x02\n" +
+	"\x04port\x18\x03 \x01(\tR\x04port\"\xc2\x02\n" +
 	"\x06Policy\x123\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1f.penstock.plugin.v1.Policy.KindR\x04kind\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x14\n" +
@@ -2110,7 +2119,8 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\arequire\x18\x06 \x01(\bR\arequire\x12\x10\n" +
 	"\x03max\x18\a \x01(\x04R\x03max\x12\x1d\n" +
 	"\n" +
-	"timeout_ns\x18\b \x01(\x03R\ttimeoutNs\"N\n" +
+	"timeout_ns\x18\b \x01(\x03R\ttimeoutNs\x12\x16\n" +
+	"\x06offset\x18\t \x01(\x04R\x06offset\"N\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +

@@ -1,0 +1,270 @@
+// Package catalog finds plugin binaries, asks them what they offer, and starts
+// them.
+//
+// A plugin's name is the base name of its binary. Binaries lie in the plugin
+// directory; a plugin block in a pipeline file can name another path, and says
+// what the process finds in its environment.
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/penstock-io/penstock/host/internal/config"
+	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/sdk/remote"
+)
+
+// describeAtOnce is how many plugins are asked at the same time.
+const describeAtOnce = 4
+
+// Config says where to look. Logger is required.
+type Config struct {
+	Dir          string                    // the plugin directory; "" or missing: only Plugins with a path
+	Plugins      map[string]*config.Plugin // what pipeline files say about some of them
+	RunDir       string                    // where sockets are made; "": the system's temporary directory
+	StartTimeout time.Duration             // of one plugin; 0: 10 seconds
+	HostVersion  string
+	LogLevel     string // of the plugins, as hclog spells it
+	Logger       hclog.Logger
+	// Stdout gets what plugins print for people, whole lines at a time; nil:
+	// it is logged.
+	Stdout io.Writer
+}
+
+// Catalog knows the plugins that can run here. It holds no processes: what
+// Start returns is the caller's.
+type Catalog struct {
+	cfg      Config
+	binaries map[string]string // name to path
+}
+
+// Description is what one plugin offers, or why it could not say.
+type Description struct {
+	Name string
+	Path string
+	remote.Description
+	Err error
+}
+
+// Open looks for binaries without running any.
+func Open(cfg Config) (*Catalog, error) {
+	c := &Catalog{cfg: cfg, binaries: map[string]string{}}
+	if err := c.scan(cfg.Dir); err != nil {
+		return nil, err
+	}
+	for name, p := range cfg.Plugins {
+		if p.Path != "" {
+			c.binaries[name] = p.Path
+		}
+	}
+	return c, nil
+}
+
+// scan enters every executable of a directory. A directory that is not there
+// holds no plugins.
+func (c *Catalog) scan(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for plugins: %w", err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		info, err := os.Stat(path)
+		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		c.binaries[strings.TrimSuffix(e.Name(), ".exe")] = path
+	}
+	return nil
+}
+
+// Dir is where the catalog looked.
+func (c *Catalog) Dir() string { return c.cfg.Dir }
+
+// Names are the plugins found, sorted.
+func (c *Catalog) Names() []string {
+	names := make([]string, 0, len(c.binaries))
+	for name := range c.binaries {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Path is the binary of a plugin.
+func (c *Catalog) Path(name string) (string, bool) {
+	path, ok := c.binaries[name]
+	return path, ok
+}
+
+// Describe asks every plugin what it offers, several at a time. A plugin that
+// cannot answer does not keep the others from it: its description says why.
+func (c *Catalog) Describe(ctx context.Context) []Description {
+	names := c.Names()
+	out := make([]Description, len(names))
+	var group errgroup.Group
+	group.SetLimit(describeAtOnce)
+	for i, name := range names {
+		group.Go(func() error {
+			out[i] = c.DescribeOne(ctx, name)
+			return nil
+		})
+	}
+	_ = group.Wait() // each failure stands in its description
+	return out
+}
+
+// DescribeOne asks one plugin what it offers.
+func (c *Catalog) DescribeOne(ctx context.Context, name string) Description {
+	d := Description{Name: name, Path: c.binaries[name]}
+	d.Err = c.with(ctx, name, func(p *remote.Plugin) (err error) {
+		d.Description, err = p.Describe(ctx)
+		return err
+	})
+	return d
+}
+
+// with runs f on a plugin that lives no longer than f.
+func (c *Catalog) with(ctx context.Context, name string, f func(*remote.Plugin) error) error {
+	p, err := c.Start(ctx, name, c.cfg.Logger)
+	if err != nil {
+		return err
+	}
+	err = f(p)
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if stopErr := p.Stop(stopping); stopErr != nil {
+		c.cfg.Logger.Debug("the plugin did not end cleanly", "plugin", name, "error", stopErr)
+	}
+	return err
+}
+
+// stopTimeout is how long a plugin that was only asked something may take to end.
+const stopTimeout = 2 * time.Second
+
+// Start starts a plugin. It is the caller's to stop.
+func (c *Catalog) Start(ctx context.Context, name string, logger hclog.Logger) (*remote.Plugin, error) {
+	path, ok := c.binaries[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no plugin %q: put its binary into %s, or name its path in a plugin block", name, c.cfg.Dir)
+	}
+	return remote.Start(ctx, remote.Config{
+		Name:         name,
+		Path:         path,
+		Env:          c.environment(name),
+		RunDir:       c.cfg.RunDir,
+		Logger:       logger,
+		Stdout:       c.cfg.Stdout,
+		StartTimeout: c.cfg.StartTimeout,
+		HostVersion:  c.cfg.HostVersion,
+	})
+}
+
+// environment is all that a plugin's process finds in its environment.
+func (c *Catalog) environment(name string) []string {
+	var env []string
+	if c.cfg.LogLevel != "" {
+		env = append(env, remote.LogLevelEnv+"="+c.cfg.LogLevel)
+	}
+	if p := c.cfg.Plugins[name]; p != nil {
+		for key, value := range p.Env {
+			env = append(env, key+"="+value)
+		}
+	}
+	slices.Sort(env)
+	return env
+}
+
+// Register enters the registers of descriptions into a registry. Every mistake
+// is returned; what is right is entered all the same.
+func Register(into *registry.Registry, descriptions []Description) error {
+	var errs []error
+	for _, d := range descriptions {
+		if d.Err != nil {
+			continue
+		}
+		for _, r := range d.Registers {
+			if err := into.Add(registerOf(d.Name, r)); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Check asks the plugins of a model whether they take its settings, each once.
+// The mistakes come back as diagnostics at the places of the attributes.
+func (c *Catalog) Check(ctx context.Context, model *config.Model, reg *registry.Registry) config.Diagnostics {
+	steps := map[string][]*config.Step{}
+	for _, p := range model.Pipelines {
+		for _, s := range p.Steps {
+			if r, ok := reg.Lookup(s.Register); ok && !s.Broken {
+				steps[r.Plugin] = append(steps[r.Plugin], s)
+			}
+		}
+	}
+	var diags config.Diagnostics
+	for _, name := range c.Names() {
+		if len(steps[name]) == 0 {
+			continue
+		}
+		err := c.with(ctx, name, func(p *remote.Plugin) error {
+			for _, s := range steps[name] {
+				mistakes, err := p.Configure(ctx, s.Register, s.Settings)
+				if err != nil {
+					diags = append(diags, mistake(s.Range, "The plugin could not check its settings",
+						"Plugin %s, register %s: %v", name, s.Register, err))
+					return nil //nolint:nilerr // it is told as a diagnostic, with its place
+				}
+				for _, m := range mistakes {
+					diags = append(diags, mistake(place(s, m.Attribute), "The plugin refuses this setting",
+						"%s", mistakeText(s, m)))
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			diags = append(diags, mistake(steps[name][0].Range, "The plugin does not start", "%v", err))
+		}
+	}
+	return diags
+}
+
+func mistake(at config.Range, summary, format string, args ...any) *config.Diagnostic {
+	return &config.Diagnostic{Severity: config.Error, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: &at}
+}
+
+// place is where the attribute of a mistake stands in the file.
+func place(s *config.Step, attribute string) config.Range {
+	top, _, _ := strings.Cut(attribute, ".")
+	top, _, _ = strings.Cut(top, "[")
+	if r, ok := s.Places[top]; ok {
+		return r
+	}
+	return s.Range
+}
+
+func mistakeText(s *config.Step, m remote.Mistake) string {
+	if m.Attribute == "" {
+		return fmt.Sprintf("%s: %s.", s.Register, m.Message)
+	}
+	return fmt.Sprintf("%s, %s: %s.", s.Register, m.Attribute, m.Message)
+}

@@ -1,0 +1,38 @@
+package catalog
+
+import (
+	"encoding/json"
+
+	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/sdk/remote"
+)
+
+// registerOf is a plugin's register as the registry knows it.
+func registerOf(plugin string, r remote.Register) registry.Register {
+	out := registry.Register{
+		Name: r.Name, Type: registry.ProcessType(r.Type), Doc: r.Doc, Plugin: plugin,
+		ManyInputs: r.ManyInputs, Output: r.Output, Dependencies: r.Dependencies,
+		Addressable: r.Addressable, Settings: settingsOf(r.Settings),
+	}
+	for _, p := range r.Inputs {
+		out.Inputs = append(out.Inputs, registry.Port{Name: p.Name, Type: p.Type, Any: p.Any})
+	}
+	return out
+}
+
+func settingsOf(s remote.Settings) registry.Settings {
+	var out registry.Settings
+	for _, a := range s.Attributes {
+		attribute := registry.Attribute{Name: a.Name, Type: a.Type, Doc: a.Doc, Required: a.Required, Sensitive: a.Sensitive}
+		if len(a.Default) > 0 {
+			attribute.Default = json.RawMessage(a.Default)
+		}
+		out.Attributes = append(out.Attributes, attribute)
+	}
+	for _, b := range s.Blocks {
+		out.Blocks = append(out.Blocks, registry.Block{
+			Name: b.Name, Doc: b.Doc, Many: b.Many, Required: b.Required, Settings: settingsOf(b.Settings),
+		})
+	}
+	return out
+}

@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"github.com/penstock-io/penstock/host/internal/config"
+	"github.com/penstock-io/penstock/host/internal/graph"
+	"github.com/penstock-io/penstock/sdk/remote"
+)
+
+// openOf is what a process is told when it opens.
+func openOf(p *graph.Process, generation uint64, from *remote.Cursor) remote.Open {
+	open := remote.Open{
+		Register:   p.Register.Name,
+		Pipeline:   p.Pipeline.Name,
+		Step:       p.Step.Name,
+		ProcessID:  p.ID.String(),
+		Generation: generation,
+		Settings:   p.Step.Settings,
+		Network:    networkOf(p.Pipeline.Network),
+		Cursor:     from,
+		From:       p.Pipeline.From,
+		FromLatest: p.Pipeline.FromLatest,
+		To:         p.Pipeline.To,
+		Policy:     policyOf(p.Step.Policy, p.Pipeline),
+	}
+	for _, e := range p.Inputs {
+		open.Inputs = append(open.Inputs, remote.Input{Name: e.From.Step.Name, Port: e.Port, Type: e.From.Register.Output})
+	}
+	return open
+}
+
+func networkOf(n *config.Network) remote.Network {
+	if n == nil {
+		return remote.Network{}
+	}
+	out := remote.Network{Name: n.Name, ChainID: n.ChainID, Finality: n.Finality}
+	for _, e := range n.Endpoints {
+		out.Endpoints = append(out.Endpoints, remote.Endpoint{Name: e.Name, URL: e.URL, Rate: e.Rate})
+	}
+	return out
+}
+
+func policyOf(p *config.Policy, pipeline *config.Pipeline) *remote.Policy {
+	if p == nil {
+		return nil
+	}
+	out := &remote.Policy{
+		On: p.On, Latest: p.Bucket == "latest", Require: p.Require, Max: p.Max, Timeout: p.Timeout,
+	}
+	switch p.Kind {
+	case "trigger":
+		out.Kind = remote.PolicyTrigger
+	case "epoch":
+		out.Kind = remote.PolicyEpoch
+		if pipeline.Epoch != nil {
+			out.Size, out.First, out.Offset = pipeline.Epoch.Size, pipeline.From, pipeline.Epoch.Offset
+		}
+	default:
+		out.Kind = remote.PolicyBlock
+	}
+	return out
+}

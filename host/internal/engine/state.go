@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// PathState is where a path stands in its life.
+type PathState string
+
+// The states of a path.
+const (
+	PathInactive PathState = "inactive" // not started yet
+	PathBackfill PathState = "backfill" // reads history
+	PathLive     PathState = "live"     // follows the head
+	PathStopped  PathState = "stopped"  // ended, or was asked to; starts anew
+	PathError    PathState = "error"    // gave up; can be resumed
+)
+
+// ProcessState is where a process stands in its life.
+type ProcessState string
+
+// The states of a process.
+const (
+	ProcessInactive   ProcessState = "inactive"
+	ProcessLive       ProcessState = "live"
+	ProcessCrashed    ProcessState = "crashed"
+	ProcessTerminated ProcessState = "terminated"
+)
+
+// moves are the legal ones; everything else is a mistake of the engine.
+var moves = map[PathState][]PathState{
+	PathInactive: {PathBackfill, PathStopped, PathError},
+	PathBackfill: {PathLive, PathStopped, PathError},
+	PathLive:     {PathBackfill, PathStopped, PathError},
+	PathError:    {PathBackfill, PathStopped},
+	PathStopped:  {PathBackfill},
+}
+
+// move checks a transition.
+func (s PathState) move(to PathState) error {
+	if !slices.Contains(moves[s], to) {
+		return fmt.Errorf("a path that is %s cannot become %s", s, to)
+	}
+	return nil
+}
+
+// Event is one change of state, with its cause.
+type Event struct {
+	Time     time.Time `json:"time"`
+	Pipeline string    `json:"pipeline"`
+	Step     string    `json:"step,omitempty"` // "": the path as a whole
+	From     string    `json:"from"`
+	To       string    `json:"to"`
+	Cause    string    `json:"cause,omitempty"`
+}
+
+func (ev Event) log(logger hclog.Logger) {
+	level := hclog.Info
+	switch {
+	case ev.To == string(PathError):
+		level = hclog.Error
+	case ev.To == string(ProcessCrashed):
+		level = hclog.Warn
+	case ev.Step != "":
+		level = hclog.Debug
+	}
+	args := []any{"pipeline", ev.Pipeline, "from", ev.From, "to", ev.To}
+	if ev.Step != "" {
+		args = append(args, "step", ev.Step)
+	}
+	if ev.Cause != "" {
+		args = append(args, "cause", ev.Cause)
+	}
+	what := "path changed state"
+	if ev.Step != "" {
+		what = "process changed state"
+	}
+	logger.Log(level, what, args...)
+}

@@ -1,0 +1,62 @@
+package wire
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+)
+
+// Started tells whether a host started this program, rather than a person.
+func Started() bool {
+	h := Handshake()
+	return os.Getenv(h.MagicCookieKey) == h.MagicCookieValue
+}
+
+// Serve answers a host until it hangs up or is gone. It returns when the host
+// has asked the plugin to stop and every process has ended or had a second to,
+// and ends the program, with what it has started, when the host is dead.
+func Serve(service Service, logger hclog.Logger) {
+	if os.Getenv(LivenessEnv) == "1" {
+		go dieWithHost(os.NewFile(LivenessFD, "liveness"))
+	}
+	adapter := &Adapter{Service: service}
+	plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig: Handshake(),
+		VersionedPlugins: map[int]plugin.PluginSet{
+			Protocol: {PluginName: adapter},
+		},
+		Logger: logger,
+		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
+			options = append(options, ServerOptions()...)
+			return grpc.NewServer(append(options, grpc.Creds(ServerCredentials()))...)
+		},
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), lastGrace)
+	defer cancel()
+	if err := adapter.Wait(ctx); err != nil {
+		logger.Warn("processes did not end in time", "error", err)
+	}
+}
+
+// lastGrace is how long processes may take to return once their streams are
+// gone. It is less than what the host waits before it kills.
+const lastGrace = time.Second
+
+// dieWithHost ends the program when the pipe's other end closes: the host was
+// killed, and nobody will ever read what this plugin sends.
+func dieWithHost(pipe *os.File) {
+	var one [1]byte
+	for {
+		if n, err := pipe.Read(one[:]); err != nil || n == 0 {
+			killGroup()
+			os.Exit(exitHostGone)
+		}
+	}
+}
+
+// exitHostGone is the exit code of a plugin whose host has died.
+const exitHostGone = 75
