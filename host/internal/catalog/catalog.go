@@ -72,8 +72,9 @@ func Open(cfg Config) (*Catalog, error) {
 	return c, nil
 }
 
-// scan enters every executable of a directory. A directory that is not there
-// holds no plugins.
+// scan enters every program of a directory. A directory that is not there holds
+// no plugins. A file that cannot be executed but looks like a program, having no
+// extension, is entered too: to start it says what is wrong with it.
 func (c *Catalog) scan(dir string) error {
 	if dir == "" {
 		return nil
@@ -88,7 +89,10 @@ func (c *Catalog) scan(dir string) error {
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		info, err := os.Stat(path)
-		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 || strings.HasPrefix(e.Name(), ".") {
+		if err != nil || info.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if info.Mode()&0o111 == 0 && filepath.Ext(e.Name()) != "" {
 			continue
 		}
 		c.binaries[strings.TrimSuffix(e.Name(), ".exe")] = path
@@ -201,8 +205,8 @@ func Register(into *registry.Registry, descriptions []Description) error {
 		if d.Err != nil {
 			continue
 		}
-		for _, r := range d.Registers {
-			if err := into.Add(registerOf(d.Name, r)); err != nil {
+		for _, r := range Registers(d) {
+			if err := into.Add(r); err != nil {
 				errs = append(errs, err)
 			}
 		}

@@ -7,6 +7,15 @@ import (
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
+// Registers are what a plugin offers, as the registry knows it.
+func Registers(d Description) []registry.Register {
+	out := make([]registry.Register, 0, len(d.Registers))
+	for _, r := range d.Registers {
+		out = append(out, registerOf(d.Name, r))
+	}
+	return out
+}
+
 // registerOf is a plugin's register as the registry knows it.
 func registerOf(plugin string, r remote.Register) registry.Register {
 	out := registry.Register{
