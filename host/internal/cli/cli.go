@@ -1,0 +1,118 @@
+// Package cli is the penstock command: it reads what a person has typed and
+// joins the parts of the host accordingly.
+//
+// Every command is a file of its own and decides nothing: what a pipeline file
+// means, what a plugin offers and how a graph runs is known elsewhere. What is
+// decided here is how people are told: results on standard output, everything
+// else on standard error, and exit codes that scripts can rely on.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// The exit codes.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // as a shell says it of a program that Ctrl-C has ended
+)
+
+// Main runs the command that the arguments of the process name, and returns
+// its exit code.
+func Main(version string) int {
+	a := &app{version: version, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	err := a.root().ExecuteContext(context.Background())
+	return a.tell(err)
+}
+
+// app is what all commands share.
+type app struct {
+	version               string
+	stdin, stdout, stderr *os.File
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "penstock",
+		Short: "Run pipelines of chain data through plugins",
+		Long: `Penstock reads pipelines written in HCL, starts their reader, subscriber,
+aggregator and loader plugins as separate programs, checks the types of what
+flows between them, and keeps it flowing.`,
+		Example: `  penstock run --devchain      run pipelines.hcl on a development chain
+  penstock validate            find every mistake in pipelines.hcl
+  penstock graph               draw what would run
+  penstock register list       list what can stand in a pipeline`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(
+		a.runCommand(), a.validateCommand(), a.graphCommand(), a.fmtCommand(),
+		a.pluginCommand(), a.registerCommand(), a.devchainCommand(), a.versionCommand(),
+	)
+	group(root)
+	root.InitDefaultCompletionCmd()
+	strict(root)
+	return root
+}
+
+// tell prints why a command failed, if it did, and returns the exit code.
+func (a *app) tell(err error) int {
+	code := exitFailed
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errSaid):
+		return exitFailed
+	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, new(*usageError)):
+		code = exitUsage
+	}
+	for _, err := range each(err) {
+		fmt.Fprintln(a.stderr, "penstock:", err)
+	}
+	return code
+}
+
+// each takes errors that were joined apart, so that each has its line.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost is a list for people
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// beside is the path of a file in the directory of this program.
+func beside(name string) (string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find %s beside penstock: %w", name, err)
+	}
+	if real, err := filepath.EvalSymlinks(program); err == nil {
+		program = real
+	}
+	return filepath.Join(filepath.Dir(program), name), nil
+}
+
+// colored tells whether colours are of use on a file.
+func colored(f *os.File) bool {
+	return os.Getenv("NO_COLOR") == "" && drawable(f)
+}
+
+// drawable tells whether a file is a terminal whose cursor can be moved.
+func drawable(f *os.File) bool {
+	return os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+}

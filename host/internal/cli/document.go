@@ -1,0 +1,231 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/penstock-io/penstock/host/internal/catalog"
+	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/sdk/transit"
+)
+
+// pluginDocument is a plugin as machines read it.
+type pluginDocument struct {
+	Name       string             `json:"name"`
+	Path       string             `json:"path"`
+	Version    string             `json:"version,omitempty"`
+	SDKVersion string             `json:"sdk_version,omitempty"`
+	Protocol   uint32             `json:"protocol,omitempty"`
+	Features   []string           `json:"features,omitempty"`
+	Registers  []registerDocument `json:"registers"`
+	Error      string             `json:"error,omitempty"` // why it does not answer
+}
+
+func newPluginDocument(d catalog.Description) pluginDocument {
+	doc := pluginDocument{
+		Name: d.Name, Path: d.Path, Version: d.Version, SDKVersion: d.SDKVersion, Protocol: d.Protocol,
+		Features: d.Features, Registers: []registerDocument{},
+	}
+	if d.Err != nil {
+		doc.Error = d.Err.Error()
+		return doc
+	}
+	for _, r := range catalog.Registers(d) {
+		doc.Registers = append(doc.Registers, newRegisterDocument(r))
+	}
+	return doc
+}
+
+func (d pluginDocument) write(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "plugin %s\n", d.Name)
+	fmt.Fprintf(table, "  path\t%s\n", d.Path)
+	fmt.Fprintf(table, "  version\t%s\n", first(d.Version, "-"))
+	fmt.Fprintf(table, "  sdk\t%s, protocol %d\n", first(d.SDKVersion, "-"), d.Protocol)
+	if len(d.Features) > 0 {
+		fmt.Fprintf(table, "  features\t%s\n", strings.Join(d.Features, ", "))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, r := range d.Registers {
+		fmt.Fprintln(w)
+		if err := r.write(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// registerDocument is a register as machines read it.
+type registerDocument struct {
+	Name         string           `json:"name"`
+	Kind         string           `json:"kind"`
+	Doc          string           `json:"doc,omitempty"`
+	Plugin       string           `json:"plugin"`
+	Inputs       []portDocument   `json:"inputs"`
+	ManyInputs   bool             `json:"many_inputs,omitempty"`
+	Output       *typeDocument    `json:"output,omitempty"`
+	Dependencies []string         `json:"dependencies,omitempty"`
+	Addressable  bool             `json:"addressable,omitempty"`
+	Settings     settingsDocument `json:"settings"`
+}
+
+type portDocument struct {
+	Name string        `json:"name,omitempty"`
+	Any  bool          `json:"any,omitempty"` // takes every type
+	Type *typeDocument `json:"type,omitempty"`
+}
+
+type typeDocument struct {
+	Name    string           `json:"name"`
+	Columns []columnDocument `json:"columns"`
+}
+
+type columnDocument struct {
+	Name     string `json:"name"`
+	Type     string `json:"type"`
+	Nullable bool   `json:"nullable,omitempty"`
+}
+
+type settingsDocument struct {
+	Attributes []attributeDocument `json:"attributes"`
+	Blocks     []blockDocument     `json:"blocks,omitempty"`
+}
+
+type attributeDocument struct {
+	Name      string          `json:"name"`
+	Type      string          `json:"type"`
+	Doc       string          `json:"doc,omitempty"`
+	Required  bool            `json:"required,omitempty"`
+	Sensitive bool            `json:"sensitive,omitempty"`
+	Default   json.RawMessage `json:"default,omitempty"`
+}
+
+type blockDocument struct {
+	Name     string           `json:"name"`
+	Doc      string           `json:"doc,omitempty"`
+	Many     bool             `json:"many,omitempty"`
+	Required bool             `json:"required,omitempty"`
+	Settings settingsDocument `json:"settings"`
+}
+
+func newRegisterDocument(r registry.Register) registerDocument {
+	doc := registerDocument{
+		Name: r.Name, Kind: r.Type.String(), Doc: r.Doc, Plugin: r.Plugin, Inputs: []portDocument{}, ManyInputs: r.ManyInputs,
+		Dependencies: r.Dependencies, Addressable: r.Addressable, Settings: newSettingsDocument(r.Settings),
+	}
+	for _, p := range r.Inputs {
+		port := portDocument{Name: p.Name, Any: p.Any}
+		if !p.Any {
+			port.Type = newTypeDocument(p.Type)
+		}
+		doc.Inputs = append(doc.Inputs, port)
+	}
+	if r.Output.Name != "" {
+		doc.Output = newTypeDocument(r.Output)
+	}
+	return doc
+}
+
+func newTypeDocument(t transit.Type) *typeDocument {
+	doc := &typeDocument{Name: t.Name, Columns: []columnDocument{}}
+	for _, c := range t.Columns() {
+		doc.Columns = append(doc.Columns, columnDocument{Name: c.Name, Type: c.Type, Nullable: c.Nullable})
+	}
+	return doc
+}
+
+func newSettingsDocument(s registry.Settings) settingsDocument {
+	doc := settingsDocument{Attributes: []attributeDocument{}}
+	for _, a := range s.Attributes {
+		doc.Attributes = append(doc.Attributes, attributeDocument(a))
+	}
+	for _, b := range s.Blocks {
+		doc.Blocks = append(doc.Blocks, blockDocument{
+			Name: b.Name, Doc: b.Doc, Many: b.Many, Required: b.Required, Settings: newSettingsDocument(b.Settings),
+		})
+	}
+	return doc
+}
+
+// write writes a register as a page for people.
+func (d registerDocument) write(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "%s %s, of plugin %s\n", d.Kind, d.Name, d.Plugin)
+	if d.Doc != "" {
+		fmt.Fprintf(table, "  %s\n", d.Doc)
+	}
+	for _, p := range d.Inputs {
+		writePort(table, p, d.ManyInputs)
+	}
+	if len(d.Dependencies) > 0 {
+		fmt.Fprintf(table, "\n  reads %s if the pipeline does not say what\n", strings.Join(d.Dependencies, ", "))
+	}
+	if d.Output != nil {
+		fmt.Fprintf(table, "\n  gives %s\n", d.Output.Name)
+		writeColumns(table, d.Output)
+	}
+	if len(d.Settings.Attributes)+len(d.Settings.Blocks) > 0 {
+		fmt.Fprintf(table, "\n  settings\n")
+		d.Settings.write(table, "    ")
+	}
+	return table.Flush()
+}
+
+func writePort(w io.Writer, p portDocument, many bool) {
+	text := "takes"
+	if p.Name != "" {
+		text = fmt.Sprintf("input %s takes", p.Name)
+	}
+	steps := ""
+	if many {
+		steps = ", of any number of steps"
+	}
+	if p.Any {
+		fmt.Fprintf(w, "\n  %s rows of every type%s\n", text, steps)
+		return
+	}
+	fmt.Fprintf(w, "\n  %s %s%s\n", text, p.Type.Name, steps)
+	writeColumns(w, p.Type)
+}
+
+func writeColumns(w io.Writer, t *typeDocument) {
+	for _, c := range t.Columns {
+		note := ""
+		if c.Nullable {
+			note = "may be null"
+		}
+		fmt.Fprintf(w, "    %s\t%s\t%s\n", c.Name, c.Type, note)
+	}
+}
+
+// write writes settings in the shape in which they stand in a file.
+func (s settingsDocument) write(w io.Writer, indent string) {
+	for _, a := range s.Attributes {
+		fallback := ""
+		switch {
+		case a.Required:
+			fallback = "required"
+		case a.Sensitive && len(a.Default) > 0:
+			fallback = "has a default"
+		case len(a.Default) > 0:
+			fallback = "default " + string(a.Default)
+		}
+		fmt.Fprintf(w, "%s%s\t%s\t%s\t%s\n", indent, a.Name, a.Type, fallback, a.Doc)
+	}
+	for _, b := range s.Blocks {
+		var notes []string
+		if b.Required {
+			notes = append(notes, "required")
+		}
+		if b.Many {
+			notes = append(notes, "may be repeated")
+		}
+		fmt.Fprintf(w, "%s%s { }\tblock\t%s\t%s\n", indent, b.Name, strings.Join(notes, ", "), b.Doc)
+		b.Settings.write(w, indent+"  ")
+	}
+}

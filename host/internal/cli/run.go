@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/penstock-io/penstock/host/internal/cli/view"
+	"github.com/penstock-io/penstock/host/internal/config"
+	"github.com/penstock-io/penstock/host/internal/engine"
+	"github.com/penstock-io/penstock/host/internal/graph"
+	"github.com/penstock-io/penstock/host/internal/store"
+	"github.com/penstock-io/penstock/sdk/remote"
+)
+
+// linesEvery is how often the state is told where there is no terminal.
+const linesEvery = 5 * time.Second
+
+type runOptions struct {
+	sources
+	logging
+	devchain bool
+	view     string
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run [FILE|DIR]",
+		Short: "Run pipelines until they end or you do",
+		Long: `Run starts the plugins of every pipeline in FILE, or in all .hcl files of DIR
+(pipelines.hcl if neither is named), and lets data flow until the last block of
+a backtest is loaded, or until Ctrl-C.
+
+Ctrl-C or SIGTERM stops the readers, lets what is on its way arrive, and ends
+with exit code 0. A second Ctrl-C ends at once.
+
+On a terminal the state of every process is drawn in place, with the newest
+warnings below it; 2>FILE keeps the whole log. Without a terminal a line a
+pipeline is printed every five seconds. What plugins print, such as the rows of
+a console loader, goes to standard output, the log to standard error;
+--view none leaves standard output to the plugins alone.`,
+		Example: `  penstock run --devchain
+  penstock run mainnet.hcl --var from=19000000
+  ETH_RPC_URL=wss://node.example penstock run
+  penstock run --view none --log-json 2>penstock.log | grep 0xC02a`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return interruptible(cmd.Context(), func(ctx context.Context) error {
+				o.path = fileArgument(args)
+				return a.run(ctx, o)
+			})
+		},
+	}
+	o.sources.flags(cmd)
+	o.logging.flags(cmd, "info")
+	cmd.Flags().BoolVar(&o.devchain, "devchain", false, "start a development chain first and give its address as ETH_RPC_URL, unless that is set")
+	cmd.Flags().StringVar(&o.view, "view", "auto", "how the state is shown: auto, live, lines or none")
+	return cmd
+}
+
+func (a *app) run(ctx context.Context, o runOptions) error {
+	if err := oneOf("view", o.view, []string{"auto", "live", "lines", "none"}); err != nil {
+		return err
+	}
+	output := &muted{out: a.stderr}
+	logger, err := o.open(output, colored(a.stderr))
+	if err != nil {
+		return err
+	}
+	display, live := a.display(o.view)
+	l := loading{sources: o.sources, env: os.LookupEnv, check: true, logger: logger, logLevel: o.level, stdout: display, version: a.version}
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	if o.devchain {
+		stop, err := a.provideChain(ctx, fail, &l)
+		if err != nil {
+			return unlessStopped(ctx, err)
+		}
+		defer stop()
+	}
+	p, err := load(ctx, l)
+	if err != nil {
+		return unlessStopped(ctx, err)
+	}
+	if err := a.report(p, o.path); err != nil {
+		return err
+	}
+	s, err := store.Open(p.dataDir)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if live != nil {
+		logger.RegisterSink(warnings{to: live.Log})
+		if drawable(a.stderr) {
+			output.mute(true)
+			defer output.mute(false)
+		}
+	}
+	return p.run(ctx, s, display, logger)
+}
+
+// display chooses how the state is shown. It is live only if the second result
+// is not nil.
+func (a *app) display(how string) (view.View, *view.Live) {
+	if how == "live" || how == "auto" && drawable(a.stdout) {
+		live := view.NewLive(a.stdout, a.window, colored(a.stdout))
+		return live, live
+	}
+	every := linesEvery
+	if how == "none" {
+		every = 0
+	}
+	return view.NewLines(a.stdout, every), nil
+}
+
+// window is the size of the terminal.
+func (a *app) window() (width, height int) {
+	width, height, err := term.GetSize(int(a.stdout.Fd()))
+	if err != nil || width < 1 || height < 2 {
+		return 80, 24
+	}
+	return width, height
+}
+
+// provideChain starts a development chain whose end fails the run, and puts its
+// addresses where files find those of a node. The result stops it.
+func (a *app) provideChain(ctx context.Context, fail context.CancelCauseFunc, l *loading) (stop func(), err error) {
+	if _, set := l.env("ETH_RPC_URL"); set {
+		l.logger.Info("ETH_RPC_URL is set, so no development chain is started")
+		return func() {}, nil
+	}
+	c, err := startChain(ctx, l.logger)
+	if err != nil {
+		return nil, err
+	}
+	l.logger.Info("the development chain is ready", "http", c.HTTP, "websocket", c.WS, "chain_id", c.ChainID)
+	environment := l.env
+	l.env = func(name string) (string, bool) {
+		switch name {
+		case "ETH_RPC_URL":
+			return c.HTTP, true
+		case "ETH_WS_URL":
+			return c.WS, true
+		}
+		return environment(name)
+	}
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		<-c.done
+		if !c.stopping.Load() {
+			fail(fmt.Errorf("the development chain ended by itself: %w", c.err))
+		}
+	})
+	return func() {
+		c.stop()
+		watch.Wait()
+	}, nil
+}
+
+// unlessStopped is nil if err only says that a person wanted to stop, and the
+// cause if something else did.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// run runs a project that has no mistakes until it ends or ctx does.
+func (p *project) run(ctx context.Context, s *store.Store, display view.View, logger hclog.Logger) error {
+	g, diags := graph.Build(p.model, p.registry, s)
+	if diags.HasErrors() {
+		return diags // unreachable but for numbers: the same model was built before
+	}
+	e := engine.New(engineConfig(p, g, logger))
+	logger.Info("starting", "pipelines", len(p.model.Pipelines), "processes", len(g.Processes), "data_dir", s.Dir())
+
+	showing, hide := context.WithCancel(context.WithoutCancel(ctx))
+	var shown sync.WaitGroup
+	shown.Go(func() { display.Run(showing, e.Status) })
+	release := context.AfterFunc(ctx, func() {
+		display.Notice("draining…")
+		logger.Info("draining: what is on its way is still loaded; Ctrl-C again ends at once")
+	})
+	err := e.Run(ctx)
+	release()
+	hide()
+	shown.Wait()
+	if err != nil {
+		return err
+	}
+	return unlessStopped(ctx, nil)
+}
+
+func engineConfig(p *project, g *graph.Graph, logger hclog.Logger) engine.Config {
+	host := p.model.Host
+	return engine.Config{
+		Graph:  g,
+		Logger: logger.Named("engine"),
+		Launch: func(ctx context.Context, process *graph.Process) (*remote.Plugin, error) {
+			log := logger.With("pipeline", process.Pipeline.Name, "step", process.Step.Name)
+			return p.catalog.Start(ctx, process.Register.Plugin, log)
+		},
+		DrainTimeout: host.DrainTimeout,
+		Restart:      restartBudget(host.Restart),
+	}
+}
+
+func restartBudget(r config.Restart) engine.Restart {
+	return engine.Restart{Max: int(min(r.Max, 1<<30)), Within: r.Within}
+}

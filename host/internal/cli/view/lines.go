@@ -1,0 +1,125 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/penstock-io/penstock/host/internal/engine"
+	"github.com/penstock-io/penstock/host/internal/registry"
+)
+
+// Lines tells the state of every path in a line of its own, now and then. It is
+// for logs and pipes.
+type Lines struct {
+	out   io.Writer
+	every time.Duration
+	now   func() time.Time
+
+	mu     sync.Mutex // one line at a time
+	notice string
+}
+
+// NewLines writes to out. With every 0 the state is never told: only what
+// plugins print appears.
+func NewLines(out io.Writer, every time.Duration) *Lines {
+	return &Lines{out: out, every: every, now: time.Now}
+}
+
+// Write passes on what a plugin prints.
+func (l *Lines) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(text)
+}
+
+// Notice is told with the next line.
+func (l *Lines) Notice(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notice = text
+}
+
+// Run tells the state of the source until ctx ends, and once more then.
+func (l *Lines) Run(ctx context.Context, source Source) {
+	if l.every == 0 {
+		<-ctx.Done()
+		return
+	}
+	var r rates
+	r.observe(l.now(), source())
+	wait := time.NewTimer(min(warmUp, l.every))
+	defer wait.Stop()
+	for running := true; running; {
+		select {
+		case <-wait.C:
+			wait.Reset(l.every)
+		case <-ctx.Done():
+			running = false
+		}
+		paths := source()
+		r.observe(l.now(), paths)
+		l.tell(paths, &r)
+	}
+}
+
+func (l *Lines) tell(paths []engine.PathStatus, r *rates) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := l.now().Format(time.TimeOnly)
+	for _, path := range paths {
+		note := ""
+		if l.notice != "" {
+			note = "  " + l.notice
+		}
+		fmt.Fprintf(l.out, "%s %s%s\n", at, sentence(path, r), note)
+	}
+}
+
+// sentence is all that matters of a path, in a line.
+func sentence(path engine.PathStatus, r *rates) string {
+	var read, loaded float64
+	var total uint64
+	queue := engine.EdgeStatus{}
+	for _, p := range path.Processes {
+		switch p.Type {
+		case registry.Reader:
+			read += r.of(path.Pipeline, p.Step)
+		case registry.Loader:
+			loaded += r.of(path.Pipeline, p.Step)
+			total += p.RowsIn
+		}
+		if e := fullest(p); e != nil && (queue.Threshold == 0 || e.Depth > queue.Depth) {
+			queue = *e
+		}
+	}
+	parts := []string{
+		path.Pipeline + " " + string(path.State),
+		"head " + head(path),
+		"committed " + block(path.Committed),
+		"read " + perSecond(read) + "/s",
+		"loaded " + perSecond(loaded) + "/s",
+		"rows loaded " + count(total),
+	}
+	if queue.Threshold > 0 {
+		parts = append(parts, fmt.Sprintf("queue %d/%d", queue.Depth, queue.Threshold))
+	}
+	if n := restarts(path); n > 0 {
+		parts = append(parts, "restarts "+count(n))
+	}
+	if path.Cause != "" {
+		parts = append(parts, path.Cause)
+	}
+	return strings.Join(parts, "  ")
+}
+
+// head is the newest block that the path knows of, if any.
+func head(path engine.PathStatus) string {
+	if path.Head == 0 {
+		return "-"
+	}
+	return count(path.Head)
+}
