@@ -1,41 +1,72 @@
-# Penstock. `make help` lists what there is.
+# Penstock. `make` lists what there is.
 
 GO      ?= go
 BIN     := bin
-TOOLS   := $(CURDIR)/.tools
+TOOLS   := $(CURDIR)/.tools/bin
 PLUGINS := $(notdir $(wildcard plugins/*))
 # The race detector needs a C compiler; without one the tests run without it.
-CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
+CC_FOUND := $(shell command -v $(firstword $(shell $(GO) env CC)) 2>/dev/null)
 RACE     := $(if $(CC_FOUND),-race,)
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-LDFLAGS  := -s -w -X main.version=$(VERSION)
 
-GOLANGCI := v2.15.0
-BUF      := v1.69.0
+GOLANGCI      := v2.15.0
+BUF           := v1.69.0
 PROTOC_GEN_GO := v1.36.12
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt lint generate bench fuzz clean
+.PHONY: help build run test check fmt lint generate generated tidy bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 14
 
 build: ## build bin/penstock, bin/devchain and bin/plugins/*
 	@mkdir -p $(BIN)/plugins
-	@echo "building bin/penstock and the plugins"
-	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/penstock ./host
+	@echo "building bin/penstock and its plugins: $(PLUGINS)"
+	@$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/penstock ./host
 	@$(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/plugins/ $(addprefix ./plugins/,$(PLUGINS))
-	@echo "building bin/devchain (a whole Ethereum node: the first time takes a few minutes)"
+	@echo "building bin/devchain, a whole Ethereum node (the first time takes some minutes)"
 	@$(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/devchain ./examples/devchain
 
-run: build ## run pipelines.hcl on the development chain until Ctrl-C; ETH_RPC_URL names another node
-	@$(BIN)/penstock run $(if $(ETH_RPC_URL),,--devchain) pipelines.hcl
+run: build ## run pipelines.hcl until Ctrl-C: on the development chain, or on the node that ETH_RPC_URL names
+	@exec $(BIN)/penstock run $(if $(ETH_RPC_URL),,--devchain) pipelines.hcl
 
-test: ## run every test
+test: ## run every test, with the race detector where there is a C compiler
 	$(GO) test $(RACE) -timeout 9m ./...
 
 check: lint generated tidy ## format, lint, generated code, go.mod, import walls
-	@$(GO) test ./internal/walls/... 2>/dev/null || $(GO) vet ./... 
+	@$(GO) test -run Imports ./host
+
+$(TOOLS)/golangci-lint:
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+$(TOOLS)/buf:
+	GOBIN=$(TOOLS) $(GO) install github.com/bufbuild/buf/cmd/buf@$(BUF)
+$(TOOLS)/protoc-gen-go:
+	GOBIN=$(TOOLS) $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GEN_GO)
+
+fmt: $(TOOLS)/golangci-lint ## lay out all code
+	@$(TOOLS)/golangci-lint fmt ./...
+
+lint: $(TOOLS)/golangci-lint ## report what is laid out or written wrongly
+	@$(TOOLS)/golangci-lint fmt --diff ./...
+	@$(TOOLS)/golangci-lint run ./...
+
+generate: $(TOOLS)/buf $(TOOLS)/protoc-gen-go ## generate code from the protocol
+	@cd sdk/internal/wire && PATH=$(TOOLS):$$PATH buf lint && PATH=$(TOOLS):$$PATH buf generate
+
+generated: generate ## fail if generated code is not up to date
+	@git diff --exit-code -- sdk/internal/wire || { echo "generated code is not up to date: commit what make generate made"; exit 1; }
+
+tidy: ## fail if go.mod is not tidy
+	@$(GO) mod tidy -diff
 
 bench: ## print every figure, as ratios to a yardstick in the same run
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./sdk/... ./host/...
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./sdk/transit
+	$(GO) run ./host/internal/bench
+
+fuzz: ## fuzz what reads bytes from outside, half a minute each
+	$(GO) test -run '^$$' -fuzz FuzzFrame -fuzztime 30s ./sdk/internal/wire
+	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime 30s ./sdk/transit
+	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./host/internal/config
+
+clean: ## remove what make made
+	rm -rf $(BIN) .tools .penstock
