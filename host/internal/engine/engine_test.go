@@ -366,7 +366,7 @@ func TestReorg(t *testing.T) {
 func TestAFullEdgeHoldsItsProducerBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
 	ctx, stop := context.WithCancel(t.Context())
-	r := newRig(t, strings.Replace(fmt.Sprintf(live, "per_block = 1000", path, `slow = "20ms"`), "50", "100000000", 1), nil)
+	r := newRig(t, strings.Replace(fmt.Sprintf(live, "per_block = 1000", path, `slow = "20ms"`), "50", "100000000", 1), func(c *engine.Config) { c.DrainTimeout = 100 * time.Millisecond })
 	ended := make(chan error)
 	go func() { ended <- r.run(ctx) }()
 	waitFor(t, "the producer to be held back", func() bool {

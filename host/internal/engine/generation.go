@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -138,12 +139,15 @@ func (p *process) brokenStream(ctx context.Context, err error, sent <-chan error
 	}
 	select {
 	case sendErr := <-sent:
-		if sendErr != nil && !errors.Is(sendErr, context.Canceled) {
+		if sendErr != nil && !errors.Is(sendErr, context.Canceled) && !errors.Is(sendErr, remote.ErrEnded) {
 			err = errors.Join(err, sendErr)
 		}
 	default:
 	}
-	return &stepError{step: p.spec.Step.Name, err: fmt.Errorf("its stream broke: %w", err)}
+	if errors.Is(err, io.EOF) {
+		err = errors.New("the plugin ended its stream before its time")
+	}
+	return &stepError{step: p.spec.Step.Name, err: err}
 }
 
 // hear acts on one frame from a process; over tells that it has ended.
