@@ -39,14 +39,26 @@ func NewLogs(n *node.Node, filter Filter, most uint64, log hclog.Logger) *Logs {
 	if len(filter.Addresses) == 0 && len(filter.Topics) == 0 {
 		first = 20 // every log there is
 	}
-	topics := filter.Topics
-	for len(topics) > 0 && len(topics[len(topics)-1]) == 0 {
-		topics = topics[:len(topics)-1] // some nodes want none at the end
-	}
 	return &Logs{
-		node: n, log: log, addresses: filter.Addresses, topics: topics,
+		node: n, log: log, addresses: filter.Addresses, topics: plain(filter.Topics),
 		size: newRangeSize(first, most), split: &addressSplit{most: 1000},
 	}
+}
+
+// plain writes positions that take anything as null, and leaves them out at the end, where some nodes do not want them.
+func plain(topics [][]common.Hash) [][]common.Hash {
+	var out [][]common.Hash
+	last := 0
+	for _, hashes := range topics {
+		if len(hashes) == 0 {
+			hashes = nil
+		}
+		out = append(out, hashes)
+		if hashes != nil {
+			last = len(out)
+		}
+	}
+	return out[:last]
 }
 
 // Size is what the node takes in history, and a few blocks at the head.
@@ -215,7 +227,7 @@ func (l *Logs) query(addresses []common.Address) map[string]any {
 		query["address"] = addresses
 	}
 	if len(l.topics) > 0 {
-		query["topics"] = l.topics // nil, which is null, takes all
+		query["topics"] = l.topics
 	}
 	return query
 }
