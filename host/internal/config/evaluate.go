@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -179,23 +180,10 @@ func attribute[T any](e *evaluator, body *hclsyntax.Body, name string, want cty.
 	value, _ = value.UnmarkDeep()
 	if err := gocty.FromCtyValue(value, &result); err != nil {
 		at := attr.Expr.Range()
-		e.errorf(&at, "Wrong value", "%s must be %s.", name, goName(result))
+		e.errorf(&at, "Wrong value", "%s: %v.", name, err)
 		return result, false
 	}
 	return result, true
-}
-
-// goName says what a Go value can hold.
-func goName(v any) string {
-	switch v.(type) {
-	case uint64:
-		return "a whole number from 0 to 2^64 - 1"
-	case bool:
-		return "true or false"
-	case string:
-		return "a string"
-	}
-	return "a number"
 }
 
 // text is the value of a body's string attribute, "" if it is not there.
@@ -206,7 +194,17 @@ func (e *evaluator) text(body *hclsyntax.Body, name string) string {
 
 // number is the value of a body's attribute that must be a whole number.
 func (e *evaluator) number(body *hclsyntax.Body, name string) (uint64, bool) {
-	return attribute[uint64](e, body, name, cty.Number)
+	value, ok := attribute[*big.Float](e, body, name, cty.Number)
+	if !ok {
+		return 0, false
+	}
+	whole, accuracy := value.Uint64()
+	if accuracy != big.Exact || !value.IsInt() { // Uint64 calls 1.5 exact
+		at := rangeOf(body, name)
+		e.errorf(&at, "Wrong value", "%s must be a whole number from 0 to 2^64 - 1.", name)
+		return 0, false
+	}
+	return whole, true
 }
 
 // flag is the value of a body's bool attribute, false if it is not there.
