@@ -110,6 +110,7 @@ func (l *layout) data() arrow.ArrayData {
 		parts = parts[:2]
 	case shapeFixed:
 		parts = [][]byte{l.validity, l.values}
+	case shapeBytes, shapeLargeBytes: // have all three
 	}
 	buffers := make([]*memory.Buffer, len(parts))
 	for i, part := range parts {

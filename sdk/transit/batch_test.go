@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -54,10 +55,16 @@ func TestValueIsWhatGoKnows(t *testing.T) {
 	b := goldenBatch(t)
 	value, _ := new(big.Int).SetString("1000000000000000000000", 10)
 	want := []any{
-		uint64(19_000_000), common.HexToAddress("0xdAC17F958D2ee523a2206206994597C13D831ec7"), common.Hash{31: 7}, value, big.NewInt(-129),
-		time.Date(2024, 2, 29, 12, 30, 0, 5, time.UTC), []byte{1, 2, 3}, "café", []any{common.Hash{1}, common.Hash{2}},
+		uint64(19_000_000), common.HexToAddress("0xdAC17F958D2ee523a2206206994597C13D831ec7"),
+		common.Hash{31: 7},
+		value, big.NewInt(-129),
+		time.Date(2024, 2, 29, 12, 30, 0, 5, time.UTC),
+		[]byte{1, 2, 3},
+		"café",
+		[]any{common.Hash{1}, common.Hash{2}},
 		[]any{map[string]any{"token": common.Address{9}, "fee": uint64(3000)}, map[string]any{"token": common.Address{}, "fee": nil}},
-		[]byte{0xa9, 0x05, 0x9c, 0xbb}, 0.5, true,
+		[]byte{0xa9, 0x05, 0x9c, 0xbb},
+		0.5, true,
 	}
 	for col, v := range want {
 		if diff := cmp.Diff(v, b.Value(col, 0), cmp.Comparer(func(a, b *big.Int) bool { return a.Cmp(b) == 0 })); diff != "" {
@@ -89,8 +96,10 @@ func (plainRow) TransitType() string { return "test.plain" }
 func TestNumbersAndTextInBatches(t *testing.T) {
 	e := must(transit.NewEncoder[plainRow]())(t)
 	row := plainRow{
-		-1, -2, -3, math.MinInt64, 1, 2, 3, math.MaxUint64, 0.1, []float64{1.5, math.NaN(), math.Inf(-1)},
-		[]string{`a"b`, "<&>\n"}, []*big.Int{big.NewInt(7), nil},
+		-1, -2, -3, math.MinInt64, 1, 2, 3, math.MaxUint64, 0.1,
+		[]float64{1.5, math.NaN(), math.Inf(-1)},
+		[]string{`a"b`, "<&>\n"},
+		[]*big.Int{big.NewInt(7), nil},
 	}
 	b := must(transit.DecodeBatch(e.Type(), must(e.Append(nil, []plainRow{row}))(t)))(t)
 	texts := []string{"-1", "-2", "-3", "-9223372036854775808", "1", "2", "3", "18446744073709551615", "0.1", `[1.5,"NaN","-Inf"]`, `["a\"b","<&>\n"]`, `["7",null]`}

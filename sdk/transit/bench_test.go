@@ -7,16 +7,20 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/penstock-io/penstock/sdk/transit"
 	"github.com/penstock-io/penstock/sdk/transit/testdata/logpb"
-	"google.golang.org/protobuf/proto"
 )
+
+//go:generate buf generate testdata/logpb --template testdata/logpb/buf.gen.yaml -o testdata/logpb
 
 // sizes are the numbers of rows in a batch.
 var sizes = []int{1, 16, 256, 1024, 4096}
 
 // perRow reports the time and the bytes of a row.
 func perRow(b *testing.B, rows, bytes int) {
+	b.Helper()
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(rows), "ns/row")
 	b.ReportMetric(float64(bytes)/float64(rows), "bytes/row")
 }
@@ -70,6 +74,7 @@ func BenchmarkDecode(b *testing.B) {
 
 // bench measures a function that takes the last message, to write over, and returns the next.
 func bench(b *testing.B, name string, rows int, f func([]byte) ([]byte, error)) {
+	b.Helper()
 	b.Run(fmt.Sprintf("%s/%d", name, rows), func(b *testing.B) {
 		message := must(f(nil))(b)
 		b.ReportAllocs()

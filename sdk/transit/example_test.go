@@ -5,6 +5,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 

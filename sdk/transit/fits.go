@@ -2,6 +2,7 @@ package transit
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 
@@ -34,10 +35,7 @@ func (t Type) Fits(want Type) error {
 func (m *Misfit) Error() string {
 	offered, wanted := fieldsOfType(m.Offered), fieldsOfType(m.Wanted)
 	reasons := misfits(offered, wanted)
-	var b strings.Builder
-	b.WriteString(m.headline(len(reasons)))
-	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
-	fmt.Fprint(w, "\n    column\twanted\toffered\t")
+	lines := []string{"    column\twanted\toffered\t"}
 	for _, f := range wanted {
 		have, ok := fieldNamed(offered, f.Name)
 		shown, mark := "-", "   "
@@ -48,22 +46,25 @@ func (m *Misfit) Error() string {
 		if reason != "" {
 			mark = "  !"
 		}
-		fmt.Fprintf(w, "\n%s %s\t%s\t%s\t%s", mark, f.Name, shownType(f), shown, reason)
+		lines = append(lines, fmt.Sprintf("%s %s\t%s\t%s\t%s", mark, f.Name, shownType(f), shown, reason))
 	}
 	for _, f := range offered {
 		if _, ok := fieldNamed(wanted, f.Name); !ok {
-			fmt.Fprintf(w, "\n    %s\t-\t%s\t", f.Name, shownType(f))
+			lines = append(lines, fmt.Sprintf("    %s\t-\t%s\t", f.Name, shownType(f)))
 		}
 	}
-	_ = w.Flush() // a strings.Builder takes everything
-	return trimLines(b.String())
+	return m.headline(len(reasons)) + "\n" + align(lines)
 }
 
-// trimLines drops the blanks with which a table pads its last column.
-func trimLines(text string) string {
-	lines := strings.Split(text, "\n")
+// align sets the cells of lines, which end with tabs, below each other.
+func align(lines []string) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	_, _ = io.WriteString(w, strings.Join(lines, "\n")) // a strings.Builder takes everything
+	_ = w.Flush()
+	lines = strings.Split(b.String(), "\n")
 	for i, line := range lines {
-		lines[i] = strings.TrimRight(line, " ")
+		lines[i] = strings.TrimRight(line, " ") // of an empty last cell
 	}
 	return strings.Join(lines, "\n")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -205,6 +206,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 func decodeAnything(t *testing.T, body []byte) {
+	t.Helper()
 	decodeAs[allRow](t, body)
 	decodeAs[threeColumns](t, body)
 	decodeAs[logRow](t, body)
@@ -217,6 +219,7 @@ func decodeAnything(t *testing.T, body []byte) {
 }
 
 func decodeAs[T transit.Row](t *testing.T, body []byte) {
+	t.Helper()
 	e := must(transit.NewEncoder[T]())(t)
 	d := must(transit.NewDecoder[T](e.Type()))(t)
 	rows, err := d.Append(nil, body)
@@ -298,7 +301,7 @@ func TestDamagedSchemas(t *testing.T) {
 }
 
 func TestSchemasThatAreTooDeepAreRefused(t *testing.T) {
-	dt := arrow.DataType(arrow.PrimitiveTypes.Int8)
+	dt := arrow.PrimitiveTypes.Int8
 	for range 40 {
 		dt = arrow.ListOf(dt)
 	}

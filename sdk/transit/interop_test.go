@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 

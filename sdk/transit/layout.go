@@ -209,6 +209,7 @@ func (m *message) resolveValues(l *layout) error {
 		return m.resolveOffsets(l)
 	case shapeList, shapeLargeList:
 		return m.resolveOffsets(l)
+	case shapeNull, shapeFixedList, shapeStruct: // have neither
 	}
 	return nil
 }
@@ -252,6 +253,7 @@ func (m *message) resolveChildren(l, outer *layout) error {
 			return fmt.Errorf("%d lists of %d are too many", l.length, l.width)
 		}
 		want = int(elements)
+	default: // offsets say how many elements there are
 	}
 	for _, child := range l.children {
 		if err := m.resolve(child, want, outer); err != nil {

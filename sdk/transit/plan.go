@@ -71,8 +71,7 @@ func (b *planner) fields(rt reflect.Type) ([]*column, error) {
 		all = append(all, c)
 		return nil
 	}
-	for i := range rt.NumField() {
-		f := rt.Field(i)
+	for f := range rt.Fields() {
 		found, err := b.field(rt, f)
 		if err != nil {
 			return nil, err
@@ -147,8 +146,9 @@ func (b *planner) column(rt reflect.Type, kind string) (*column, error) {
 		return c, b.list(c)
 	case reflect.Struct:
 		return c, b.structure(c)
+	default:
+		return nil, refusal(c.goType)
 	}
-	return nil, refusal(c.goType)
 }
 
 func (b *planner) list(c *column) error {

@@ -48,7 +48,7 @@ type (
 	}
 	hiddenRow struct {
 		named
-		a, b int
+		_ int
 	}
 	emptyNested struct {
 		named
@@ -90,7 +90,7 @@ type (
 	}
 	taggedHidden struct {
 		named
-		a int `transit:"a"`
+		_ int `transit:"a"`
 	}
 	pointerRow  struct{ A int }
 	emptyName   struct{ A int }
@@ -128,7 +128,7 @@ func TestStructsThatCannotTravel(t *testing.T) {
 		{badName{}, `transit_test.badName.A: "two words" is no name for a column`},
 		{badKind{}, `transit_test.badKind.A: tag`},
 		{wrongKind{}, "transit_test.wrongKind.A: kind address does not go with [32]uint8"},
-		{taggedHidden{}, "transit_test.taggedHidden.a: the field has a transit tag but is not exported"},
+		{taggedHidden{}, "transit_test.taggedHidden._: the field has a transit tag but is not exported"},
 		{pointerRow{}, "transit_test.pointerRow has no method TransitType: add func (pointerRow) TransitType() string, with a value"},
 		{&logRow{}, "*transit_test.logRow is a pointer: rows are structs, so write transit_test.logRow"},
 		{7, "int is not a struct"},

@@ -148,8 +148,9 @@ func same(a, b reflect.Value) bool {
 		return same(a.Elem(), b.Elem())
 	case reflect.Float32, reflect.Float64:
 		return math.Float64bits(a.Float()) == math.Float64bits(b.Float())
+	default:
+		return a.Equal(b)
 	}
-	return a.Equal(b)
 }
 
 // randomRows fills rows with values that are often at an edge.
@@ -188,8 +189,7 @@ func randomizeParts(r *rand.Rand, v reflect.Value) {
 			randomize(r, v.Elem())
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			f := v.Field(i)
+		for _, f := range v.Fields() {
 			if !f.CanSet() { // embedded without being exported
 				f = reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem()
 			}

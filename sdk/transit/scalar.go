@@ -107,14 +107,15 @@ func hasPointers(rt reflect.Type) bool {
 	case reflect.Array:
 		return rt.Len() > 0 && hasPointers(rt.Elem())
 	case reflect.Struct:
-		for i := range rt.NumField() {
-			if hasPointers(rt.Field(i).Type) {
+		for f := range rt.Fields() {
+			if hasPointers(f.Type) {
 				return true
 			}
 		}
 		return false
+	default:
+		return rt.Kind() > reflect.Complex128 // what comes after the numbers holds pointers
 	}
-	return rt.Kind() > reflect.Complex128 || rt.Kind() == reflect.Invalid
 }
 
 // refusal says why a type cannot be a column, and what to write instead.
@@ -128,6 +129,7 @@ func refusal(rt reflect.Type) error {
 		return fmt.Errorf("%s cannot be a column: use a slice (arrays are for bytes, at least one)", rt)
 	case reflect.Int, reflect.Uint:
 		return errors.New("int and uint have 32 bits on this machine: use int64 or uint64")
+	default:
+		return fmt.Errorf("%s cannot be a column: leave it out with a tag `transit:\"-\"`", rt)
 	}
-	return fmt.Errorf("%s cannot be a column: leave it out with a tag `transit:\"-\"`", rt)
 }

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"math/big"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -63,7 +65,7 @@ func checkAny[T transit.Row](t *testing.T, want []T, message []byte) {
 	d := must(transit.NewDecoderOf(rt, e.Type()))(t)
 	rows := must(d.AppendValue(reflect.ValueOf([]T(nil)), message))(t)
 	rows = must(d.AppendValue(rows, message))(t)
-	if diff := sameRows(append(want[:len(want):len(want)], want...), rows.Interface()); diff != "" {
+	if diff := sameRows(append(slices.Clip(want), want...), rows.Interface()); diff != "" {
 		t.Fatalf("AnyDecoder: rows differ (-want +got):\n%s", diff)
 	}
 }

@@ -100,7 +100,7 @@ func rowName(rt reflect.Type) (string, error) {
 	if rt.Kind() != reflect.Struct {
 		return "", fmt.Errorf("transit: %s is not a struct: rows are structs", rt)
 	}
-	row, ok := reflect.Zero(rt).Interface().(Row)
+	row, ok := reflect.TypeAssert[Row](reflect.Zero(rt))
 	if !ok {
 		return "", fmt.Errorf("transit: %s has no method TransitType: add func (%s) TransitType() string, with a value receiver", rt, rt.Name())
 	}
