@@ -2,7 +2,6 @@ package config_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -26,8 +25,8 @@ func port(name, typ string) registry.Port {
 
 // registers is the registry that all tests use. Types are names only: what is
 // in them is no matter of this package.
-func registers(t testing.TB) *registry.Registry {
-	t.Helper()
+func registers(tb testing.TB) *registry.Registry {
+	tb.Helper()
 	reader := func(name, typ string, settings registry.Settings) registry.Register {
 		return registry.Register{Name: name, Plugin: "ethereum", Type: registry.Reader, Output: transit.Type{Name: typ}, Settings: settings}
 	}
@@ -82,7 +81,7 @@ func registers(t testing.TB) *registry.Registry {
 		{Name: "console", Plugin: "console", Type: registry.Loader, ManyInputs: true, Inputs: []registry.Port{{Any: true}}},
 	} {
 		if err := r.Add(reg); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return r
@@ -372,48 +371,6 @@ pipeline "p" {
 	noDiagnostics(t, f, diags)
 	if got := fmt.Sprint(m.Networks[0].ChainID, m.Networks[0].Endpoints[0].URL, m.Pipelines[0].From, string(m.Pipelines[0].Steps[0].Settings)); got != `10http://host6{"addresses":["a","b"]}` {
 		t.Errorf("got %s", got)
-	}
-}
-
-func TestReports(t *testing.T) {
-	src := "network \"m\" { chain_id = 1 }\npipeline \"p\" {\n  from = \"x\"\n  reader \"eth.logs\" \"logs\" {}\n}\n"
-	f, diags := config.Parse([]config.Source{{Name: "p.hcl", Bytes: []byte(src)}}, config.Options{Vars: map[string]string{"x": "1"}})
-	text, err := json.Marshal(config.Reports(f.Join(diags, diags)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `[{"severity":"error","summary":"Unknown variable","detail":"There is no variable \"x\" to set. None is declared."},` +
-		`{"severity":"warning","summary":"No endpoint","detail":"Network \"m\" has no endpoint block, so no reader can reach it.","file":"p.hcl","line":1,"column":1,"end_line":1,"end_column":12},` +
-		`{"severity":"error","summary":"Wrong value","detail":"from is written as a block number or \"latest\".","file":"p.hcl","line":3,"column":10,"end_line":3,"end_column":13}]`
-	if diff := cmp.Diff(want, string(text)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if text, _ := json.Marshal(config.Reports(nil)); string(text) != "[]" {
-		t.Errorf("Reports(nil): got %s, want []", text)
-	}
-}
-
-func TestWriteInColour(t *testing.T) {
-	f, diags := config.Parse([]config.Source{{Name: "p.hcl", Bytes: []byte("netwrk \"m\" {}\n")}}, config.Options{})
-	var text bytes.Buffer
-	if err := f.Write(&text, diags[:1], true, 40); err != nil {
-		t.Fatal(err)
-	}
-	want := "\x1b[31mError\x1b[0m: \x1b[1mUnknown block\x1b[0m\n  at \x1b[1mp.hcl:1:1\x1b[0m, in netwrk \"m\"\n" +
-		"    1 | netwrk \"m\" {}\n      | \x1b[31m^^^^^^\x1b[0m\nA file has no block \"netwrk\". Did you\nmean \"network\"?\n\n"
-	if diff := cmp.Diff(want, text.String()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestFormat(t *testing.T) {
-	got, diags := config.Format(config.Source{Name: "p.hcl", Bytes: []byte("network \"m\" {\nchain_id=1\n  finality   = \"safe\"\n}\n")})
-	if want := "network \"m\" {\n  chain_id = 1\n  finality = \"safe\"\n}\n"; string(got) != want || len(diags) > 0 {
-		t.Errorf("Format: got %q, %v, want %q", got, diags, want)
-	}
-	got, diags = config.Format(config.Source{Name: "p.hcl", Bytes: []byte("network \"m\" {")})
-	if got != nil || len(diags) == 0 || diags[0].Subject.Filename != "p.hcl" {
-		t.Errorf("Format of what cannot be parsed: got %q, %v", got, diags)
 	}
 }
 

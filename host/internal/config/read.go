@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"unicode/utf8"
@@ -75,8 +76,7 @@ func unreadable(path string, err error) Diagnostics {
 
 // reason is what went wrong, without the path that the message names already.
 func reason(err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Err
 	}
 	return err
@@ -97,9 +97,7 @@ func (f *File) read(sources []Source) *hclsyntax.Body {
 		f.sources[source.Name] = file
 		body := file.Body.(*hclsyntax.Body)
 		joined.Blocks = append(joined.Blocks, body.Blocks...)
-		for name, attribute := range body.Attributes {
-			joined.Attributes[name] = attribute
-		}
+		maps.Copy(joined.Attributes, body.Attributes)
 	}
 	return joined
 }
@@ -159,9 +157,7 @@ func parseParts(source Source, cuts []int) (*hcl.File, Diagnostics) {
 		parsed, more := parsePart(part, source.Name, start)
 		diags = append(diags, more...)
 		body.Blocks = append(body.Blocks, parsed.Blocks...)
-		for name, attribute := range parsed.Attributes {
-			body.Attributes[name] = attribute
-		}
+		maps.Copy(body.Attributes, parsed.Attributes)
 		if len(diags) > maxMistakes {
 			break
 		}

@@ -181,7 +181,7 @@ func (r *referrer) stepMeant(traversal hcl.Traversal) string {
 	register := written(traversal)
 	for _, s := range r.steps {
 		if s.Register == register {
-			return fmt.Sprintf(" That is a register: the step which uses it is called %s.", strings.TrimSuffix(s.Step.Name, "."+s.Key))
+			return fmt.Sprintf(" That is a register: the step which uses it is called %s.", s.block.Labels[1])
 		}
 	}
 	names := slices.DeleteFunc(slices.Clone(r.names), func(name string) bool { return name == r.step.block.Labels[1] })
@@ -190,11 +190,11 @@ func (r *referrer) stepMeant(traversal hcl.Traversal) string {
 
 // written is a traversal as it stands in the file, as far as it has only names.
 func written(traversal hcl.Traversal) string {
-	text := traversal.RootName()
+	names := []string{traversal.RootName()}
 	for _, part := range traversal[1:] {
 		if attr, ok := part.(hcl.TraverseAttr); ok {
-			text += "." + attr.Name
+			names = append(names, attr.Name)
 		}
 	}
-	return text
+	return strings.Join(names, ".")
 }

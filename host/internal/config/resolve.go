@@ -12,7 +12,7 @@ import (
 // say, with the diagnostics of both phases. With errors among them the model
 // holds what was understood. Each call returns a model of its own.
 func (f *File) Resolve(r *registry.Registry) (*Model, Diagnostics) {
-	found := f.eval.mistakes.clone()
+	found := f.eval.clone()
 	model := &Model{Networks: f.Networks, Plugins: f.Plugins, Host: f.Host}
 	for _, p := range f.pipelines {
 		resolver := &resolver{

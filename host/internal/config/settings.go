@@ -20,20 +20,8 @@ import (
 // in a block but others. What is not set is left out.
 func (e *evaluator) settings(header *hclsyntax.Block, want registry.Settings, what string, others []string) (map[string]json.RawMessage, bool) {
 	before, body := e.errs, header.Body
-	s := shape{what: what, at: header.DefRange(), others: others}
-	for _, attribute := range want.Attributes {
-		s.attributes = append(s.attributes, attribute.Name)
-		if attribute.Required {
-			s.required = append(s.required, attribute.Name)
-		}
-	}
-	for _, block := range want.Blocks {
-		if block.Many {
-			s.blocks = append(s.blocks, block.Name)
-		} else {
-			s.single = append(s.single, block.Name)
-		}
-	}
+	s := shapeOf(want)
+	s.what, s.at, s.others = what, header.DefRange(), others
 	e.shape(body, s)
 	for _, attr := range inOrder(body.Attributes) {
 		if !slices.Contains(s.attributes, attr.Name) && !slices.Contains(others, attr.Name) {
@@ -52,6 +40,25 @@ func (e *evaluator) settings(header *hclsyntax.Block, want registry.Settings, wh
 		}
 	}
 	return values, e.errs == before
+}
+
+// shapeOf is what settings allow to stand in a block.
+func shapeOf(want registry.Settings) shape {
+	var s shape
+	for _, attribute := range want.Attributes {
+		s.attributes = append(s.attributes, attribute.Name)
+		if attribute.Required {
+			s.required = append(s.required, attribute.Name)
+		}
+	}
+	for _, block := range want.Blocks {
+		if block.Many {
+			s.blocks = append(s.blocks, block.Name)
+		} else {
+			s.single = append(s.single, block.Name)
+		}
+	}
+	return s
 }
 
 // setting is the value of one attribute, and whether it is set and right.

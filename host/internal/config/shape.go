@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -64,11 +65,7 @@ func (e *evaluator) shape(body *hclsyntax.Body, s shape) {
 func (e *evaluator) labels(block *hclsyntax.Block, want ...string) bool {
 	at := block.DefRange()
 	if len(block.Labels) != len(want) {
-		shown := block.Type
-		for _, label := range want {
-			shown += fmt.Sprintf(" %q", strings.ToUpper(label))
-		}
-		e.errorf(&at, "Wrong labels", "This block is written as %s { ... }", shown)
+		e.errorf(&at, "Wrong labels", "This block is written as %s { ... }", header(block.Type, strings.ToUpper, want))
 		return false
 	}
 	for i, label := range block.Labels {
@@ -78,6 +75,15 @@ func (e *evaluator) labels(block *hclsyntax.Block, want ...string) bool {
 		}
 	}
 	return true
+}
+
+// header is how a block begins: its type and labels, in quotes.
+func header(kind string, change func(string) string, labels []string) string {
+	words := []string{kind}
+	for _, label := range labels {
+		words = append(words, strconv.Quote(change(label)))
+	}
+	return strings.Join(words, " ")
 }
 
 // inOrder returns attributes as they stand in the file.

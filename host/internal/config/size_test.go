@@ -135,7 +135,7 @@ func TestLargeFile(t *testing.T) {
 
 func TestRead(t *testing.T) {
 	dir := t.TempDir()
-	write := func(name string, size int) string {
+	write := func(name string, size int) {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -143,7 +143,6 @@ func TestRead(t *testing.T) {
 		if err := os.WriteFile(path, bytes.Repeat([]byte("\n"), size), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		return path
 	}
 	write("many/b.hcl", 2)
 	write("many/a.hcl", 1)

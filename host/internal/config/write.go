@@ -93,11 +93,7 @@ func outermost(file *hcl.File, at hcl.Pos) string {
 	}
 	for _, block := range body.Blocks {
 		if r := block.Range(); r.Start.Byte <= at.Byte && at.Byte <= r.End.Byte {
-			text := block.Type
-			for _, label := range block.Labels {
-				text += fmt.Sprintf(" %q", label)
-			}
-			return text
+			return header(block.Type, strings.Clone, block.Labels)
 		}
 	}
 	return ""

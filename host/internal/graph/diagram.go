@@ -41,8 +41,9 @@ func mermaidShape(t registry.ProcessType) (open, end string) {
 		return "{{", "}}"
 	case registry.Loader:
 		return "[(", ")]"
+	default:
+		return "[", "]"
 	}
-	return "[", "]"
 }
 
 func mermaidText(s string) string {
@@ -78,8 +79,9 @@ func dotShape(t registry.ProcessType) string {
 		return ", shape=hexagon, style=\"\""
 	case registry.Loader:
 		return ", shape=cylinder, style=\"\""
+	default:
+		return ""
 	}
-	return ""
 }
 
 func dotText(s string) string {

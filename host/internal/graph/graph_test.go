@@ -1,14 +1,8 @@
 package graph_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"encoding/xml"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -147,6 +141,38 @@ func TestDiagnostics(t *testing.T) {
 	}
 }
 
+// The type's own words are tested where types are; here it is who, where and
+// that both are shown.
+func TestTypesThatDoNotFit(t *testing.T) {
+	_, text := build(t, network+`pipeline "swaps" {
+  reader "eth.logs" "logs" {}
+  reader "eth.blocks" "blocks" {}
+  subscriber "uniswap.swaps" "swaps" { input = logs }
+  subscriber "old.swaps" "old" { input = swaps }
+  aggregator "uniswap.pair_totals" "totals" {
+    inputs = [swaps, blocks] # the wrong way round
+  }
+  loader "console" "print" { inputs = [old, totals] }
+}`)
+	flat := strings.Join(strings.Fields(text), " ")
+	for _, want := range []string{
+		`at pipelines.hcl:9:42, in pipeline "swaps"`,
+		`Step "swaps" (uniswap.swaps) cannot be read by "old" (old.swaps): uniswap.swap does not fit: 2 columns differ`,
+		"! amount string uint64",
+		`at pipelines.hcl:11:15, in pipeline "swaps"`,
+		`Step "swaps" (uniswap.swaps) cannot be read by "totals" (uniswap.pair_totals): uniswap.swap is offered where eth.block is wanted`,
+		`at pipelines.hcl:11:22, in pipeline "swaps"`,
+		`Step "blocks" (eth.blocks) cannot be read by "totals" (uniswap.pair_totals): eth.block is offered where uniswap.swap is wanted`,
+	} {
+		if !strings.Contains(flat, want) {
+			t.Errorf("no %q in:\n%s", want, text)
+		}
+	}
+	if got := strings.Count(text, "Error:"); got != 3 {
+		t.Errorf("%d errors, want 3:\n%s", got, text)
+	}
+}
+
 const network = `network "mainnet" {
   chain_id = 1
   endpoint "primary" { url = "http://localhost:8545" }
@@ -243,61 +269,6 @@ func TestBuildSeparatesDomainsOfOnePipeline(t *testing.T) {
 	}
 }
 
-func TestRenderers(t *testing.T) {
-	g, _ := build(t, pairs)
-	for name, render := range map[string]func(io.Writer) error{
-		"pairs.tree": g.Text, "pairs.mmd": g.Mermaid, "pairs.dot": g.DOT, "pairs.svg": g.SVG, "pairs.json": g.JSON,
-	} {
-		t.Run(name, func(t *testing.T) {
-			var out bytes.Buffer
-			if err := render(&out); err != nil {
-				t.Fatal(err)
-			}
-			golden(t, name, out.Bytes())
-			if err := render(brokenWriter{}); err == nil {
-				t.Error("an error of the writer was swallowed")
-			}
-		})
-	}
-}
-
-type brokenWriter struct{}
-
-func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
-
-// Names come from people: nothing that they write may break a picture.
-func TestRenderersEscape(t *testing.T) {
-	g, text := build(t, network+`pipeline "p" {
-  reader "eth.logs" "a" { for_each = ["</text>&\"\\"] }
-  loader "console" "x" { input = a }
-}`)
-	if text != "" {
-		t.Fatal(text)
-	}
-	var svg, dot, mermaid, doc bytes.Buffer
-	if err := errors.Join(g.SVG(&svg), g.DOT(&dot), g.Mermaid(&mermaid), g.JSON(&doc)); err != nil {
-		t.Fatal(err)
-	}
-	for decoder := xml.NewDecoder(&svg); ; {
-		_, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatalf("SVG is not XML: %v", err)
-		}
-	}
-	if want := `a.</text>&\"\\\nreader`; !strings.Contains(dot.String(), want) {
-		t.Errorf("DOT has no %q:\n%s", want, dot.String())
-	}
-	if want := `a.&lt;/text&gt;&amp;&quot;\`; !strings.Contains(mermaid.String(), want) {
-		t.Errorf("Mermaid has no %q:\n%s", want, mermaid.String())
-	}
-	if !json.Valid(doc.Bytes()) {
-		t.Errorf("JSON is not valid: %s", doc.String())
-	}
-}
-
 func TestFingerprints(t *testing.T) {
 	one := func(t *testing.T, changes ...string) (path, end graph.Fingerprint) {
 		t.Helper()
@@ -348,108 +319,6 @@ func TestFingerprints(t *testing.T) {
 	if err := again.UnmarshalText([]byte("00")); err == nil {
 		t.Error("UnmarshalText accepted a short text")
 	}
-}
-
-// random builds a model by hand: n steps, each reading from some before it in
-// a shuffled order, so that the file's order means nothing.
-func random(rng *rand.Rand, n int, back bool) *config.Model {
-	p := &config.Pipeline{Name: "p", Network: &config.Network{ChainID: 1, Layer: registry.Layer1}, PathType: registry.Live}
-	steps := make([]*config.Step, n)
-	for i := range steps {
-		steps[i] = &config.Step{Kind: registry.Reader, Register: "eth.logs", Name: fmt.Sprint("s", i)}
-		for j := range i {
-			if rng.IntN(i) < 2 {
-				steps[i].Kind, steps[i].Register = registry.Subscriber, "same.logs"
-				steps[i].Inputs = append(steps[i].Inputs, config.Input{From: steps[j]})
-			}
-		}
-	}
-	if back {
-		from, to := steps[n-1], steps[rng.IntN(n-1)]
-		for from.Kind == registry.Reader { // a way forward first, so that the edge closes a cycle
-			from.Kind, from.Register = registry.Subscriber, "same.logs"
-			from.Inputs = append(from.Inputs, config.Input{From: to})
-		}
-		if len(from.Inputs) > 0 {
-			to = from.Inputs[0].From
-		}
-		to.Kind, to.Register = registry.Subscriber, "same.logs"
-		to.Inputs = append(to.Inputs, config.Input{From: from})
-	}
-	rng.Shuffle(n, func(i, j int) { steps[i], steps[j] = steps[j], steps[i] })
-	p.Steps = steps
-	return &config.Model{Pipelines: []*config.Pipeline{p}}
-}
-
-func TestOrderOfRandomGraphs(t *testing.T) {
-	r := registers(t)
-	for seed := range uint64(300) {
-		rng := rand.New(rand.NewPCG(seed, 1))
-		n := 2 + rng.IntN(12)
-		g, diags := graph.Build(random(rng, n, false), r, &registry.MemoryNumbers{})
-		if g == nil {
-			t.Fatalf("seed %d: %v", seed, diags)
-		}
-		if len(g.Processes) != n {
-			t.Fatalf("seed %d: %d processes, want %d", seed, len(g.Processes), n)
-		}
-		position := make(map[*graph.Process]int)
-		for i, p := range g.Processes {
-			position[p] = i
-		}
-		domain := make(map[*graph.Process]string)
-		for _, d := range g.Domains {
-			last := -1
-			for _, p := range d.Processes {
-				if domain[p] != "" || position[p] <= last {
-					t.Fatalf("seed %d: %s is in two domains or out of order", seed, p.Name())
-				}
-				domain[p], last = d.Name, position[p]
-			}
-		}
-		for _, p := range g.Processes {
-			for _, e := range p.Inputs {
-				if position[e.From] >= position[p] {
-					t.Errorf("seed %d: %s comes before its producer %s", seed, p.Name(), e.From.Name())
-				}
-				if domain[e.From] == "" || domain[e.From] != domain[p] {
-					t.Errorf("seed %d: %s and its producer %s are in different domains", seed, p.Name(), e.From.Name())
-				}
-			}
-		}
-		for _, path := range g.Paths {
-			for i, p := range path.Processes[1:] {
-				if !reads(p, path.Processes[i]) {
-					t.Errorf("seed %d: path has %s after %s, which it does not read", seed, p.Name(), path.Processes[i].Name())
-				}
-			}
-			if path.Reader().Register.Type != registry.Reader || len(path.End().Outputs) != 0 {
-				t.Errorf("seed %d: path from %s to %s", seed, path.Reader().Name(), path.End().Name())
-			}
-		}
-		cyclic, diags := graph.Build(random(rng, n, true), r, &registry.MemoryNumbers{})
-		if cyclic != nil || !mentions(diags, "Cycle") {
-			t.Errorf("seed %d: a cycle was not found: %v", seed, diags)
-		}
-	}
-}
-
-func reads(p, producer *graph.Process) bool {
-	for _, e := range p.Inputs {
-		if e.From == producer {
-			return true
-		}
-	}
-	return false
-}
-
-func mentions(diags config.Diagnostics, summary string) bool {
-	for _, diag := range diags {
-		if diag.Summary == summary {
-			return true
-		}
-	}
-	return false
 }
 
 // A ladder of n rungs has 2^n paths; it must be refused, not counted.

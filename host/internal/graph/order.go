@@ -2,6 +2,7 @@ package graph
 
 import (
 	"container/heap"
+	"slices"
 	"strings"
 
 	"github.com/penstock-io/penstock/host/internal/config"
@@ -86,17 +87,10 @@ func (w *cycleWalk) visit(p *Process) {
 // describe writes the trail from a process to its end and back: a -> b -> a.
 func (w *cycleWalk) describe(from *Process) string {
 	var names []string
-	for i := len(w.trail) - 1; i >= 0; i-- {
-		names = append(names, w.trail[i].Step.Name)
-		if w.trail[i] == from {
-			break
-		}
+	for _, p := range w.trail[slices.Index(w.trail, from):] {
+		names = append(names, p.Step.Name)
 	}
-	var out strings.Builder
-	for i := len(names) - 1; i >= 0; i-- {
-		out.WriteString(names[i] + " -> ")
-	}
-	return out.String() + from.Step.Name
+	return strings.Join(append(names, from.Step.Name), " -> ")
 }
 
 // byIndex is a heap of processes, the first of the file on top.

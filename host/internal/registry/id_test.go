@@ -105,7 +105,7 @@ func TestIDsSurviveText(t *testing.T) {
 	if id := want.Process.String(); len(id) != len("01010101-")+36 || !strings.HasPrefix(id, "01010101-") {
 		t.Errorf("process ID %q is not the PID and a whole UUID", id)
 	}
-	if registry.NewProcessID(pid) == registry.NewProcessID(pid) {
+	if again := registry.NewProcessID(pid); again == want.Process {
 		t.Error("two processes got the same ID")
 	}
 }
