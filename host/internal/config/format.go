@@ -24,7 +24,10 @@ func Format(source Source) ([]byte, Diagnostics) {
 // Explain returns a file that has the sources only, to write diagnostics of
 // Format with.
 func Explain(sources ...Source) *File {
-	f := &File{sources: make(map[string]*hcl.File, len(sources))}
+	f := &File{
+		sources: make(map[string]*hcl.File, len(sources)),
+		eval:    &evaluator{mistakes: newMistakes(sources)},
+	}
 	for _, source := range sources {
 		f.sources[source.Name] = &hcl.File{Bytes: source.Bytes}
 	}

@@ -67,6 +67,10 @@ func (m *mistakes) add(diag *hcl.Diagnostic) {
 	if diag.Severity == hcl.DiagError {
 		m.errs++
 	}
+	if n, counts := diag.Extra.(uncounted); counts {
+		m.more += int(n)
+		return
+	}
 	if m.full() {
 		m.more++
 		return
@@ -167,8 +171,13 @@ func (f *File) Join(lists ...Diagnostics) Diagnostics {
 	return joined.list()
 }
 
+// uncounted marks the diagnostic that says how many more there are, so that it
+// can be added up.
+type uncounted int
+
 func more(n int) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
+		Extra:    uncounted(n),
 		Severity: hcl.DiagError,
 		Summary:  fmt.Sprintf("And %d more", n),
 		Detail:   fmt.Sprintf("Only the first %d are shown: mend these, and look again.", maxMistakes),

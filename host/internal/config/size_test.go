@@ -86,6 +86,9 @@ func TestManyMistakes(t *testing.T) {
 	if len(diags) != 101 || diags[100].Summary != "And 151 more" {
 		t.Errorf("got %d diagnostics, the last is %v", len(diags), diags[len(diags)-1])
 	}
+	if joined := f.Join(diags, config.Diagnostics{{Summary: "Another"}}); len(joined) != 101 || joined[100].Summary != "And 152 more" {
+		t.Errorf("Join: got %d diagnostics, the last is %v", len(joined), joined[len(joined)-1])
+	}
 	if bound := config.Bound(diags); len(bound) != 101 || bound[100].Summary != "And 1 more" {
 		t.Errorf("Bound: got %d diagnostics, the last is %v", len(bound), bound[len(bound)-1])
 	}

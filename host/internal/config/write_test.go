@@ -3,6 +3,7 @@ package config_test
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -49,5 +50,13 @@ func TestFormat(t *testing.T) {
 	got, diags = config.Format(config.Source{Name: "p.hcl", Bytes: []byte("network \"m\" {")})
 	if got != nil || len(diags) == 0 || diags[0].Subject.Filename != "p.hcl" {
 		t.Errorf("Format of what cannot be parsed: got %q, %v", got, diags)
+	}
+	file := config.Explain(config.Source{Name: "p.hcl", Bytes: []byte("network \"m\" {")})
+	var text bytes.Buffer
+	if err := file.Write(&text, file.Join(diags, diags), false, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := text.String(), "Error: Unclosed configuration block\n  at p.hcl:1:13\n    1 | network \"m\" {\n      |             ^\n"; !strings.HasPrefix(got, want) || strings.Count(got, "Error") != 1 {
+		t.Errorf("Explain: got %s, want %s", got, want)
 	}
 }
