@@ -169,7 +169,7 @@ var meanings = []struct {
 	{Transient, regexp.MustCompile(`(?i)unknown block|(header|block) not (found|available)|extends beyond current head|invalid block range|beyond (the )?(head|latest)|not yet available|in the future|after last accepted`)},
 	{unbatched, regexp.MustCompile(`(?i)batch(es| requests| calls)? (is |are )?(not|un|disabled)`)},
 	{TooMuch, regexp.MustCompile(`(?i)(batch|response|request|body|result).*(too (large|big)|exceed)|response size should not|too many logs|` +
-		`more than \d+ (results|logs)|exceeded max allowed|query exceeds|range threshold exceeded|freetier|no backend is currently healthy`)},
+		`more than \d+ (results|logs)|exceeded max allowed|query exceeds|range threshold exceeded|block range (is )?too (large|wide)|block range limit exceeded|freetier|no backend is currently healthy`)},
 	{timedOut, regexp.MustCompile(`(?i)timed? ?out|deadline exceeded|took too long`)},
 	{NoMethod, regexp.MustCompile(`(?i)method.*(not (found|supported|available|allowed|whitelisted)|does not exist)|unsupported method|unknown method`)},
 	{refused, regexp.MustCompile(`(?i)unauthori[sz]ed|invalid (api|project) ?(key|id)|access denied|forbidden|must be authenticated`)},

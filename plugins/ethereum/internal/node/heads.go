@@ -62,8 +62,7 @@ func (h *Heads) Next(ctx context.Context) (Ref, error) {
 }
 
 func (h *Heads) next(ctx context.Context, first bool) (Ref, error) {
-	h.subscribe(ctx)
-	if first {
+	if fresh := h.subscribe(ctx); first || fresh {
 		return h.node.Latest(ctx)
 	}
 	interval, failed := h.poll, (<-chan error)(nil)
@@ -101,32 +100,34 @@ func (h *Heads) newest(ctx context.Context, raw json.RawMessage) (Ref, error) {
 	}
 }
 
-// subscribe asks for new heads if the endpoint in use can send them, and moves along when another endpoint is in use.
-func (h *Heads) subscribe(ctx context.Context) {
+// subscribe asks for new heads if the endpoint in use can send them, and moves along when another endpoint is in use. It reports whether
+// the subscription is new: what happened before it began is to be asked for.
+func (h *Heads) subscribe(ctx context.Context) bool {
 	ep := h.node.pick()
 	if h.sub != nil && h.from == ep {
-		return
+		return false
 	}
 	h.Close()
 	s, ok := ep.conn.(*socket)
 	if !ok || h.from == ep && time.Now().Before(h.again) {
-		return
+		return false
 	}
 	h.from = ep
 	if fault := h.node.admit(ctx, ep); fault != nil {
 		h.again = time.Now().Add(h.poll)
-		return // the poll that follows tells
+		return false // the poll that follows tells
 	}
 	h.feed = make(chan json.RawMessage, 64)
 	sub, err := s.subscribe(ctx, h.feed, h.node.timeout)
 	if err == nil {
 		h.sub = sub
-		return
+		return true
 	}
 	h.again = time.Now().Add(resubscribe)
 	if !errors.Is(err, context.Canceled) {
 		h.node.log.Warn("no subscription to new heads: polling", "endpoint", ep.label, "error", err)
 	}
+	return false
 }
 
 func (s *socket) subscribe(ctx context.Context, feed chan json.RawMessage, timeout time.Duration) (*rpc.ClientSubscription, error) {

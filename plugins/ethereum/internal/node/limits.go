@@ -72,12 +72,6 @@ var statements = []struct {
 	{regexp.MustCompile(`(?i)range is too large, max is ([\d,]+k?)`), 0},            // Merkle
 	{regexp.MustCompile(`(?i)maximum allowed is ([\d,]+k?) blocks`), 0},             // Base, Monad
 	{regexp.MustCompile(`(?i)ranges over ([\d,]+k?) blocks are not supported`), 0},  // dRPC
-	{regexp.MustCompile(`(?i)block range (?:is )?too (?:large|wide)()`), 0},         // without a number: halve
-	{regexp.MustCompile(`(?i)block range limit exceeded()`), 0},                     // Chainstack: halve
-	{regexp.MustCompile(`(?i)query returned more than \d+ results()`), 0},           // Infura, zkEVM: halve
-	{regexp.MustCompile(`(?i)logs matched by query exceeds limit of \d+()`), 0},     // Arbitrum: halve
-	{regexp.MustCompile(`(?i)more than \d+ logs returned()`), 0},                    // halve
-	{regexp.MustCompile(`(?i)query exceeds max results()`), 0},                      // halve
 }
 
 // suggestion reads the two ends of a range, which some providers give the wrong way round.

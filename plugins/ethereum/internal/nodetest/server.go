@@ -30,8 +30,8 @@ type Node struct {
 	BatchItems int
 	// NoReceipts leaves out eth_getBlockReceipts, NoTimes the time of logs, NoFinal the tag "finalized".
 	NoReceipts, NoTimes, NoFinal bool
-
-	server *rpc.Server
+	// NoHeads refuses subscriptions.
+	NoHeads bool
 }
 
 // Error is an answer with a code.
@@ -43,24 +43,31 @@ type Error struct {
 func (e *Error) Error() string  { return e.Message }
 func (e *Error) ErrorCode() int { return e.Code }
 
+// RPC is the node without a transport.
+func (n *Node) RPC(t testing.TB) *rpc.Server {
+	t.Helper()
+	server := rpc.NewServer()
+	t.Cleanup(server.Stop)
+	if n.BatchItems > 0 {
+		server.SetBatchLimits(n.BatchItems, 25<<20)
+	}
+	if err := server.RegisterName("eth", &api{n}); err != nil {
+		t.Fatal(err)
+	}
+	return server
+}
+
 // Handler serves HTTP and, on the same path, WebSocket.
 func (n *Node) Handler(t testing.TB) http.Handler {
 	t.Helper()
-	n.server = rpc.NewServer()
-	t.Cleanup(n.server.Stop)
-	if n.BatchItems > 0 {
-		n.server.SetBatchLimits(n.BatchItems, 25<<20)
-	}
-	if err := n.server.RegisterName("eth", &api{n}); err != nil {
-		t.Fatal(err)
-	}
-	ws := n.server.WebsocketHandler([]string{"*"})
+	server := n.RPC(t)
+	ws := server.WebsocketHandler([]string{"*"})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 			ws.ServeHTTP(w, r)
 			return
 		}
-		n.server.ServeHTTP(w, r)
+		server.ServeHTTP(w, r)
 	})
 }
 
@@ -230,7 +237,7 @@ func (a *api) log(b *Block, l Log) object {
 // NewHeads is eth_subscribe("newHeads").
 func (a *api) NewHeads(ctx context.Context) (*rpc.Subscription, error) {
 	notifier, ok := rpc.NotifierFromContext(ctx)
-	if !ok {
+	if !ok || a.n.NoHeads {
 		return nil, rpc.ErrNotificationsUnsupported
 	}
 	sub := notifier.CreateSubscription()
