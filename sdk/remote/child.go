@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -257,12 +258,12 @@ const (
 
 // socketDir makes a directory that only this user can enter.
 func socketDir(root string) (string, error) {
-	if root == "" || len(root)+len("/4294967295")+longestName > longestSocket {
-		root = os.TempDir()
-	}
-	root, err := filepath.Abs(root)
+	root, err := filepath.Abs(cmp.Or(root, os.TempDir()))
 	if err != nil {
 		return "", err
+	}
+	if len(root)+len("/4294967295")+longestName > longestSocket {
+		root = os.TempDir()
 	}
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return "", err

@@ -25,8 +25,12 @@ type Exit struct {
 	// Stderr are the last lines of the log, the newest last.
 	Stderr []string
 
+	telling      string // the line of Stderr that may tell what went wrong
 	killedByHost bool
 }
+
+// maxWords bounds what an error shows of the log.
+const maxWords = 300
 
 func (e *Exit) Error() string {
 	var b strings.Builder
@@ -45,8 +49,8 @@ func (e *Exit) Error() string {
 	if e.OutOfMemory {
 		b.WriteString(": it seems that there was no memory left: give it more, or have it hold less at a time")
 	}
-	if last := len(e.Stderr) - 1; e.Panic == "" && last >= 0 {
-		fmt.Fprintf(&b, "; its last words: %q", e.Stderr[last])
+	if e.Panic == "" && e.telling != "" {
+		fmt.Fprintf(&b, "; its last words: %q", shorten(e.telling, maxWords))
 	}
 	return b.String()
 }
@@ -58,13 +62,14 @@ const goCrashed = 2
 // read.
 func (c *child) postMortem(oomKilled bool) *Exit {
 	state := c.process.state
-	panicked, stack, lines := c.last.words()
+	panicked, stack, lines, telling := c.last.words()
 	e := &Exit{
 		Plugin:    c.config.Name,
 		PID:       c.process.id,
 		Code:      state.ExitCode(),
 		Requested: c.stopping.Load() || c.killed(),
 		Stderr:    lines,
+		telling:   telling,
 	}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		e.Signal = status.Signal()

@@ -42,9 +42,18 @@ const deathPatience = 3 * time.Second
 // reported, the end of ctx, the end of the process, or what gRPC says.
 func (p *Plugin) cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil && p.Exit() == nil {
-		return context.Cause(ctx)
+		return overdue(ctx)
 	}
 	return p.broken(err)
+}
+
+// overdue is why ctx ended, as something that the plugin did not do.
+func overdue(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return fmt.Errorf("it does not answer: %w", cause)
+	}
+	return cause
 }
 
 // broken is cause where no context bounds the call.
@@ -84,5 +93,5 @@ func callContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, bounded := ctx.Deadline(); bounded {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("no answer within %s: %w", callTimeout, context.DeadlineExceeded))
+	return context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("waited %s: %w", callTimeout, context.DeadlineExceeded))
 }

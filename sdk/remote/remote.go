@@ -131,7 +131,6 @@ func Start(ctx context.Context, config Config) (*Plugin, error) {
 		p.Kill()
 		return nil, err
 	}
-	p.config.Logger.Debug("plugin started", "pid", p.PID())
 	return p, nil
 }
 

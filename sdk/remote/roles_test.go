@@ -218,6 +218,7 @@ func (s service) Describe(ctx context.Context, req *pluginv1.DescribeRequest) (*
 		panic("boom in describe")
 	case "hang":
 		<-ctx.Done()
+		return nil, ctx.Err()
 	case "error":
 		return nil, errors.New("the catalogue is closed")
 	case "huge":
@@ -232,6 +233,7 @@ func (s service) Configure(ctx context.Context, req *pluginv1.ConfigureRequest) 
 		panic("boom in configure")
 	case "hang":
 		<-ctx.Done()
+		return nil, ctx.Err()
 	case "environment":
 		return mistakes(os.Environ()...), nil
 	case "directory":
@@ -317,6 +319,12 @@ func (s service) Process(ctx context.Context, stream wire.Stream) error {
 }
 
 func (s service) run(ctx context.Context, open *pluginv1.Open, stream wire.Stream) error {
+	switch open.Register {
+	case "panic", "exit":
+		if _, err := stream.Recv(); err != nil { // the host is ready
+			return err
+		}
+	}
 	switch open.Register {
 	case "panic":
 		go func() { panic("boom in another goroutine") }()

@@ -90,12 +90,9 @@ func (p *Plugin) Open(ctx context.Context, open Open) (*Stream, error) {
 		return s, nil
 	}
 	if err == nil || living.Err() != nil {
-		err = context.Cause(opening)
+		err = p.cause(opening, err)
 	}
 	cancel()
-	if exit := p.Exit(); exit != nil {
-		err = exit
-	}
 	return nil, fmt.Errorf("open %s in plugin %s: %w", open.Step, p.Name(), err)
 }
 

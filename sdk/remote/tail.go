@@ -3,6 +3,8 @@ package remote
 import (
 	"regexp"
 	"strings"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 const (
@@ -62,15 +64,21 @@ func beginsReport(line string) bool {
 }
 
 // words returns what is remembered: the crash report in two parts, if there is
-// one, and the last lines, records in short.
-func (t *tail) words() (panicked, stack string, lines []string) {
+// one, the last lines, records in short, and the newest line that may tell what
+// went wrong, which records below warnings do not.
+func (t *tail) words() (panicked, stack string, lines []string, telling string) {
 	message, trace, _ := strings.Cut(clean(t.report.String()), "\n\n")
 	for i := range t.lines {
 		text := t.lines[(t.next+i)%len(t.lines)]
-		if r, ok := parseRecord(text); ok {
+		r, ok := parseRecord(text)
+		if ok {
 			text = r.message
 		}
-		lines = append(lines, clean(text))
+		text = clean(text)
+		lines = append(lines, text)
+		if !ok || r.level >= hclog.Warn {
+			telling = text
+		}
 	}
-	return strings.TrimSpace(message), strings.TrimSpace(trace), lines
+	return strings.TrimSpace(message), strings.TrimSpace(trace), lines, telling
 }
