@@ -87,12 +87,14 @@ func (a *app) tell(err error) int {
 	return code
 }
 
-// each takes errors that were joined apart, so that each has its line.
+// each takes errors that were joined apart, so that each has its line. Others
+// that wrap several speak for all of them themselves.
 func each(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost is a list for people
-		return joined.Unwrap()
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only the outermost is a list for people
+	if !ok || err.Error() != errors.Join(joined.Unwrap()...).Error() {
+		return []error{err}
 	}
-	return []error{err}
+	return joined.Unwrap()
 }
 
 // beside is the path of a file in the directory of this program.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/penstock-io/penstock/host/internal/catalog"
 	"github.com/penstock-io/penstock/host/internal/registry"
@@ -40,15 +39,16 @@ func newPluginDocument(d catalog.Description) pluginDocument {
 }
 
 func (d pluginDocument) write(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "plugin %s\n", d.Name)
-	fmt.Fprintf(table, "  path\t%s\n", d.Path)
-	fmt.Fprintf(table, "  version\t%s\n", first(d.Version, "-"))
-	fmt.Fprintf(table, "  sdk\t%s, protocol %d\n", first(d.SDKVersion, "-"), d.Protocol)
-	if len(d.Features) > 0 {
-		fmt.Fprintf(table, "  features\t%s\n", strings.Join(d.Features, ", "))
-	}
-	if err := table.Flush(); err != nil {
+	err := aligned(w, func(w io.Writer) {
+		fmt.Fprintf(w, "plugin %s\n", d.Name)
+		fmt.Fprintf(w, "  path\t%s\n", d.Path)
+		fmt.Fprintf(w, "  version\t%s\n", first(d.Version, "-"))
+		fmt.Fprintf(w, "  sdk\t%s, protocol %d\n", first(d.SDKVersion, "-"), d.Protocol)
+		if len(d.Features) > 0 {
+			fmt.Fprintf(w, "  features\t%s\n", strings.Join(d.Features, ", "))
+		}
+	})
+	if err != nil {
 		return err
 	}
 	for _, r := range d.Registers {
@@ -154,35 +154,36 @@ func newSettingsDocument(s registry.Settings) settingsDocument {
 
 // write writes a register as a page for people.
 func (d registerDocument) write(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "%s %s, of plugin %s\n", d.Kind, d.Name, d.Plugin)
-	if d.Doc != "" {
-		fmt.Fprintf(table, "  %s\n", d.Doc)
-	}
-	for _, p := range d.Inputs {
-		writePort(table, p, d.ManyInputs)
-	}
-	if len(d.Dependencies) > 0 {
-		fmt.Fprintf(table, "\n  reads %s if the pipeline does not say what\n", strings.Join(d.Dependencies, ", "))
-	}
-	if d.Output != nil {
-		fmt.Fprintf(table, "\n  gives %s\n", d.Output.Name)
-		writeColumns(table, d.Output)
-	}
-	if len(d.Settings.Attributes)+len(d.Settings.Blocks) > 0 {
-		fmt.Fprintf(table, "\n  settings\n")
-		d.Settings.write(table, "    ")
-	}
-	return table.Flush()
+	return aligned(w, func(w io.Writer) {
+		fmt.Fprintf(w, "%s %s, of plugin %s\n", d.Kind, d.Name, d.Plugin)
+		if d.Doc != "" {
+			fmt.Fprintf(w, "  %s\n", d.Doc)
+		}
+		for _, p := range d.Inputs {
+			d.writePort(w, p)
+		}
+		if len(d.Dependencies) > 0 {
+			fmt.Fprintf(w, "\n  reads %s where the pipeline does not say what\n", strings.Join(d.Dependencies, ", "))
+		}
+		if d.Output != nil {
+			fmt.Fprintf(w, "\n  gives %s\n", d.Output.Name)
+			d.Output.write(w)
+		}
+		if len(d.Settings.Attributes)+len(d.Settings.Blocks) > 0 {
+			fmt.Fprintf(w, "\n  settings\n")
+			d.Settings.write(w, "    ")
+		}
+	})
 }
 
-func writePort(w io.Writer, p portDocument, many bool) {
+// writePort writes what an input takes. One that is alone needs no name.
+func (d registerDocument) writePort(w io.Writer, p portDocument) {
 	text := "takes"
-	if p.Name != "" {
+	if len(d.Inputs) > 1 {
 		text = fmt.Sprintf("input %s takes", p.Name)
 	}
 	steps := ""
-	if many {
+	if d.ManyInputs {
 		steps = ", of any number of steps"
 	}
 	if p.Any {
@@ -190,10 +191,10 @@ func writePort(w io.Writer, p portDocument, many bool) {
 		return
 	}
 	fmt.Fprintf(w, "\n  %s %s%s\n", text, p.Type.Name, steps)
-	writeColumns(w, p.Type)
+	p.Type.write(w)
 }
 
-func writeColumns(w io.Writer, t *typeDocument) {
+func (t *typeDocument) write(w io.Writer) {
 	for _, c := range t.Columns {
 		note := ""
 		if c.Nullable {

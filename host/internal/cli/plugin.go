@@ -2,12 +2,10 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -169,29 +167,29 @@ func (f *answers) listPlugins(w io.Writer) error {
 	if len(f.plugins) == 0 {
 		return fmt.Errorf("there is no plugin in %s: build the plugins (make build), or name their directory with --plugin-dir", f.dir)
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "PLUGIN\tVERSION\tREGISTERS")
-	var broken []string
-	for _, d := range f.plugins {
-		if d.Err != nil {
-			fmt.Fprintf(table, "%s\t-\t(does not answer)\n", d.Name)
-			broken = append(broken, sentence(d.Err))
-			continue
+	var broken []error
+	err := aligned(w, func(w io.Writer) {
+		fmt.Fprintln(w, "PLUGIN\tVERSION\tREGISTERS")
+		for _, d := range f.plugins {
+			if d.Err != nil {
+				fmt.Fprintf(w, "%s\t-\t(does not answer)\n", d.Name)
+				broken = append(broken, d.Err)
+				continue
+			}
+			var names []string
+			for _, r := range d.Registers {
+				names = append(names, r.Name)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\n", d.Name, first(d.Version, "-"), strings.Join(names, ", "))
 		}
-		var names []string
-		for _, r := range d.Registers {
-			names = append(names, r.Name)
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", d.Name, first(d.Version, "-"), strings.Join(names, ", "))
-	}
-	if err := table.Flush(); err != nil {
+	})
+	if err != nil {
 		return err
 	}
-	for _, text := range broken {
-		fmt.Fprintf(w, "\n%s\n", text)
+	for _, err := range broken {
+		if _, err := fmt.Fprintf(w, "\n%s\n", sentence(err)); err != nil {
+			return err
+		}
 	}
-	if f.conflicts != nil {
-		return errors.Join(f.conflicts)
-	}
-	return nil
+	return f.conflicts
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 )
@@ -108,10 +107,10 @@ func (f *answers) registerDocuments() []registerDocument {
 }
 
 func (f *answers) listRegisters(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "REGISTER\tKIND\tGIVES\tPLUGIN\tWHAT IT DOES")
-	for _, r := range f.registry.All() {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.Name, r.Type, first(r.Output.Name, "-"), r.Plugin, r.Doc)
-	}
-	return table.Flush()
+	return aligned(w, func(w io.Writer) {
+		fmt.Fprintln(w, "REGISTER\tKIND\tGIVES\tPLUGIN\tWHAT IT DOES")
+		for _, r := range f.registry.All() {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Name, r.Type, first(r.Output.Name, "-"), r.Plugin, r.Doc)
+		}
+	})
 }

@@ -134,7 +134,7 @@ func (a *app) window() (width, height int) {
 // provideChain starts a development chain whose end fails the run, and puts its
 // addresses where files find those of a node. The result stops it.
 func (a *app) provideChain(ctx context.Context, fail context.CancelCauseFunc, l *loading) (stop func(), err error) {
-	if _, set := l.env("ETH_RPC_URL"); set {
+	if url, _ := l.env("ETH_RPC_URL"); url != "" {
 		l.logger.Info("ETH_RPC_URL is set, so no development chain is started")
 		return func() {}, nil
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -128,24 +127,28 @@ func summary(w io.Writer, path string, g *graph.Graph) error {
 		plural(len(list), "pipeline"), plural(len(g.Processes), "process"), plural(len(g.Paths), "path"))
 	for _, pipeline := range list {
 		fmt.Fprintf(w, "\npipeline %s (%s)\n", pipeline.Name, pipeline.Type)
-		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "  PROCESS\tKIND\tREGISTER\tPLUGIN\tPID")
-		for _, s := range pipeline.Steps {
-			fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, s.Register, s.Plugin, s.PID)
-		}
-		if err := table.Flush(); err != nil {
+		if err := aligned(w, pipeline.writeSteps); err != nil {
 			return err
 		}
-		table = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "\n  PATH\tPID")
-		for _, p := range pipeline.Paths {
-			fmt.Fprintf(table, "  %s\t%s\n", strings.Join(p.Steps, " -> "), p.PID)
-		}
-		if err := table.Flush(); err != nil {
+		if err := aligned(w, pipeline.writePaths); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (l pathList) writeSteps(w io.Writer) {
+	fmt.Fprintln(w, "  PROCESS\tKIND\tREGISTER\tPLUGIN\tPID")
+	for _, s := range l.Steps {
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, s.Register, s.Plugin, s.PID)
+	}
+}
+
+func (l pathList) writePaths(w io.Writer) {
+	fmt.Fprintln(w, "\n  PATH\tPID")
+	for _, p := range l.Paths {
+		fmt.Fprintf(w, "  %s\t%s\n", strings.Join(p.Steps, " -> "), p.PID)
+	}
 }
 
 // plural counts things.
