@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/answer"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
@@ -40,14 +42,15 @@ func (l *Logs) chain(ctx context.Context, e follow.Extent) ([]node.Ref, error) {
 	for n := e.From; n < e.To; n++ {
 		numbers = append(numbers, n)
 	}
-	if e.Head.Number != e.To {
+	known := e.Head.Number == e.To && e.Head.Hash != common.Hash{}
+	if !known {
 		numbers = append(numbers, e.To)
 	}
 	refs, err := l.refs(ctx, numbers)
 	if err != nil {
 		return nil, err
 	}
-	if e.Head.Number == e.To {
+	if known {
 		refs = append(refs, e.Head)
 	}
 	for i := 1; i < len(refs); i++ {

@@ -30,6 +30,10 @@ type Node struct {
 	BatchItems int
 	// NoReceipts leaves out eth_getBlockReceipts, NoTimes the time of logs, NoFinal the tag "finalized".
 	NoReceipts, NoTimes, NoFinal bool
+	// Hide makes eth_getLogs answer with none.
+	Hide func() bool
+	// Denied is told of every eth_getLogs that was refused.
+	Denied func()
 	// NoHeads refuses subscriptions.
 	NoHeads bool
 }
@@ -267,6 +271,13 @@ type Query struct {
 	Topics    [][]common.Hash  `json:"topics"`
 }
 
+// Blocks is the range that is asked for.
+func (q Query) Blocks() (from, to uint64) {
+	from, _ = strconv.ParseUint(q.FromBlock, 0, 64) //nolint:errcheck // 0 if there is none
+	to, _ = strconv.ParseUint(q.ToBlock, 0, 64)     //nolint:errcheck // 0 if there is none
+	return from, to
+}
+
 // GetLogs is eth_getLogs.
 func (a *api) GetLogs(raw json.RawMessage) ([]object, error) {
 	var q Query
@@ -276,14 +287,25 @@ func (a *api) GetLogs(raw json.RawMessage) ([]object, error) {
 	if err := a.before("eth_getLogs", q); err != nil {
 		return nil, err
 	}
+	out, err := a.logs(q)
+	if err != nil && a.n.Denied != nil {
+		a.n.Denied()
+	}
+	return out, err
+}
+
+func (a *api) logs(q Query) ([]object, error) {
 	blocks, err := a.chosen(q)
 	if err != nil {
 		return nil, err
 	}
 	out := []object{}
+	if a.n.Hide != nil && a.n.Hide() {
+		return out, nil
+	}
 	for _, b := range blocks {
 		for _, l := range b.Logs {
-			if q.takes(l) {
+			if q.Takes(l) {
 				out = append(out, a.log(b, l))
 			}
 		}
@@ -305,14 +327,7 @@ func (a *api) chosen(q Query) ([]*Block, error) {
 		}
 		return nil, &Error{-32000, "unknown block"}
 	}
-	from, err := strconv.ParseUint(q.FromBlock, 0, 64)
-	if err != nil {
-		return nil, &Error{-32602, err.Error()}
-	}
-	to, err := strconv.ParseUint(q.ToBlock, 0, 64)
-	if err != nil {
-		return nil, &Error{-32602, err.Error()}
-	}
+	from, to := q.Blocks()
 	if to > a.height() {
 		return nil, &Error{-32602, "block range extends beyond current head block"}
 	}
@@ -322,7 +337,8 @@ func (a *api) chosen(q Query) ([]*Block, error) {
 	return a.n.Chain.Range(from, to), nil
 }
 
-func (q Query) takes(l Log) bool {
+// Takes reports whether a log is one of those asked for.
+func (q Query) Takes(l Log) bool {
 	if len(q.Address) > 0 && !slices.Contains(q.Address, l.Address) {
 		return false
 	}

@@ -1,0 +1,352 @@
+package fetch_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/fetch"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/nodetest"
+	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/eth"
+)
+
+// open asks a made-up node, with hardly a wait between tries.
+func open(t *testing.T, served *nodetest.Node) *node.Node {
+	t.Helper()
+	n, err := node.New(node.Config{Endpoints: []sdk.Endpoint{{URL: served.Serve(t)}}, Backoff: time.Microsecond, Retries: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	return n
+}
+
+func blocksOf(n *node.Node, full, receipts bool) *fetch.Blocks[fetch.Block] {
+	return &fetch.Blocks[fetch.Block]{
+		Node: n, Batch: 10, Full: full, Receipts: receipts, Log: hclog.NewNullLogger(),
+		Rows: func(dst []fetch.Block, b *fetch.Block) []fetch.Block { return append(dst, *b) },
+	}
+}
+
+func TestBlocksWithTransactionsAndReceipts(t *testing.T) {
+	chain := nodetest.NewChain(30)
+	for _, served := range []*nodetest.Node{{Chain: chain}, {Chain: chain, NoReceipts: true}, {Chain: chain, BatchItems: 3}} {
+		source := blocksOf(open(t, served), true, true)
+		span, err := source.Span(t.Context(), follow.Extent{From: 5, To: 20})
+		if err != nil {
+			t.Fatalf("%+v: %v", served, err)
+		}
+		if span.Parent != chain.At(4).Hash || len(span.Rows) != 16 {
+			t.Fatalf("got %d blocks after %s, want 16 after block 4", len(span.Rows), span.Parent)
+		}
+		for i, got := range span.Rows {
+			want := chain.At(uint64(5 + i))
+			if at := span.Blocks[i]; at.Hash != want.Hash || at.Number != want.Number || at.Parent != want.Parent || at.End != i+1 {
+				t.Errorf("block %d is placed at %+v", want.Number, at)
+			}
+			got.AttachReceipts()
+			if len(got.Transactions) != len(want.Transactions) || len(got.Receipts) != len(want.Transactions) {
+				t.Fatalf("block %d: got %d transactions and %d receipts, want %d", want.Number, len(got.Transactions), len(got.Receipts), len(want.Transactions))
+			}
+			for k, tx := range got.Transactions {
+				if tx.TransactionHash != want.Transactions[k] || tx.EffectiveGasPrice == nil || tx.EffectiveGasPrice.Uint64() != 7 || *tx.Status != 1 {
+					t.Errorf("block %d: transaction %d is %+v", want.Number, k, tx)
+				}
+			}
+		}
+	}
+}
+
+func TestReceiptsAreLeftOutUnlessAskedFor(t *testing.T) {
+	var asked atomic.Int32
+	served := &nodetest.Node{Chain: nodetest.NewChain(10), Before: func(method string, _ ...any) error {
+		if strings.Contains(method, "Receipt") {
+			asked.Add(1)
+		}
+		return nil
+	}}
+	span, err := blocksOf(open(t, served), true, false).Span(t.Context(), follow.Extent{From: 1, To: 10})
+	if err != nil || asked.Load() != 0 {
+		t.Fatalf("got %v, and receipts were asked for %d times", err, asked.Load())
+	}
+	for _, b := range span.Rows {
+		b.AttachReceipts()
+		for _, tx := range b.Transactions {
+			if tx.Status != nil || tx.GasUsed != nil {
+				t.Errorf("got %+v, want nothing of a receipt", tx)
+			}
+		}
+	}
+}
+
+// A chain that moves between two calls of a batch gives no rows, but word that it moved.
+func TestChainThatMovesMeanwhile(t *testing.T) {
+	for method, full := range map[string]bool{"eth_getBlockReceipts": true, "eth_getBlockByNumber": false} {
+		chain := nodetest.NewChain(30)
+		calls := 0
+		served := &nodetest.Node{Chain: chain, Before: func(m string, _ ...any) error {
+			if m == method {
+				if calls++; calls == 2 {
+					chain.Reorg(25, 30)
+				}
+			}
+			return nil
+		}}
+		_, err := blocksOf(open(t, served), full, full).Span(t.Context(), follow.Extent{From: 10, To: 20})
+		if !errors.Is(err, follow.ErrUnlinked) {
+			t.Errorf("%s: got %v, want ErrUnlinked", method, err)
+		}
+	}
+}
+
+// A node behind a balancer may answer for a chain that is shorter than the head we know.
+func TestWaitsForALaggingNode(t *testing.T) {
+	chain := nodetest.NewChain(20)
+	behind := uint64(3)
+	served := &nodetest.Node{Chain: chain, Height: func() uint64 { return 20 - behind }, Before: func(m string, params ...any) error {
+		if m == "eth_getBlockByNumber" && params[0] == "0x14" && behind > 0 {
+			behind--
+		}
+		return nil
+	}}
+	if _, err := blocksOf(open(t, served), true, true).Span(t.Context(), follow.Extent{From: 18, To: 20}); err != nil {
+		t.Errorf("Span: %v", err)
+	}
+}
+
+// keys names the logs of a chain that a filter takes.
+func keys(c *nodetest.Chain, from, to uint64, f fetch.Filter) []string {
+	q := nodetest.Query{Address: f.Addresses, Topics: f.Topics}
+	var out []string
+	for _, b := range c.Range(from, to) {
+		for _, l := range b.Logs {
+			if q.Takes(l) {
+				out = append(out, nodetest.Key(b.Number, b.Hash, l.Index))
+			}
+		}
+	}
+	return out
+}
+
+func keysOf(t *testing.T, c *nodetest.Chain, rows []eth.Log) []string {
+	t.Helper()
+	var out []string
+	for _, l := range rows {
+		out = append(out, nodetest.Key(l.BlockNumber, l.BlockHash, l.LogIndex))
+		if b := c.By(l.BlockHash); b == nil || !l.Timestamp.Equal(b.Time) || string(l.Data) != "\x01\x02" {
+			t.Errorf("log %d of block %d: time %s, data %x", l.LogIndex, l.BlockNumber, l.Timestamp, l.Data)
+		}
+	}
+	return out
+}
+
+// all reads blocks the way package follow does, one span after another.
+func all(ctx context.Context, l *fetch.Logs, from, to uint64, final bool) (rows []eth.Log, err error) {
+	for from <= to {
+		end := min(to, from+l.Size(final)-1)
+		span, err := l.Span(ctx, follow.Extent{From: from, To: end, Final: final})
+		if err != nil {
+			return rows, err
+		}
+		rows = append(rows, span.Rows...)
+		from = end + 1
+	}
+	return rows, nil
+}
+
+func TestLogsOfEveryKindOfNode(t *testing.T) {
+	chain := nodetest.NewChain(1500)
+	many := make([]common.Address, 40)
+	for i := range many {
+		many[i] = nodetest.Address(i)
+	}
+	filters := map[string]fetch.Filter{
+		"everything":     {},
+		"an address":     {Addresses: []common.Address{nodetest.Address(1)}},
+		"addresses":      {Addresses: many},
+		"a topic":        {Topics: [][]common.Hash{{nodetest.Topic(1)}, {}, {}}},
+		"either topic":   {Topics: [][]common.Hash{{nodetest.Topic(0), nodetest.Topic(1)}}},
+		"second topic":   {Topics: [][]common.Hash{{}, {chain.At(77).Hash, chain.At(78).Hash, chain.At(1400).Hash}}},
+		"nothing at all": {Addresses: []common.Address{{0xff}}},
+	}
+	nodes := map[string]*nodetest.Node{
+		"obliging":      {Chain: chain},
+		"few blocks":    {Chain: chain, MostBlocks: 7},
+		"one block":     {Chain: chain, MostBlocks: 1},
+		"few logs":      {Chain: chain, MostLogs: 25},
+		"few addresses": {Chain: chain, MostAddresses: 3},
+		"without times": {Chain: chain, NoTimes: true},
+		"small batches": {Chain: chain, BatchItems: 2},
+		"all of it":     {Chain: chain, MostBlocks: 50, MostLogs: 60, MostAddresses: 9, NoTimes: true, BatchItems: 20},
+	}
+	for name, served := range nodes {
+		for what, filter := range filters {
+			t.Run(name+"/"+what, func(t *testing.T) {
+				l := fetch.NewLogs(open(t, served), filter, 0, hclog.NewNullLogger())
+				rows, err := all(t.Context(), l, 0, 1200, true)
+				if err != nil {
+					t.Fatal(err)
+				}
+				tip, err := all(t.Context(), l, 1201, 1300, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(keys(chain, 0, 1300, filter), keysOf(t, chain, append(rows, tip...))); diff != "" {
+					t.Errorf("logs (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+func TestRangesAreLearnt(t *testing.T) {
+	cases := []struct {
+		name   string
+		served nodetest.Node
+		asked  int // at most, for 6000 blocks
+		denied int // at most
+	}{
+		{"a stated limit is hit once", nodetest.Node{MostBlocks: 300}, 23, 1},
+		{"a limit of results is felt for", nodetest.Node{MostLogs: 1000}, 45, 12},
+		{"no limit: ranges grow", nodetest.Node{}, 6, 0},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			asked, denied := 0, 0
+			served := c.served
+			served.Chain = nodetest.NewChain(6000)
+			served.Before = func(method string, params ...any) error {
+				if method == "eth_getLogs" {
+					asked++
+				}
+				return nil
+			}
+			served.Denied = func() { denied++ }
+			filter := fetch.Filter{Topics: [][]common.Hash{{nodetest.Topic(0), nodetest.Topic(1)}}}
+			l := fetch.NewLogs(open(t, &served), filter, 0, hclog.NewNullLogger())
+			if _, err := all(t.Context(), l, 0, 5999, true); err != nil {
+				t.Fatal(err)
+			}
+			if asked > c.asked || denied > c.denied {
+				t.Errorf("asked %d times and denied %d times, want at most %d and %d", asked, denied, c.asked, c.denied)
+			}
+		})
+	}
+}
+
+func TestRangeAsSuggested(t *testing.T) {
+	var sizes []uint64
+	chain := nodetest.NewChain(3000)
+	served := &nodetest.Node{Chain: chain, Before: func(method string, params ...any) error {
+		if method != "eth_getLogs" {
+			return nil
+		}
+		from, to := params[0].(nodetest.Query).Blocks()
+		sizes = append(sizes, to-from+1)
+		if to-from+1 > 130 {
+			return &nodetest.Error{Code: -32602, Message: "query returned too much. Try with this block range [" + node.Hex(from) + ", " + node.Hex(from+129) + "]."}
+		}
+		return nil
+	}}
+	l := fetch.NewLogs(open(t, served), fetch.Filter{Addresses: []common.Address{nodetest.Address(1)}}, 0, hclog.NewNullLogger())
+	if _, err := all(t.Context(), l, 0, 499, true); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]uint64{500, 130, 130, 130, 110}, sizes); diff != "" {
+		t.Errorf("sizes (-want +got):\n%s", diff)
+	}
+}
+
+func TestLogsThatCannotBeRead(t *testing.T) {
+	cases := []struct {
+		name string
+		say  error
+		want string
+		kind node.Kind
+	}{
+		{"old blocks are gone", &nodetest.Error{Code: 4444, Message: "pruned history unavailable"}, "pruned history unavailable (code 4444)", node.Pruned},
+		{"too many logs in one block", &nodetest.Error{Code: -32005, Message: "query returned more than 10 results"}, "query returned more than 10 results", node.TooMuch},
+		{"no such method", &nodetest.Error{Code: -32601, Message: "the method eth_getLogs does not exist/is not available"}, "eth_getLogs does not exist", node.NoMethod},
+	}
+	for _, c := range cases {
+		served := &nodetest.Node{Chain: nodetest.NewChain(100), Before: func(method string, _ ...any) error {
+			if method == "eth_getLogs" {
+				return c.say
+			}
+			return nil
+		}}
+		l := fetch.NewLogs(open(t, served), fetch.Filter{}, 0, hclog.NewNullLogger())
+		_, err := all(t.Context(), l, 0, 99, true)
+		if err == nil || !strings.Contains(err.Error(), c.want) || node.KindOf(err) != c.kind {
+			t.Errorf("%s: got %v of kind %d, want %q of kind %d", c.name, err, node.KindOf(err), c.want, c.kind)
+		}
+	}
+}
+
+// A node that has a block but not yet its logs answers with none.
+func TestMissingLogsAreNoticed(t *testing.T) {
+	chain := nodetest.NewChain(40)
+	full := uint64(0)
+	for chain.At(full).Quiet {
+		full++
+	}
+	asked := 0
+	served := &nodetest.Node{Chain: chain, Hide: func() bool { asked++; return asked < 3 }}
+	l := fetch.NewLogs(open(t, served), fetch.Filter{}, 0, hclog.NewNullLogger())
+	span, err := l.Span(t.Context(), follow.Extent{From: full, To: full})
+	if err != nil || len(span.Rows) != len(chain.At(full).Logs) {
+		t.Errorf("got %d logs and %v, want %d", len(span.Rows), err, len(chain.At(full).Logs))
+	}
+}
+
+// At the head one question is enough: the head itself is known.
+func TestHeadIsNotAskedForAgain(t *testing.T) {
+	chain := nodetest.NewChain(40)
+	var methods []string
+	served := &nodetest.Node{Chain: chain, Before: func(method string, _ ...any) error {
+		methods = append(methods, method)
+		return nil
+	}}
+	l := fetch.NewLogs(open(t, served), fetch.Filter{}, 0, hclog.NewNullLogger())
+	if _, err := l.Span(t.Context(), follow.Extent{From: 40, To: 40, Head: chain.Head().Ref}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"eth_chainId", "eth_getLogs"}, methods); diff != "" {
+		t.Errorf("methods (-want +got):\n%s", diff)
+	}
+}
+
+func TestLogsOfAChainThatMovesMeanwhile(t *testing.T) {
+	for _, final := range []bool{true, false} {
+		chain := nodetest.NewChain(60)
+		from := uint64(30)
+		for chain.At(from).Quiet {
+			from++
+		}
+		calls := 0
+		served := &nodetest.Node{Chain: chain, Before: func(string, ...any) error {
+			if calls++; calls == 3 {
+				chain.Reorg(int(chain.Height()-from)+2, 45)
+				for chain.At(from).Quiet {
+					chain.Reorg(int(chain.Height()-from)+2, 45)
+				}
+			}
+			return nil
+		}}
+		l := fetch.NewLogs(open(t, served), fetch.Filter{}, 0, hclog.NewNullLogger())
+		_, err := l.Span(t.Context(), follow.Extent{From: from, To: from + 10, Final: final})
+		if !errors.Is(err, follow.ErrUnlinked) {
+			t.Errorf("final %v: got %v, want ErrUnlinked", final, err)
+		}
+	}
+}

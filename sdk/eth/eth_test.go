@@ -1,0 +1,150 @@
+package eth_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/google/go-cmp/cmp"
+	"github.com/holiman/uint256"
+
+	"github.com/penstock-io/penstock/sdk/eth"
+	"github.com/penstock-io/penstock/sdk/transit"
+)
+
+// The columns are what plugins and databases rely on: a change to testdata/columns.txt breaks them.
+func TestColumns(t *testing.T) {
+	var got strings.Builder
+	show := func(typ transit.Type, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&got, typ.Name)
+		for _, f := range typ.Schema.Fields() {
+			fmt.Fprintf(&got, "\t%s\n", transit.Type{Schema: arrow.NewSchema([]arrow.Field{f}, nil)})
+		}
+	}
+	show(transit.TypeOf[eth.Header]())
+	show(transit.TypeOf[eth.Block]())
+	show(transit.TypeOf[eth.Transaction]())
+	show(transit.TypeOf[eth.Receipt]())
+	show(transit.TypeOf[eth.Log]())
+	want, err := os.ReadFile("testdata/columns.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("columns (-want +got):\n%s", diff)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func number(n uint64) *uint256.Int { return uint256.NewInt(n) }
+
+func header(n uint64) eth.Header {
+	return eth.Header{
+		BlockNumber: n, BlockHash: common.Hash{1, byte(n)}, ParentHash: common.Hash{2}, Timestamp: time.Unix(1_700_000_000, 0).UTC(),
+		Miner: common.Address{3}, GasLimit: 4, GasUsed: 5, BaseFeePerGas: number(6), Size: 7, TransactionCount: 8,
+		StateRoot: common.Hash{9}, TransactionsRoot: common.Hash{10}, ReceiptsRoot: common.Hash{11}, Sha3Uncles: common.Hash{12},
+		LogsBloom: []byte{13}, ExtraData: []byte{14}, Difficulty: *number(15), TotalDifficulty: number(16), MixHash: common.Hash{17},
+		Nonce: [8]byte{18}, WithdrawalsRoot: ptr(common.Hash{19}), BlobGasUsed: ptr(uint64(20)), ExcessBlobGas: ptr(uint64(21)),
+		ParentBeaconRoot: ptr(common.Hash{22}), RequestsHash: ptr(common.Hash{23}),
+	}
+}
+
+func transaction() eth.Transaction {
+	return eth.Transaction{
+		BlockNumber: 1, BlockHash: common.Hash{1}, Timestamp: time.Unix(1_700_000_000, 0).UTC(), TransactionIndex: 2, TransactionHash: common.Hash{3},
+		TransactionType: 4, From: common.Address{5}, To: &common.Address{6}, Nonce: 7, Value: *number(8), Input: []byte{9}, GasLimit: 10,
+		GasPrice: *number(11), MaxFeePerGas: number(12), MaxPriorityFeePerGas: number(13), MaxFeePerBlobGas: number(14),
+		BlobVersionedHashes: []common.Hash{{15}, {16}},
+		AccessList:          []eth.AccessTuple{{Address: common.Address{17}, StorageKeys: []common.Hash{{18}, {19}}}, {Address: common.Address{20}}},
+		AuthorizationList:   []eth.Authorization{{ChainID: *number(21), Address: common.Address{22}, Nonce: 23, YParity: 1, R: *number(24), S: *number(25)}},
+		ChainID:             ptr(uint64(26)), V: *number(27), R: *number(28), S: *number(29), Status: ptr(uint64(1)), GasUsed: ptr(uint64(30)),
+		CumulativeGasUsed: ptr(uint64(31)), EffectiveGasPrice: number(32), ContractAddress: &common.Address{33}, BlobGasUsed: ptr(uint64(34)),
+		BlobGasPrice: number(35), LogCount: ptr(uint64(36)),
+	}
+}
+
+// travels sends rows through the wire format and back.
+func travels[T transit.Row](t *testing.T, rows ...T) {
+	t.Helper()
+	typ, err := transit.TypeOf[T]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoder, err := transit.NewEncoder[T]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := encoder.Append(nil, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder, err := transit.NewDecoder[T](typ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decoder.Append(nil, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(rows, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", typ.Name, diff)
+	}
+}
+
+func TestRowsTravel(t *testing.T) {
+	tx := transaction()
+	travels(t, header(1), eth.Header{Timestamp: time.Unix(0, 0).UTC()})
+	travels(t, tx, eth.Transaction{Timestamp: time.Unix(0, 0).UTC()})
+	travels(t,
+		eth.Block{
+			Header: header(1), Uncles: []common.Hash{{1}}, Transactions: []eth.Transaction{tx, tx},
+			Withdrawals: []eth.Withdrawal{{Index: 1, ValidatorIndex: 2, Address: common.Address{3}, Amount: 4}},
+		},
+		eth.Block{Header: header(2)}, eth.Block{Header: header(3), Transactions: []eth.Transaction{tx}},
+	)
+	travels(t, eth.Receipt{
+		BlockNumber: 1, BlockHash: common.Hash{2}, Timestamp: time.Unix(3, 0).UTC(), TransactionIndex: 4, TransactionHash: common.Hash{5},
+		TransactionType: 2, From: common.Address{6}, To: &common.Address{7}, ContractAddress: &common.Address{8}, Status: ptr(uint64(1)),
+		Root: &common.Hash{9}, GasUsed: 10, CumulativeGasUsed: 11, EffectiveGasPrice: number(12), BlobGasUsed: ptr(uint64(13)),
+		BlobGasPrice: number(14), LogsBloom: []byte{15}, LogCount: 16,
+	})
+	travels(t, eth.Log{
+		BlockNumber: 1, BlockHash: common.Hash{2}, Timestamp: time.Unix(3, 0).UTC(), TransactionIndex: 4, TransactionHash: common.Hash{5},
+		LogIndex: 6, Address: common.Address{7}, Topics: []common.Hash{{8}, {9}}, Data: []byte{10},
+	})
+}
+
+// headers is what a plugin declares that needs little of a block.
+type headers struct {
+	Timestamp    time.Time
+	BlockNumber  uint64
+	Transactions []struct {
+		FromAddress common.Address
+		Value       uint256.Int
+	}
+}
+
+func (headers) TransitType() string { return "eth.block" }
+
+func TestPluginsMayNameAFewColumns(t *testing.T) {
+	produced, err := transit.TypeOf[eth.Block]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted, err := transit.TypeOf[headers]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := produced.Fits(wanted); err != nil {
+		t.Error(err)
+	}
+}
