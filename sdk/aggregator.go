@@ -2,10 +2,7 @@ package sdk
 
 import (
 	"context"
-	"fmt"
-	"reflect"
 
-	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -18,31 +15,35 @@ import (
 //		Span   sdk.Span                  // optional: the blocks it covers
 //	}
 //
-// Under the block policy a tuple holds the rows of one block, under the epoch
-// policy those of one epoch, and it is made once every input has passed the
-// block; rows need a column block_number then. Under the trigger policy every
-// row of one input makes a tuple with what has come on the others since the
-// last one.
+// The tuple is the author's to keep. What makes one complete is the policy of
+// the step:
+//
+//   - Under the block policy, which is the default, a tuple holds the rows of
+//     one block, under the epoch policy those of one epoch. It is made once
+//     every input has passed its last block, and the head is far enough past
+//     it. Rows need a column block_number, and come in its order. Blocks and
+//     epochs of which no input has rows make no tuple.
+//   - Under the trigger policy every row of one input makes a tuple, at once,
+//     with what has come on the others since the last one: nothing is kept for
+//     the next tuple, unless the policy says that the latest row of each is.
+//     Where the policy requires a row of every input, triggers wait for it.
+//
+// A tuple that has waited for longer than the policy's timeout is made of what
+// there is; its Span is not Complete then, and rows that belong to it and come
+// later are put aside. Rows that wait are bounded: beyond the policy's max the
+// process fails. A reorg takes rows back by a rewind, which restores the
+// snapshot: rows that wait are part of it.
 type Aggregating[Tuple any, Out transit.Row] interface {
 	Aggregate(ctx context.Context, in Tuple, emit func(Out) error) error
 }
 
-// Aggregator serves a register that joins streams into rows of type Out.
-func Aggregator[Tuple any, Out transit.Row](name string, prototype Aggregating[Tuple, Out]) Register {
-	r := newRegister(name, pluginv1.ProcessType_PROCESS_TYPE_AGGREGATOR, prototype)
-	shape, err := shapeOf(reflect.TypeFor[Tuple]())
-	if err != nil && r.err == nil {
-		r.err = fmt.Errorf("register %s: %w", name, err)
-	}
-	r.inputs = shape.ports
-	r.output = typeOf[Out](&r)
-	r.worker = func(instance any) worker {
-		author := instance.(Aggregating[Tuple, Out])
-		w := &aggregateWorker[Out]{author: instance, shape: shape}
-		w.call = func(ctx context.Context, tuple reflect.Value) error {
-			return author.Aggregate(ctx, *tuple.Addr().Interface().(*Tuple), w.emit)
-		}
-		return w
-	}
-	return r
+// Span is the block range a tuple covers. An aggregator whose tuple has a field
+// of this type is told it. Under the trigger policy it is the block of the
+// trigger's row, or 0.
+type Span struct {
+	Begin uint64 // inclusive
+	End   uint64 // inclusive
+	// Complete is false when the tuple was made without waiting any longer for
+	// what is missing.
+	Complete bool
 }

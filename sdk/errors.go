@@ -1,13 +1,15 @@
 package sdk
 
 import (
-	"errors"
+	"context"
 
+	"github.com/penstock-io/penstock/sdk/internal/process"
 	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 )
 
 // Stop marks an error that trying again will not mend: the path goes to the
-// state error and says so.
+// state error and says so. Other errors are tried again, from the last place
+// that is safe.
 func Stop(err error) error {
 	return classed(pluginv1.Class_CLASS_STOP, err)
 }
@@ -18,33 +20,40 @@ func Rewind(cursor Cursor, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &classError{class: pluginv1.Class_CLASS_REWIND, cursor: &cursor, err: err}
+	return &process.Error{Class: pluginv1.Class_CLASS_REWIND, Cursor: wireCursor(cursor), Err: err}
 }
 
-// Poison marks the row at hand as bad: it is put aside and the path goes on.
+// Poison marks the row that Transform or the tuple that Aggregate was given as
+// bad: it is put aside and the path goes on. Where many rows were given it
+// cannot tell which one is meant: call PutAside there, and go on.
 func Poison(err error) error {
 	return classed(pluginv1.Class_CLASS_POISON, err)
 }
 
-// classError carries what the host is to do about an error. Errors without a
-// class are tried again.
-type classError struct {
-	class  pluginv1.Class
-	cursor *Cursor
-	err    error
+// PutAside says that the process could not use a row and goes on without it.
+// Such rows are counted and reported to the host, with the newest cause. ctx
+// is the one that the method was given. It may be called by several goroutines
+// at once.
+func PutAside(ctx context.Context, cause error) {
+	process.PutAside(ctx, 1, cause)
 }
-
-func (e *classError) Error() string { return e.err.Error() }
-func (e *classError) Unwrap() error { return e.err }
 
 func classed(class pluginv1.Class, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &classError{class: class, err: err}
+	return &process.Error{Class: class, Err: err}
 }
 
-func isPoison(err error) bool {
-	var c *classError
-	return errors.As(err, &c) && c.class == pluginv1.Class_CLASS_POISON
+// ofMany is the error of a method that was given n rows. One row that is bad
+// is put aside; of several nobody knows which.
+func ofMany(ctx context.Context, method string, n int, err error) error {
+	if !process.IsPoison(err) {
+		return err
+	}
+	if n == 1 {
+		PutAside(ctx, err)
+		return nil
+	}
+	return process.Stopf("%s was given %d rows and returned Poison, which does not tell the bad one: call sdk.PutAside for it and go on: %w", method, n, err)
 }

@@ -1,70 +1,124 @@
 package sdk
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/penstock-io/penstock/sdk/internal/process"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
-// The snapshot of an aggregator is the rows it holds back, each port as one
-// encoded batch, and the author's own state behind them.
+// stateFormat is the first byte of an aggregator's snapshot. After it come the
+// first block of which no tuple was made, the number of ports, for each its
+// name, its type and the rows that wait as one batch, and the author's own
+// state: 0, or 1 and the state.
+const stateFormat = 1
 
-func (w *aggregateWorker[Out]) barrier(ctx context.Context, _ uint64) ([]byte, error) {
-	if err := w.flush(ctx); err != nil {
-		return nil, err
-	}
-	state := []byte{}
-	for i := range w.held {
-		var body []byte
-		if rows := w.held[i].rows; rows.Len() > 0 {
+func (w *joinWorker[Out]) encodeState(author []byte) ([]byte, error) {
+	state := binary.AppendUvarint([]byte{stateFormat}, w.next)
+	state = binary.AppendUvarint(state, uint64(len(w.held)))
+	for i, port := range w.shape.ports {
+		var rows []byte
+		if w.held[i].len() > 0 {
 			e, err := transit.NewEncoderOf(w.shape.rows[i])
 			if err != nil {
 				return nil, err
 			}
-			if body, err = e.AppendValue(nil, rows); err != nil {
-				return nil, err
+			if rows, err = e.AppendValue(nil, w.held[i].rows); err != nil {
+				return nil, fmt.Errorf("take a snapshot of input %q: %w", port.Name, err)
 			}
 		}
-		state = append(binary.AppendUvarint(state, uint64(len(body))), body...)
+		state = appendBytes(state, []byte(port.Name))
+		state = appendBytes(state, port.Type.MarshalSchema())
+		state = appendBytes(state, rows)
 	}
-	author, err := snapshotOf(w.author)
-	return append(state, author...), err
+	if author == nil {
+		return append(state, 0), nil
+	}
+	return appendBytes(append(state, 1), author), nil
 }
 
-func (w *aggregateWorker[Out]) restore(state []byte) error {
-	for i := range w.held {
-		n, used := binary.Uvarint(state)
-		if used <= 0 || n > uint64(len(state)-used) {
-			return Stop(errors.New("restore the snapshot: it is cut short"))
-		}
-		body := state[used : used+int(n)]
-		state = state[used+int(n):]
-		if n == 0 {
+// decodeState restores the rows that wait and returns the author's own state,
+// nil if there is none. A newer version of the register may read fewer columns,
+// or have other inputs beside the old ones.
+func (w *joinWorker[Out]) decodeState(state []byte) (author []byte, err error) {
+	if len(state) == 0 || state[0] != stateFormat {
+		return nil, fmt.Errorf("it is not of format %d, which this version of the SDK (%s) knows", stateFormat, Version)
+	}
+	r := stateReader{rest: state[1:]}
+	w.next = r.uvarint()
+	for ports := r.uvarint(); ports > 0 && r.err == nil; ports-- {
+		name, schema, rows := string(r.bytes()), r.bytes(), r.bytes()
+		if r.err != nil || len(rows) == 0 {
 			continue
 		}
-		d, err := transit.NewDecoderOf(w.shape.rows[i], w.shape.ports[i].typ)
-		if err != nil {
-			return Stop(err)
-		}
-		if w.held[i].rows, err = d.AppendValue(w.held[i].rows, body); err != nil {
-			return Stop(fmt.Errorf("restore the snapshot: %w", err))
-		}
-		if input := slices.Index(w.ports, i); w.policy.on < 0 && input >= 0 {
-			if err := w.note(input, 0); err != nil {
-				return err
-			}
+		if err := w.restoreRows(name, schema, rows); err != nil {
+			return nil, fmt.Errorf("input %q: %w", name, err)
 		}
 	}
-	if len(state) == 0 {
+	if r.uvarint() == 1 {
+		author = append([]byte{}, r.bytes()...)
+	}
+	return author, r.err
+}
+
+func (w *joinWorker[Out]) restoreRows(name string, schema, rows []byte) error {
+	i := slices.IndexFunc(w.shape.ports, func(p process.Port) bool { return p.Name == name })
+	if i < 0 {
+		return errors.New("rows wait for it, but the register has no such input any more")
+	}
+	was, err := transit.ParseType(w.shape.ports[i].Type.Name, schema)
+	if err != nil {
+		return err
+	}
+	d, err := transit.NewDecoderOf(w.shape.rows[i], was)
+	if err != nil {
+		return err
+	}
+	h := &w.held[i]
+	if h.rows, err = d.AppendValue(h.rows, rows); err != nil {
+		return err
+	}
+	if w.policy.timeout > 0 {
+		h.stamp(0)
+	}
+	if w.spans() {
+		return h.note(0)
+	}
+	return nil
+}
+
+func appendBytes(state, b []byte) []byte {
+	return append(binary.AppendUvarint(state, uint64(len(b))), b...)
+}
+
+var errCutShort = errors.New("it is cut short")
+
+// stateReader reads a snapshot. After an error it returns nothing.
+type stateReader struct {
+	rest []byte
+	err  error
+}
+
+func (r *stateReader) uvarint() uint64 {
+	n, used := binary.Uvarint(r.rest)
+	if used <= 0 {
+		r.rest, r.err = nil, errCutShort
+		return 0
+	}
+	r.rest = r.rest[used:]
+	return n
+}
+
+func (r *stateReader) bytes() []byte {
+	n := r.uvarint()
+	if n > uint64(len(r.rest)) {
+		r.rest, r.err = nil, errCutShort
 		return nil
 	}
-	r, ok := w.author.(Restorer)
-	if !ok {
-		return Stop(errors.New("there is a snapshot to restore, but the register has no Restore method"))
-	}
-	return r.Restore(state)
+	b := r.rest[:n]
+	r.rest = r.rest[n:]
+	return b
 }

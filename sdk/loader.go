@@ -3,13 +3,17 @@ package sdk
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/penstock-io/penstock/sdk/internal/process"
+	"github.com/penstock-io/penstock/sdk/internal/wire"
+	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
-// commitEvery bounds how long a busy loader gathers safe points before it
-// commits them; an idle one commits at once.
+// commitEvery bounds how long a busy loader passes safe points by before it
+// commits at one; an idle one commits at each.
 const commitEvery = 250 * time.Millisecond
 
 // sink is the part of a loader that knows how it takes rows.
@@ -19,87 +23,103 @@ type sink interface {
 }
 
 // loadWorker ends a path: it hands rows to the sink, commits at safe points,
-// and tells the host how far it came.
+// and tells the host how far it came. A commit never parts the rows of one
+// safe point from another unless the host asks for it: a loader that keeps its
+// place with its rows finds both in step.
 type loadWorker struct {
+	author
 	sink      sink
-	author    any
-	out       *sender
-	points    []*SafePoint // by input; what came since the last commit
-	waiting   bool         // some of points is set
+	out       *process.Sender
+	reached   watermarks
+	untold    []bool // inputs whose newest safe point was not committed yet
+	parted    []bool // inputs whose rows have come since their last safe point
 	committed time.Time
 }
 
-func (w *loadWorker) open(start Start, out *sender) error {
-	w.out = out
-	w.points = make([]*SafePoint, len(start.Inputs))
-	w.committed = time.Now()
-	return w.sink.open(start)
+func (w *loadWorker) Open(ctx context.Context, open *pluginv1.Open, out *process.Sender) error {
+	start, err := startOf(open)
+	if err != nil {
+		return err
+	}
+	w.out, w.committed = out, time.Now()
+	n := len(start.Inputs)
+	w.reached, w.untold, w.parted = newWatermarks(n), make([]bool, n), make([]bool, n)
+	if err := w.sink.open(start); err != nil {
+		return err
+	}
+	return w.start(ctx, start)
 }
 
-func (w *loadWorker) batch(ctx context.Context, input int, body []byte) error {
+func (w *loadWorker) Batch(ctx context.Context, input int, body []byte) error {
+	w.parted[input] = true
 	return w.sink.load(ctx, input, body)
 }
 
-func (w *loadWorker) safePoint(ctx context.Context, input int, p SafePoint) error {
-	w.points[input], w.waiting = &p, true
+func (w *loadWorker) SafePoint(ctx context.Context, input int, point *wire.Frame) error {
+	p := pointOf(point)
+	w.reached.points[input], w.untold[input], w.parted[input] = &p, true, false
 	if time.Since(w.committed) < commitEvery {
 		return nil
 	}
 	return w.commit(ctx, 0)
 }
 
-func (w *loadWorker) idle(ctx context.Context) error {
-	if !w.waiting {
-		return nil
+func (w *loadWorker) Idle(ctx context.Context) (time.Duration, error) {
+	if !slices.Contains(w.untold, true) || slices.Contains(w.parted, true) {
+		return 0, nil
 	}
-	return w.commit(ctx, 0)
+	return 0, w.commit(ctx, 0)
 }
 
 // commit makes rows durable, then tells the host which safe points they reach.
 func (w *loadWorker) commit(ctx context.Context, checkpoint uint64) error {
-	if c, ok := w.author.(Committer); ok {
+	if c, ok := w.instance.(Committer); ok {
 		if err := c.Commit(ctx, Commit{Checkpoint: checkpoint, Cursor: w.cursor()}); err != nil {
 			return fmt.Errorf("commit: %w", err)
 		}
 	}
-	w.committed, w.waiting = time.Now(), false
-	for input, p := range w.points {
-		if p == nil {
+	w.committed = time.Now()
+	clear(w.parted)
+	for input, untold := range w.untold {
+		if !untold {
 			continue
 		}
-		f := pointFrame(*p)
+		w.untold[input] = false
+		f := pointFrame(*w.reached.points[input])
 		f.Input = uint32(input)
-		if err := w.out.send(f); err != nil {
+		if err := w.out.Send(f); err != nil {
 			return err
 		}
-		w.points[input] = nil
 	}
 	return nil
 }
 
-// cursor is the newest place that every input has reached since the last
-// commit; nil where one of them has not moved.
+// cursor is the newest place that every input has reached; nil: unknown.
 func (w *loadWorker) cursor() *Cursor {
-	var least *Cursor
-	for _, p := range w.points {
-		if p == nil {
-			return nil
-		}
-		if least == nil || p.Cursor.Block < least.Block {
-			least = &p.Cursor
-		}
+	if least := w.reached.least(); least != nil {
+		return &least.Cursor
 	}
-	return least
+	return nil
 }
 
-func (w *loadWorker) barrier(ctx context.Context, checkpoint uint64) ([]byte, error) {
+func (w *loadWorker) Barrier(ctx context.Context, checkpoint uint64) ([]byte, error) {
 	if err := w.commit(ctx, checkpoint); err != nil {
 		return nil, err
 	}
-	return snapshotOf(w.author)
+	return w.snapshot()
 }
 
-func (w *loadWorker) ended(ctx context.Context, _ int, _ bool) error { return w.commit(ctx, 0) }
+// Ended commits what has come. Where the host stops, rows after the last safe
+// point come again with the next start: they are not committed.
+func (w *loadWorker) Ended(ctx context.Context, input int, drained bool) error {
+	if drained && slices.Contains(w.parted, true) {
+		return nil
+	}
+	if !drained {
+		w.reached.over[input] = true
+	}
+	return w.commit(ctx, 0)
+}
 
 // rowSink hands rows to a typed loader.
 type rowSink[In transit.Row] struct {
@@ -109,21 +129,18 @@ type rowSink[In transit.Row] struct {
 }
 
 func (s *rowSink[In]) open(start Start) (err error) {
-	if len(start.Inputs) != 1 {
-		return Stop(fmt.Errorf("this loader has one input, not %d", len(start.Inputs)))
-	}
-	if s.decoder, err = transit.NewDecoder[In](start.Inputs[0].Type); err != nil {
-		return Stop(fmt.Errorf("input %q: %w", start.Inputs[0].Name, err))
-	}
-	return nil
+	s.decoder, err = rowDecoder[In](start.Inputs[0])
+	return err
 }
 
 func (s *rowSink[In]) load(ctx context.Context, _ int, body []byte) (err error) {
 	if s.rows, err = s.decoder.Append(s.rows[:0], body); err != nil {
 		return Stop(fmt.Errorf("decode a batch: %w", err))
 	}
-	defer clear(s.rows)
-	return s.author.Load(ctx, s.rows)
+	n := len(s.rows)
+	err = s.author.Load(ctx, s.rows)
+	clear(s.rows) // lets go of what the rows pointed to
+	return ofMany(ctx, "Load", n, err)
 }
 
 // batchSink hands columns to a loader of any type.
@@ -144,5 +161,5 @@ func (s *batchSink) load(ctx context.Context, input int, body []byte) error {
 	if err != nil {
 		return Stop(fmt.Errorf("decode a batch: %w", err))
 	}
-	return s.author.Load(ctx, input, b)
+	return ofMany(ctx, "Load", int(b.Record.NumRows()), s.author.Load(ctx, input, b))
 }

@@ -1,87 +1,94 @@
 package sdk
 
 import (
+	"errors"
 	"fmt"
 	"math"
-	"reflect"
+	"slices"
 	"time"
 
+	"github.com/penstock-io/penstock/sdk/internal/process"
 	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 )
 
-// maxHeld is how many rows an aggregator holds back unless its policy says
-// otherwise.
+// maxHeld is how many rows an aggregator holds back on one input unless its
+// policy says otherwise.
 const maxHeld = 1_000_000
 
-// held are the rows of one input that wait for their tuple, oldest first.
-type held struct {
-	rows   reflect.Value // a slice of the row type
-	blocks []uint64      // of each row; empty under the trigger policy
-	since  []time.Time   // when the rows of each batch came, by first row
-}
-
-// policy says when a tuple is complete. It is told of rows and watermarks and
-// calls back with complete tuples, in order.
+// policy says when a tuple is complete.
 type policy struct {
-	kind    pluginv1.Policy_Kind
+	trigger int    // the trigger's port; -1: tuples are spans of blocks
 	size    uint64 // blocks in a tuple
 	first   uint64 // where spans are counted from
 	offset  uint64 // how far the head has to be past a span's end
-	on      int    // the trigger's port
-	latest  bool
-	require bool
-	max     int
+	latest  bool   // keep the newest row of each other port
+	require bool   // hold the trigger back until every other port has a row
+	max     int    // rows held back on one input
 	timeout time.Duration
 }
 
 // newPolicy reads what the host says; nil is one tuple for every block.
-func newPolicy(p *pluginv1.Policy, ports []port) (policy, error) {
-	out := policy{kind: pluginv1.Policy_KIND_BLOCK, size: 1, max: maxHeld, on: -1}
-	if p == nil {
-		return out, nil
+func newPolicy(p *pluginv1.Policy, ports []process.Port) (policy, error) {
+	out := policy{trigger: -1, size: 1, max: maxHeld, timeout: time.Duration(p.GetTimeoutNs())}
+	if n := p.GetMax(); n > 0 {
+		out.max = int(min(n, math.MaxInt32))
 	}
-	out.timeout = time.Duration(p.TimeoutNs)
-	if p.Max > 0 {
-		out.max = int(min(p.Max, math.MaxInt32))
-	}
-	switch p.Kind {
+	switch p.GetKind() {
 	case pluginv1.Policy_KIND_UNSPECIFIED, pluginv1.Policy_KIND_BLOCK:
 	case pluginv1.Policy_KIND_EPOCH:
-		out.kind, out.size, out.first, out.offset = p.Kind, p.Size, p.First, p.Offset
+		out.size, out.first, out.offset = p.Size, p.First, p.Offset
 		if out.size == 0 {
-			return out, fmt.Errorf("the epoch policy needs the size of an epoch")
+			return out, errors.New("the epoch policy needs the size of an epoch: set size to 1 or more")
 		}
 	case pluginv1.Policy_KIND_TRIGGER:
-		out.kind, out.latest, out.require = p.Kind, p.Latest, p.Require
-		for i := range ports {
-			if ports[i].name == p.On {
-				out.on = i
-			}
-		}
-		if out.on < 0 {
-			return out, fmt.Errorf("the trigger policy is on %q, which is no input of this register", p.On)
+		out.latest, out.require = p.Latest, p.Require
+		out.trigger = slices.IndexFunc(ports, func(port process.Port) bool { return port.Name == p.On })
+		if out.trigger < 0 {
+			return out, fmt.Errorf("the trigger policy is on %q, which is no input of this register: its inputs are %s", p.On, portNames(ports))
 		}
 	default:
-		return out, fmt.Errorf("unknown policy %d", p.Kind)
+		return out, fmt.Errorf("policy %d is not known to this version of the SDK (%s): rebuild the plugin", p.GetKind(), Version)
 	}
 	return out, nil
 }
 
-// span is the blocks that the tuple of block b covers, both inclusive.
+func portNames(ports []process.Port) string {
+	names := make([]string, len(ports))
+	for i, p := range ports {
+		names[i] = p.Name
+	}
+	return fmt.Sprintf("%q", names)
+}
+
+// span is the blocks that the tuple of block b covers, both inclusive. Blocks
+// before the first are one span.
 func (p policy) span(b uint64) Span {
 	if b < p.first {
 		return Span{Begin: 0, End: p.first - 1}
 	}
 	begin := p.first + (b-p.first)/p.size*p.size
-	return Span{Begin: begin, End: begin + p.size - 1}
+	if end := begin + p.size - 1; end >= begin {
+		return Span{Begin: begin, End: end}
+	}
+	return Span{Begin: begin, End: math.MaxUint64}
 }
 
-// Span is the block range a tuple covers. An aggregator whose tuple has a field
-// of this type is told it.
-type Span struct {
-	Begin uint64 // inclusive
-	End   uint64 // inclusive
-	// Complete is false when the policy's timeout has run out before every
-	// input had reached End.
-	Complete bool
+// released is the last block whose span may be made once every input has
+// reached p; ok is false while there is none.
+func (p policy) released(point SafePoint) (last uint64, ok bool) {
+	reached := point.Cursor.Block
+	if head := max(point.Head, reached); p.offset > 0 {
+		if head < p.offset {
+			return 0, false
+		}
+		reached = min(reached, head-p.offset)
+	}
+	span := p.span(reached)
+	if span.End == reached {
+		return reached, true
+	}
+	if span.Begin == 0 {
+		return 0, false
+	}
+	return span.Begin - 1, true
 }

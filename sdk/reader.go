@@ -2,67 +2,49 @@ package sdk
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"sync"
 
+	"github.com/penstock-io/penstock/sdk/internal/process"
+	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
-// readWorker runs an author's Read in a goroutine of its own, so that the
-// host can be heard while it reads.
+// readWorker runs an author's Read.
 type readWorker[Out transit.Row] struct {
+	author
 	read   func(ctx context.Context, start Start, out *Output[Out]) error
-	start  Start
+	begin  Start
 	output Output[Out]
 }
 
-func (w *readWorker[Out]) open(start Start, out *sender) error {
-	w.start = start
-	w.output.wake = make(chan struct{}, 1)
-	w.output.settled = true
-	return w.output.rows.open(out)
+func (w *readWorker[Out]) Open(ctx context.Context, open *pluginv1.Open, out *process.Sender) error {
+	start, err := startOf(open)
+	if err != nil {
+		return err
+	}
+	w.begin = start
+	if err := w.output.open(start, out); err != nil {
+		return err
+	}
+	return w.start(ctx, start)
 }
 
-// run reads until the source ends or ctx does. errDrained as ctx's cause means
-// that the host asked: what has been emitted is still sent, and nil returned.
-func (w *readWorker[Out]) run(ctx context.Context) (err error) {
-	w.output.done = ctx
+// Produce reads until the source ends or ctx does.
+func (w *readWorker[Out]) Produce(ctx context.Context) (over bool, err error) {
+	err = w.readAndFlush(ctx)
+	return w.output.finish(err, context.Cause(ctx))
+}
+
+// readAndFlush calls Read, and sends meanwhile what waits for too long.
+func (w *readWorker[Out]) readAndFlush(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { w.output.stop(context.Cause(ctx)) })()
 	flushing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	flushed := make(chan struct{})
-	go func() {
-		defer close(flushed)
-		w.output.flushLoop(flushing)
-	}()
-	defer func() {
-		stop()
-		<-flushed
-		if drained := errors.Is(context.Cause(ctx), errDrained); err == nil || drained {
-			err = w.output.finish()
-		}
-	}()
-	return guard(func() error { return w.read(ctx, w.start, &w.output) })
+	var flusher sync.WaitGroup
+	flusher.Go(func() { w.output.flushLoop(flushing) })
+	defer flusher.Wait()
+	defer stop()
+	return w.read(ctx, w.begin, &w.output)
 }
 
-func (w *readWorker[Out]) askBarrier(checkpoint uint64) error { return w.output.askBarrier(checkpoint) }
-
-// Readers have no inputs; a host that sends rows to one is mistaken.
-
-func (w *readWorker[Out]) batch(context.Context, int, []byte) error {
-	return Stop(errors.New("a reader takes no rows"))
-}
-
-func (w *readWorker[Out]) safePoint(context.Context, int, SafePoint) error { return nil }
-func (w *readWorker[Out]) idle(context.Context) error                      { return nil }
-
-func (w *readWorker[Out]) barrier(context.Context, uint64) ([]byte, error) {
-	return nil, fmt.Errorf("a reader answers barriers at its safe points")
-}
-
-func (w *readWorker[Out]) ended(context.Context, int, bool) error { return nil }
-
-// source is a worker that produces by itself.
-type source interface {
-	worker
-	run(ctx context.Context) error
-	askBarrier(checkpoint uint64) error
-}
+// Barrier asks for a checkpoint at the next safe point.
+func (w *readWorker[Out]) Barrier(checkpoint uint64) error { return w.output.askBarrier(checkpoint) }

@@ -2,73 +2,42 @@ package sdk
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"reflect"
+	"slices"
 
+	"github.com/penstock-io/penstock/sdk/internal/process"
 	"github.com/penstock-io/penstock/sdk/internal/settings"
 	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
 // Register is one thing a plugin serves. Make one with Reader, Subscriber,
-// Aggregator, Loader or BatchLoader.
-type Register struct {
-	name         string
-	doc          string
-	dependencies []string
-	addressable  bool
-	kind         pluginv1.ProcessType
-	inputs       []port
-	many         bool
-	output       transit.Type // zero for loaders
-	prototype    reflect.Value
-	worker       func(instance any) worker
-	err          error // what is wrong with the author's types, told at Serve
-}
-
-// port is one typed input of a register.
-type port struct {
-	name string
-	typ  transit.Type
-	any  bool
-}
+// Aggregator, Loader or BatchLoader. What is wrong with it is told by Serve.
+type Register struct{ spec process.Register }
 
 // Doc returns the register with a sentence about what it does, for listings.
 func (r Register) Doc(text string) Register {
-	r.doc = text
+	r.spec.Doc = text
 	return r
 }
 
 // Reads returns the register with the registers it depends on, in the order of
 // its inputs: a step that does not say where its input comes from gets them.
 func (r Register) Reads(registers ...string) Register {
-	r.dependencies = registers
+	r.spec.Dependencies = slices.Clone(registers)
 	return r
 }
 
 // Addressable returns the register marked as one whose rows belong to an
 // address, so that hosts can route by it.
 func (r Register) Addressable() Register {
-	r.addressable = true
+	r.spec.Addressable = true
 	return r
 }
 
-// worker is one running process without its types: the wire calls it, one call
-// at a time and in the order of the stream.
-type worker interface {
-	// open prepares decoders and encoders for the streams in start.
-	open(start Start, out *sender) error
-	// batch handles the body of one frame; it may keep it.
-	batch(ctx context.Context, input int, body []byte) error
-	// safePoint says that an input is complete up to a cursor.
-	safePoint(ctx context.Context, input int, point SafePoint) error
-	// idle says that nothing waits to be read.
-	idle(ctx context.Context) error
-	// barrier makes durable what there is and returns the state.
-	barrier(ctx context.Context, checkpoint uint64) ([]byte, error)
-	// ended says that an input is over; drained: because the host stops.
-	ended(ctx context.Context, input int, drained bool) error
-}
+// Internal is for package plugintest. Its type is of no use to anybody else.
+func (r Register) Internal() process.Register { return r.spec }
 
 // Reading is the required method of a reader. Read goes on until the last
 // block has been emitted (nil), ctx ends, or an error occurs. It is told of
@@ -77,15 +46,19 @@ type Reading[Out transit.Row] interface {
 	Read(ctx context.Context, start Start, out *Output[Out]) error
 }
 
-// Transforming is the required method of a subscriber. Rows come in order;
-// emit blocks while the consumers are full. After an error the row is
-// delivered again, to a fresh copy of the struct.
+// Transforming is the required method of a subscriber. Rows come in order.
+// After an error the row is delivered again, to a fresh copy of the struct.
+//
+// emit blocks while the consumers are full. It may be called during Transform
+// only, and not by two goroutines at once. What a row points to must not
+// change once it was emitted.
 type Transforming[In, Out transit.Row] interface {
 	Transform(ctx context.Context, row In, emit func(Out) error) error
 }
 
 // BatchTransforming is Transform for those who work faster on many rows. Where
-// it is there, Transform is not called. The slice is reused after return.
+// it is there, Transform is not called. The slice is reused after return; rows
+// that were emitted may point into it.
 type BatchTransforming[In, Out transit.Row] interface {
 	TransformBatch(ctx context.Context, rows []In, emit func(Out) error) error
 }
@@ -105,111 +78,98 @@ type BatchLoading interface {
 
 // Reader serves a register that collects rows of type Out.
 func Reader[Out transit.Row](name string, prototype Reading[Out]) Register {
-	r := newRegister(name, pluginv1.ProcessType_PROCESS_TYPE_READER, prototype)
-	r.output = typeOf[Out](&r)
-	r.worker = func(instance any) worker { return &readWorker[Out]{read: instance.(Reading[Out]).Read} }
-	return r
+	b := newBuilder(name, pluginv1.ProcessType_PROCESS_TYPE_READER, prototype)
+	b.spec.Output = typeOf[Out](b)
+	if _, ok := prototype.(Snapshotter); ok {
+		b.wrong(errors.New("a reader has no Snapshot method: put what it has to remember into the Position of its cursors"))
+	}
+	return b.register(func(a author) process.Worker {
+		return &readWorker[Out]{author: a, read: a.instance.(Reading[Out]).Read}
+	})
 }
 
 // Subscriber serves a register that turns rows of type In into rows of type Out.
 func Subscriber[In, Out transit.Row](name string, prototype Transforming[In, Out]) Register {
-	r := newRegister(name, pluginv1.ProcessType_PROCESS_TYPE_SUBSCRIBER, prototype)
-	r.inputs = []port{{name: "input", typ: typeOf[In](&r)}}
-	r.output = typeOf[Out](&r)
-	r.worker = func(instance any) worker {
-		return &transformWorker[In, Out]{author: instance.(Transforming[In, Out])}
-	}
-	return r
+	b := newBuilder(name, pluginv1.ProcessType_PROCESS_TYPE_SUBSCRIBER, prototype)
+	b.spec.Inputs = []process.Port{{Name: "input", Type: typeOf[In](b)}}
+	b.spec.Output = typeOf[Out](b)
+	b.checkMethods(reflect.TypeFor[BatchTransforming[In, Out]]())
+	return b.register(func(a author) process.Worker {
+		return newTransformWorker[In, Out](a)
+	})
+}
+
+// Aggregator serves a register that joins streams into rows of type Out.
+func Aggregator[Tuple any, Out transit.Row](name string, prototype Aggregating[Tuple, Out]) Register {
+	b := newBuilder(name, pluginv1.ProcessType_PROCESS_TYPE_AGGREGATOR, prototype)
+	shape, err := shapeOf(reflect.TypeFor[Tuple]())
+	b.wrong(err)
+	b.spec.Inputs = shape.ports
+	b.spec.Output = typeOf[Out](b)
+	return b.register(func(a author) process.Worker {
+		aggregate := a.instance.(Aggregating[Tuple, Out]).Aggregate
+		w := &joinWorker[Out]{author: a, shape: shape}
+		w.call = func(ctx context.Context, tuple reflect.Value) error {
+			return aggregate(ctx, *tuple.Addr().Interface().(*Tuple), w.rows.emit)
+		}
+		return w
+	})
 }
 
 // Loader serves a register that ends a path for rows of type In.
 func Loader[In transit.Row](name string, prototype Loading[In]) Register {
-	r := newRegister(name, pluginv1.ProcessType_PROCESS_TYPE_LOADER, prototype)
-	r.inputs = []port{{name: "input", typ: typeOf[In](&r)}}
-	r.worker = func(instance any) worker {
-		return &loadWorker{sink: &rowSink[In]{author: instance.(Loading[In])}, author: instance}
-	}
-	return r
+	b := newBuilder(name, pluginv1.ProcessType_PROCESS_TYPE_LOADER, prototype)
+	b.spec.Inputs = []process.Port{{Name: "input", Type: typeOf[In](b)}}
+	return b.register(func(a author) process.Worker {
+		return &loadWorker{author: a, sink: &rowSink[In]{author: a.instance.(Loading[In])}}
+	})
 }
 
 // BatchLoader serves a register that ends paths of any type, any number of
 // streams at once.
 func BatchLoader(name string, prototype BatchLoading) Register {
-	r := newRegister(name, pluginv1.ProcessType_PROCESS_TYPE_LOADER, prototype)
-	r.inputs = []port{{name: "input", any: true}}
-	r.many = true
-	r.worker = func(instance any) worker {
-		return &loadWorker{sink: &batchSink{author: instance.(BatchLoading)}, author: instance}
-	}
-	return r
+	b := newBuilder(name, pluginv1.ProcessType_PROCESS_TYPE_LOADER, prototype)
+	b.spec.Inputs = []process.Port{{Name: "input", Any: true}}
+	b.spec.ManyInputs = true
+	return b.register(func(a author) process.Worker {
+		return &loadWorker{author: a, sink: &batchSink{author: a.instance.(BatchLoading)}}
+	})
 }
 
-func newRegister(name string, kind pluginv1.ProcessType, prototype any) Register {
-	r := Register{name: name, kind: kind, prototype: reflect.ValueOf(prototype)}
-	if r.prototype.Kind() == reflect.Pointer && r.prototype.IsNil() {
-		r.err = fmt.Errorf("register %s: the prototype is nil", name)
-	}
-	return r
+// builder gathers what makes a register, and everything that is wrong with it.
+type builder struct {
+	spec      process.Register
+	prototype prototype
 }
 
-// typeOf is the data type of T; what cannot be mapped is kept for Serve to tell.
-func typeOf[T transit.Row](r *Register) transit.Type {
+func newBuilder(name string, kind pluginv1.ProcessType, author any) *builder {
+	b := &builder{spec: process.Register{Name: name, Type: kind}}
+	var err error
+	b.prototype, err = newPrototype(author)
+	b.wrong(err)
+	b.spec.Settings, err = settings.Schema(b.prototype.copy())
+	b.wrong(err)
+	b.checkMethods(optional(kind)...)
+	return b
+}
+
+func (b *builder) wrong(err error) { b.spec.Err = errors.Join(b.spec.Err, err) }
+
+func (b *builder) checkMethods(interfaces ...reflect.Type) {
+	b.wrong(checkMethods(b.prototype.pointer(), interfaces...))
+}
+
+func (b *builder) register(worker func(author) process.Worker) Register {
+	b.spec.New = func(object []byte) (process.Worker, []settings.Mistake) {
+		instance, mistakes := b.prototype.configure(object)
+		return worker(author{instance}), mistakes
+	}
+	return Register{spec: b.spec}
+}
+
+// typeOf is the data type of T; what cannot be mapped is wrong with the register.
+func typeOf[T transit.Row](b *builder) transit.Type {
 	t, err := transit.TypeOf[T]()
-	if err != nil && r.err == nil {
-		r.err = fmt.Errorf("register %s: %w", r.name, err)
-	}
+	b.wrong(err)
 	return t
-}
-
-// instance makes a copy of the prototype for one process.
-func (r Register) instance() any {
-	if r.prototype.Kind() != reflect.Pointer {
-		return r.prototype.Interface()
-	}
-	c := reflect.New(r.prototype.Type().Elem())
-	c.Elem().Set(r.prototype.Elem())
-	return c.Interface()
-}
-
-// configure makes a copy of the prototype with the settings in place and
-// everything that is wrong with them.
-func (r Register) configure(object []byte) (any, []settings.Mistake) {
-	instance := r.instance()
-	mistakes := settings.Decode(object, instance)
-	if v, ok := instance.(Validator); ok && len(mistakes) == 0 {
-		if err := v.Validate(); err != nil {
-			mistakes = append(mistakes, settings.Mistake{Message: err.Error()})
-		}
-	}
-	return instance, mistakes
-}
-
-// describe is the register as the host sees it.
-func (r Register) describe() (*pluginv1.Register, error) {
-	if r.err != nil {
-		return nil, r.err
-	}
-	schema, err := settings.Schema(r.prototype.Interface())
-	if err != nil {
-		return nil, fmt.Errorf("register %s: %w", r.name, err)
-	}
-	out := &pluginv1.Register{
-		Name: r.name, Type: r.kind, Doc: r.doc, ManyInputs: r.many,
-		Dependencies: r.dependencies, Addressable: r.addressable, Settings: schema,
-	}
-	if r.output.Name != "" {
-		out.Output = dataType(r.output)
-	}
-	for _, p := range r.inputs {
-		in := &pluginv1.Port{Name: p.name, Any: p.any}
-		if !p.any {
-			in.Type = dataType(p.typ)
-		}
-		out.Inputs = append(out.Inputs, in)
-	}
-	return out, nil
-}
-
-func dataType(t transit.Type) *pluginv1.DataType {
-	return &pluginv1.DataType{Name: t.Name, Schema: t.MarshalSchema()}
 }

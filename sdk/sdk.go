@@ -32,6 +32,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/penstock-io/penstock/sdk/internal/process"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -100,48 +101,6 @@ type Commit struct {
 	Cursor *Cursor
 }
 
-// Starter is told where it runs, after its settings are in place and before
-// anything else.
-type Starter interface {
-	Start(ctx context.Context, start Start) error
-}
-
-// Closer is called once, after the last row or when the process is given up.
-type Closer interface {
-	Close() error
-}
-
-// Snapshotter hands out its state when a checkpoint is taken. It is called
-// between rows, never during one.
-type Snapshotter interface {
-	Snapshot() ([]byte, error)
-}
-
-// Restorer takes back what Snapshot gave. It is called after Start and before
-// the first row.
-type Restorer interface {
-	Restore(state []byte) error
-}
-
-// Validator checks settings beyond their types. It may be called on a host
-// that only checks a file: it must not touch the outside world.
-type Validator interface {
-	Validate() error
-}
-
-// Committer makes all rows it has been given durable. A loader without it is
-// taken to be durable when Load returns.
-type Committer interface {
-	Commit(ctx context.Context, commit Commit) error
-}
-
-type loggerKey struct{}
-
 // Logger is the logger of the process that ctx belongs to. Its lines arrive in
 // the host's log with their level and fields, named after pipeline and step.
-func Logger(ctx context.Context) hclog.Logger {
-	if logger, ok := ctx.Value(loggerKey{}).(hclog.Logger); ok {
-		return logger
-	}
-	return hclog.Default()
-}
+func Logger(ctx context.Context) hclog.Logger { return process.Logger(ctx) }

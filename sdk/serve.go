@@ -1,8 +1,6 @@
 package sdk
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/penstock-io/penstock/sdk/internal/process"
 	"github.com/penstock-io/penstock/sdk/internal/wire"
 	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 )
@@ -24,68 +23,41 @@ const Version = "0.1.0"
 const LogLevelEnv = "PENSTOCK_LOG_LEVEL"
 
 // Serve is the one call in a plugin's main. It answers the host that started
-// the program until the host is done with it, and does not return before.
+// the program until the host is done with it, and ends the program then: it
+// does not return.
 func Serve(registers ...Register) {
-	s, err := newService(registers)
+	logger := hclog.New(&hclog.LoggerOptions{
+		Level:      hclog.LevelFromString(os.Getenv(LogLevelEnv)),
+		Output:     os.Stderr,
+		JSONFormat: true,
+	})
+	specs := make([]process.Register, len(registers))
+	for i, r := range registers {
+		specs[i] = r.spec
+	}
+	service, err := process.NewService(specs, buildVersion(), Version, logger)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "this plugin cannot serve:\n%v\n", err)
 		os.Exit(1)
 	}
 	if !wire.Started() {
-		explain(os.Stdout, s)
+		explain(os.Stdout, service.Description())
 		os.Exit(1)
 	}
-	s.logger = hclog.New(&hclog.LoggerOptions{
-		Level:      hclog.LevelFromString(os.Getenv(LogLevelEnv)),
-		Output:     os.Stderr,
-		JSONFormat: true,
-	})
-	hclog.SetDefault(s.logger)
-	wire.Serve(s, s.logger)
+	hclog.SetDefault(logger)
+	wire.Serve(service, logger)
+	os.Exit(0)
 }
 
 // explain is what people see who run a plugin by hand.
-func explain(out io.Writer, s *service) {
+func explain(out io.Writer, d *pluginv1.DescribeResponse) {
 	name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
 	fmt.Fprintf(out, "%s is a Penstock plugin. It is not run by hand: put it into your plugin_dir, name one of its\nregisters in a pipeline file, and start `penstock run FILE`. It serves:\n\n", name)
-	for _, r := range s.described.Registers {
+	for _, r := range d.Registers {
 		kind := strings.ToLower(strings.TrimPrefix(r.Type.String(), "PROCESS_TYPE_"))
 		fmt.Fprintf(out, "  %-11s %-24s %s\n", kind, r.Name, r.Doc)
 	}
 	fmt.Fprintf(out, "\n`penstock plugin describe %s` tells its settings and types.\n", name)
-}
-
-// service answers for the registers of one plugin.
-type service struct {
-	registers map[string]Register
-	described *pluginv1.DescribeResponse
-	logger    hclog.Logger
-}
-
-// newService checks the registers; everything that is wrong is told at once.
-func newService(registers []Register) (*service, error) {
-	if len(registers) == 0 {
-		return nil, errors.New("it has no registers")
-	}
-	s := &service{
-		registers: map[string]Register{},
-		described: &pluginv1.DescribeResponse{Version: buildVersion(), SdkVersion: Version, Protocol: wire.Protocol},
-		logger:    hclog.Default(),
-	}
-	var errs []error
-	for _, r := range registers {
-		if _, twice := s.registers[r.name]; twice {
-			errs = append(errs, fmt.Errorf("register %s: it is served twice", r.name))
-		}
-		s.registers[r.name] = r
-		d, err := r.describe()
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		s.described.Registers = append(s.described.Registers, d)
-	}
-	return s, errors.Join(errs...)
 }
 
 // buildVersion is the version of the plugin's main module, or the commit it was
@@ -104,28 +76,4 @@ func buildVersion() string {
 		}
 	}
 	return "devel"
-}
-
-// Describe tells what the plugin offers.
-func (s *service) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
-	return s.described, nil
-}
-
-// Configure checks settings on a copy of the prototype that is thrown away.
-func (s *service) Configure(_ context.Context, req *pluginv1.ConfigureRequest) (*pluginv1.ConfigureResponse, error) {
-	r, ok := s.registers[req.Register]
-	if !ok {
-		return nil, fmt.Errorf("this plugin has no register %q", req.Register)
-	}
-	_, mistakes := r.configure(req.Settings)
-	res := &pluginv1.ConfigureResponse{}
-	for _, m := range mistakes {
-		res.Mistakes = append(res.Mistakes, &pluginv1.Mistake{Attribute: m.Attribute, Message: m.Message})
-	}
-	return res, nil
-}
-
-// Process runs one process for as long as its stream lives.
-func (s *service) Process(ctx context.Context, stream wire.Stream) error {
-	return serveProcess(ctx, s.registers, stream, s.logger)
 }

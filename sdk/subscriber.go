@@ -3,85 +3,93 @@ package sdk
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/penstock-io/penstock/sdk/internal/process"
+	"github.com/penstock-io/penstock/sdk/internal/wire"
+	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
 // transformWorker runs an author's Transform over one stream.
 type transformWorker[In, Out transit.Row] struct {
-	author  Transforming[In, Out]
-	out     *sender
+	author
+	one     func(ctx context.Context, row In, emit func(Out) error) error
+	all     BatchTransforming[In, Out] // nil: one by one
+	out     *process.Sender
 	rows    emitter[Out]
 	emit    func(Out) error // rows.emit, bound once
 	decoder *transit.Decoder[In]
 	in      []In // reused from batch to batch
-	bad     poisoned
 }
 
-func (w *transformWorker[In, Out]) open(start Start, out *sender) (err error) {
-	if len(start.Inputs) != 1 {
-		return Stop(fmt.Errorf("a subscriber has one input, not %d", len(start.Inputs)))
-	}
-	w.out, w.emit = out, w.rows.emit
-	w.bad.out = out
-	if w.decoder, err = transit.NewDecoder[In](start.Inputs[0].Type); err != nil {
-		return Stop(fmt.Errorf("input %q: %w", start.Inputs[0].Name, err))
-	}
-	return w.rows.open(out)
+func newTransformWorker[In, Out transit.Row](a author) *transformWorker[In, Out] {
+	w := &transformWorker[In, Out]{author: a, one: a.instance.(Transforming[In, Out]).Transform}
+	w.all, _ = a.instance.(BatchTransforming[In, Out])
+	w.emit = w.rows.emit
+	return w
 }
 
-func (w *transformWorker[In, Out]) batch(ctx context.Context, _ int, body []byte) (err error) {
+func (w *transformWorker[In, Out]) Open(ctx context.Context, open *pluginv1.Open, out *process.Sender) error {
+	start, err := startOf(open)
+	if err != nil {
+		return err
+	}
+	w.out = out
+	if w.decoder, err = rowDecoder[In](start.Inputs[0]); err != nil {
+		return err
+	}
+	if err := w.rows.open(out); err != nil {
+		return err
+	}
+	return w.start(ctx, start)
+}
+
+func (w *transformWorker[In, Out]) Batch(ctx context.Context, _ int, body []byte) (err error) {
 	if w.in, err = w.decoder.Append(w.in[:0], body); err != nil {
 		return Stop(fmt.Errorf("decode a batch: %w", err))
 	}
-	defer clear(w.in)
-	if all, ok := w.author.(BatchTransforming[In, Out]); ok {
-		return all.TransformBatch(ctx, w.in, w.emit)
+	if w.all != nil {
+		return w.batchAtOnce(ctx)
 	}
 	for i := range w.in {
-		if err := w.author.Transform(ctx, w.in[i], w.emit); err != nil {
-			if !isPoison(err) {
+		if err := w.one(ctx, w.in[i], w.emit); err != nil {
+			if !process.IsPoison(err) {
 				return err
 			}
-			w.bad.add(err)
+			PutAside(ctx, err)
 		}
 	}
+	clear(w.in) // lets go of what the rows pointed to
 	return nil
 }
 
-func (w *transformWorker[In, Out]) safePoint(ctx context.Context, _ int, p SafePoint) error {
-	if err := w.idle(ctx); err != nil {
-		return err
+func (w *transformWorker[In, Out]) batchAtOnce(ctx context.Context) error {
+	n := len(w.in)
+	err := w.all.TransformBatch(ctx, w.in, w.emit)
+	if w.rows.waiting() {
+		w.in = nil // rows that were emitted may point into it
 	}
-	return w.out.send(pointFrame(p))
+	clear(w.in)
+	return ofMany(ctx, "TransformBatch", n, err)
 }
 
-func (w *transformWorker[In, Out]) idle(ctx context.Context) error {
-	if err := w.bad.report(ctx); err != nil {
+func (w *transformWorker[In, Out]) SafePoint(_ context.Context, _ int, point *wire.Frame) error {
+	if err := w.rows.flush(); err != nil {
 		return err
 	}
-	return w.rows.flush()
+	return w.out.Send(pointFrame(pointOf(point)))
 }
 
-func (w *transformWorker[In, Out]) barrier(context.Context, uint64) ([]byte, error) {
+func (w *transformWorker[In, Out]) Idle(context.Context) (time.Duration, error) {
+	return 0, w.rows.flush()
+}
+
+func (w *transformWorker[In, Out]) Barrier(context.Context, uint64) ([]byte, error) {
 	if err := w.rows.flush(); err != nil {
 		return nil, err
 	}
-	return snapshotOf(w.author)
+	return w.snapshot()
 }
 
-func (w *transformWorker[In, Out]) ended(ctx context.Context, _ int, _ bool) error {
-	return w.idle(ctx)
-}
-
-func snapshotOf(author any) ([]byte, error) {
-	s, ok := author.(Snapshotter)
-	if !ok {
-		return nil, nil
-	}
-	state, err := s.Snapshot()
-	if err != nil {
-		return nil, fmt.Errorf("take a snapshot: %w", err)
-	}
-	return state, nil
-}
+func (w *transformWorker[In, Out]) Ended(context.Context, int, bool) error { return w.rows.flush() }

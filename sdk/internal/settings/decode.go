@@ -9,28 +9,36 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/agext/levenshtein"
 )
 
 // Mistake is one thing wrong with a setting.
 type Mistake struct {
-	Attribute string // dotted through blocks
+	Attribute string // dotted through blocks; "" where it is about the whole
 	Message   string
 }
 
-func (m Mistake) String() string { return m.Attribute + ": " + m.Message }
+func (m Mistake) String() string {
+	if m.Attribute == "" {
+		return m.Message
+	}
+	return m.Attribute + ": " + m.Message
+}
 
 // Decode sets the fields of into, a pointer to a struct, from a JSON object.
 // Fields that the object leaves out keep their values. All mistakes are
 // returned at once.
 func Decode(object []byte, into any) []Mistake {
 	v := reflect.ValueOf(into)
-	for v.Kind() == reflect.Pointer {
+	for v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
 	}
-	d := decoder{}
 	if v.Kind() != reflect.Struct {
-		v = reflect.New(reflect.TypeFor[struct{}]()).Elem()
+		v = reflect.New(reflect.TypeFor[struct{}]()).Elem() // nothing can be set
 	}
+	d := decoder{}
 	d.object("", object, v)
 	return d.mistakes
 }
@@ -47,7 +55,7 @@ func (d *decoder) object(at string, raw []byte, v reflect.Value) {
 	}
 	var values map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &values); err != nil {
-		d.mistake(at, "want an object: %v", err)
+		d.mistake(at, "want an object, not %s", abridged(raw))
 		return
 	}
 	fs, err := fields(v.Type())
@@ -55,7 +63,9 @@ func (d *decoder) object(at string, raw []byte, v reflect.Value) {
 		d.mistake(at, "%v", err)
 		return
 	}
-	for _, f := range fs {
+	names := make([]string, len(fs))
+	for i, f := range fs {
+		names[i] = f.name
 		value, set := values[f.name]
 		delete(values, f.name)
 		name := join(at, f.name)
@@ -70,18 +80,32 @@ func (d *decoder) object(at string, raw []byte, v reflect.Value) {
 			d.value(name, value, v.FieldByIndex(f.index))
 		}
 	}
-	d.unknown(at, values)
+	d.unknown(at, values, names)
 }
 
-func (d *decoder) unknown(at string, values map[string]json.RawMessage) {
+func (d *decoder) unknown(at string, values map[string]json.RawMessage, known []string) {
 	names := make([]string, 0, len(values))
 	for name := range values {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		d.mistake(join(at, name), "there is no such setting")
+		d.mistake(join(at, name), "there is no such setting%s", suggestion(name, known))
 	}
+}
+
+// suggestion names the known name that is meant, if one is near.
+func suggestion(name string, known []string) string {
+	nearest, best := "", len(name)/3+2
+	for _, other := range known {
+		if d := levenshtein.Distance(name, other, nil); d < best {
+			nearest, best = other, d
+		}
+	}
+	if nearest == "" {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %q?", nearest)
 }
 
 func join(at, name string) string {
@@ -93,7 +117,7 @@ func (d *decoder) block(at string, raw []byte, v reflect.Value) {
 	case reflect.Slice:
 		var items []json.RawMessage
 		if err := json.Unmarshal(raw, &items); err != nil {
-			d.mistake(at, "want a list of blocks: %v", err)
+			d.mistake(at, "want a list of blocks, not %s", abridged(raw))
 			return
 		}
 		v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
@@ -101,7 +125,11 @@ func (d *decoder) block(at string, raw []byte, v reflect.Value) {
 			d.block(fmt.Sprintf("%s[%d]", at, i), item, v.Index(i))
 		}
 	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
+		own := reflect.New(v.Type().Elem())
+		if !v.IsNil() {
+			own.Elem().Set(v.Elem()) // the prototype's: what is not set keeps its default
+		}
+		v.Set(own)
 		d.object(at, raw, v.Elem())
 	default:
 		d.object(at, raw, v)
@@ -119,31 +147,44 @@ func (d *decoder) value(at string, raw []byte, v reflect.Value) {
 	}
 	switch v.Kind() {
 	case reflect.Slice:
-		var items []json.RawMessage
-		if err := json.Unmarshal(raw, &items); err != nil {
-			d.mistake(at, "want a list: %v", err)
-			return
-		}
-		v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
-		for i, item := range items {
-			d.value(fmt.Sprintf("%s[%d]", at, i), item, v.Index(i))
-		}
+		d.list(at, raw, v)
 	case reflect.Map:
-		var items map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &items); err != nil {
-			d.mistake(at, "want a map: %v", err)
-			return
-		}
-		v.Set(reflect.MakeMapWithSize(v.Type(), len(items)))
-		for key, item := range items {
-			elem := reflect.New(v.Type().Elem()).Elem()
-			d.value(join(at, key), item, elem)
-			v.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), elem)
-		}
+		d.mapping(at, raw, v)
 	default:
-		if err := json.Unmarshal(raw, v.Addr().Interface()); err != nil {
-			d.mistake(at, "want %s: %s does not fit", kindText(v.Kind()), abridged(raw))
+		if err := json.Unmarshal(raw, v.Addr().Interface()); err != nil || string(raw) == "null" {
+			d.mistake(at, "want %s: %s does not fit", kindText(v.Type()), abridged(raw))
 		}
+	}
+}
+
+func (d *decoder) list(at string, raw []byte, v reflect.Value) {
+	var items []json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil {
+		d.mistake(at, "want a list, not %s", abridged(raw))
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
+	for i, item := range items {
+		d.value(fmt.Sprintf("%s[%d]", at, i), item, v.Index(i))
+	}
+}
+
+func (d *decoder) mapping(at string, raw []byte, v reflect.Value) {
+	var items map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil {
+		d.mistake(at, "want a map, not %s", abridged(raw))
+		return
+	}
+	keys := make([]string, 0, len(items))
+	for key := range items {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	v.Set(reflect.MakeMapWithSize(v.Type(), len(items)))
+	for _, key := range keys {
+		elem := reflect.New(v.Type().Elem()).Elem()
+		d.value(join(at, key), items[key], elem)
+		v.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), elem)
 	}
 }
 
@@ -151,29 +192,32 @@ func (d *decoder) value(at string, raw []byte, v reflect.Value) {
 // Numbers are taken as their digits, because people write value = 5.
 func (d *decoder) text(at string, raw []byte, v reflect.Value) {
 	s := string(raw)
-	if raw[0] == '"' {
+	switch {
+	case raw[0] == '"':
 		if err := json.Unmarshal(raw, &s); err != nil {
-			d.mistake(at, "want a string: %v", err)
+			d.mistake(at, "want a string, not %s", abridged(raw))
 			return
 		}
-	}
-	var err error
-	if v.Type() == durationType {
-		var duration time.Duration
-		if duration, err = time.ParseDuration(s); err == nil {
-			v.SetInt(int64(duration))
-			return
-		}
-		d.mistake(at, "want a duration such as \"5s\" or \"2m30s\", not %q", s)
+	case raw[0] != '-' && (raw[0] < '0' || raw[0] > '9'):
+		d.mistake(at, "want a string, not %s", abridged(raw))
 		return
 	}
-	if err = v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {
-		d.mistake(at, "%v", err)
+	if v.Type() == durationType {
+		duration, err := time.ParseDuration(s)
+		if err != nil {
+			d.mistake(at, "want a duration such as \"5s\" or \"2m30s\", not %q", abridged([]byte(s)))
+			return
+		}
+		v.SetInt(int64(duration))
+		return
+	}
+	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {
+		d.mistake(at, "%q is no %s: %v", abridged([]byte(s)), v.Type(), err)
 	}
 }
 
-func kindText(k reflect.Kind) string {
-	switch k {
+func kindText(t reflect.Type) string {
+	switch t.Kind() {
 	case reflect.String:
 		return "a string"
 	case reflect.Bool:
@@ -181,15 +225,21 @@ func kindText(k reflect.Kind) string {
 	case reflect.Float32, reflect.Float64:
 		return "a number"
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return "a whole number from 0 (" + k.String() + ")"
+		return fmt.Sprintf("a whole number from 0 to %d", ^uint64(0)>>(64-t.Bits()))
 	default:
-		return "a whole number (" + k.String() + ")"
+		return fmt.Sprintf("a whole number of %d bits", t.Bits())
 	}
 }
 
+// abridged is text that fits on a line.
 func abridged(raw []byte) string {
-	if len(raw) > 60 {
-		return string(raw[:60]) + "…"
+	const most = 60
+	if len(raw) <= most {
+		return string(raw)
 	}
-	return string(raw)
+	n := most
+	for n > 0 && !utf8.RuneStart(raw[n]) {
+		n--
+	}
+	return string(raw[:n]) + "…"
 }

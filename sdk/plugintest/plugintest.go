@@ -1,0 +1,149 @@
+// Package plugintest runs the registers of a plugin inside a test, over the
+// same wire that a host uses.
+//
+// Run serves them in the test's own process. Transform, Aggregate, Read and
+// Load then run one process from its first row to its last:
+//
+//	p := plugintest.Run(t, sdk.Subscriber("whale.alert", &whale{Above: 1000}))
+//	alerts := plugintest.Transform[Alert](t, p, "whale.alert", nil, []Transfer{{Value: 2000}})
+//
+// Open hands out the conversation itself, for tests of checkpoints, rewinds and
+// failures: rows, safe points and barriers go in with Send, SafePoint and
+// Barrier, and what the process answers comes out of Next, in order.
+//
+// Every wait has a deadline. What goes wrong fails the test with what was being
+// waited for, so that nothing here returns an error.
+package plugintest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/internal/process"
+	"github.com/penstock-io/penstock/sdk/internal/wire"
+	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
+)
+
+// Patience is how long a single wait may take before the test fails.
+const Patience = 10 * time.Second
+
+// Plugin serves registers inside a test.
+type Plugin struct{ client wire.Client }
+
+// Run serves registers until the test has ended. It fails the test if they
+// could not be served, and at its end if a process does not end.
+func Run(t testing.TB, registers ...sdk.Register) *Plugin {
+	t.Helper()
+	specs := make([]process.Register, len(registers))
+	for i, r := range registers {
+		specs[i] = r.Internal()
+	}
+	logger := hclog.New(&hclog.LoggerOptions{Output: t.Output(), Level: hclog.Debug, DisableTime: true})
+	service, err := process.NewService(specs, "test", sdk.Version, logger)
+	if err != nil {
+		t.Fatalf("plugintest: these registers cannot be served:\n%v", err)
+	}
+	socket := listen(t)
+	server := grpc.NewServer(wire.ServerOptions()...)
+	adapter := &wire.Adapter{Service: service}
+	if err := adapter.GRPCServer(nil, server); err != nil {
+		t.Fatalf("plugintest: serve: %v", err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(socket) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Errorf("plugintest: serve: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		defer cancel()
+		if adapter.Wait(ctx) != nil {
+			t.Errorf("plugintest: a process has not ended within %s of its stream: its methods have to return when their ctx has ended", Patience)
+		}
+	})
+	return &Plugin{client: dial(t, socket.Addr().String())}
+}
+
+// listen makes a socket under a path that is short enough, which those of
+// t.TempDir may not be.
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "plugintest") //nolint:usetesting // see above
+	if err != nil {
+		t.Fatalf("plugintest: make a directory for the socket: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	socket, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatalf("plugintest: listen: %v", err)
+	}
+	return socket
+}
+
+func dial(t testing.TB, path string) wire.Client {
+	t.Helper()
+	options := append(wire.DialOptions(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient("unix://"+path, options...)
+	if err != nil {
+		t.Fatalf("plugintest: connect: %v", err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return wire.NewClient(conn)
+}
+
+// Mistakes are what the register finds wrong with settings, as a user is told
+// before anything starts. Settings are as in Step.
+func Mistakes(t testing.TB, p *Plugin, register string, settings any) []string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	res, err := p.client.Configure(ctx, &pluginv1.ConfigureRequest{Register: register, Settings: encode(t, settings)})
+	if err != nil {
+		t.Fatalf("plugintest: check the settings of %s: %v", register, err)
+	}
+	var all []string
+	for _, m := range res.Mistakes {
+		text := m.Message
+		if m.Attribute != "" {
+			text = m.Attribute + ": " + text
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+// encode makes a JSON object of settings.
+func encode(t testing.TB, settings any) []byte {
+	t.Helper()
+	switch s := settings.(type) {
+	case nil:
+		return nil
+	case string:
+		return []byte(s)
+	case []byte:
+		return s
+	}
+	object, err := json.Marshal(settings)
+	if err != nil {
+		t.Fatalf("plugintest: write the settings %v as JSON: %v", settings, err)
+	}
+	return object
+}
+
+// failf fails a test for what went wrong in a process.
+func (p *Process) failf(format string, args ...any) {
+	p.t.Helper()
+	p.t.Fatalf("plugintest: %s: %s", p.step.Register, fmt.Sprintf(format, args...))
+}
