@@ -62,7 +62,7 @@ func (m *muted) mute(off bool) {
 type warnings struct{ to func(line string) }
 
 // Accept takes what a logger logs, from any goroutine.
-func (w warnings) Accept(name string, level hclog.Level, message string, args ...any) {
+func (w *warnings) Accept(name string, level hclog.Level, message string, args ...any) {
 	if level < hclog.Warn {
 		return
 	}

@@ -99,7 +99,7 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	}
 	defer s.Close()
 	if live != nil {
-		logger.RegisterSink(warnings{to: live.Log})
+		logger.RegisterSink(&warnings{to: live.Log})
 		if drawable(a.stderr) {
 			output.mute(true)
 			defer output.mute(false)
@@ -211,7 +211,11 @@ func engineConfig(p *project, g *graph.Graph, logger hclog.Logger) engine.Config
 		Logger: logger.Named("engine"),
 		Launch: func(ctx context.Context, process *graph.Process) (*remote.Plugin, error) {
 			log := logger.With("pipeline", process.Pipeline.Name, "step", process.Step.Name)
-			return p.catalog.Start(ctx, process.Register.Plugin, log)
+			plugin, err := p.catalog.Start(ctx, process.Register.Plugin, log)
+			if err == nil {
+				log.Debug("started a plugin", "plugin", plugin.Name(), "pid", plugin.PID())
+			}
+			return plugin, err
 		},
 		DrainTimeout: host.DrainTimeout,
 		Restart:      restartBudget(host.Restart),

@@ -95,8 +95,10 @@ func (l *Live) Run(ctx context.Context, source Source) {
 	var r rates
 	next := time.NewTicker(redraw)
 	defer next.Stop()
-	for running := true; running; {
-		running = l.pause(ctx, next.C)
+	for drawn, running := false, true; running; drawn = true {
+		if drawn {
+			running = l.pause(ctx, next.C)
+		}
 		paths := source()
 		r.observe(l.now(), paths)
 		l.draw(picture{paths: paths, rates: &r, up: l.now().Sub(began), color: l.color}, !running)
@@ -158,12 +160,12 @@ func (l *Live) paint(lines []string) error {
 	frame.WriteByte('\r')
 	if l.pending.Len() > 0 {
 		frame.WriteString(clearBelow)
-		frame.Write(bytes.ReplaceAll(l.pending.Bytes(), []byte("\n"), []byte("\r\n")))
+		frame.Write(l.pending.Bytes())
 		l.pending.Reset()
 	}
 	frame.WriteString(noWrap)
 	for _, line := range lines {
-		frame.WriteString(line + clearLine + "\r\n")
+		frame.WriteString(line + clearLine + "\n")
 	}
 	frame.WriteString(clearBelow + wrap + endFrame)
 	l.drawn = lines

@@ -64,8 +64,9 @@ func (s *screen) Write(text []byte) (int, error) {
 		switch r {
 		case '\r':
 			s.column = 0
-		case '\n':
+		case '\n': // as terminals take it from programs that have not changed their mode
 			s.newline()
+			s.column = 0
 		default:
 			s.put(r)
 		}

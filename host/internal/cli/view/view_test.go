@@ -84,9 +84,9 @@ func TestLiveShowsEveryProcess(t *testing.T) {
 		expect(t, s, `
 swaps  live  head 1,204  committed 1,203  up 10s
   STEP     KIND        REGISTER       STATE    ROWS/S    ROWS  BLOCK  LAG  QUEUE  RESTARTS
-  logs     reader      eth.logs       live       2.0k  20,000  1,204    0      -         0
-  decoded  subscriber  uniswap.swaps  live       1.0k  10,000  1,203    1   3/64         0
-  store    loader      sqlite         crashed    1.0k  10,000      -    -  64/64         2
+  logs     reader      eth.logs       live       2.0k  21,000  1,204    0      -         0
+  decoded  subscriber  uniswap.swaps  live       1.0k  10,500  1,203    1   3/64         0
+  store    loader      sqlite         crashed    1.0k  10,500      -    -  64/64         2
 `)
 	})
 }
