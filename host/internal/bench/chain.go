@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"github.com/penstock-io/penstock/host/internal/bench/sample"
+	"github.com/penstock-io/penstock/host/internal/catalog"
+	"github.com/penstock-io/penstock/host/internal/config"
+	"github.com/penstock-io/penstock/host/internal/engine"
+	"github.com/penstock-io/penstock/host/internal/graph"
+	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/sdk/remote"
+	"github.com/penstock-io/penstock/sdk/transit/testdata/logpb"
+)
+
+// chainFigures measures rows that go through two plugins and arrive at a third.
+func chainFigures(ctx context.Context, b *bench) error {
+	r, err := turns(ctx, b.rounds,
+		variant[load]{"typed", b.chain(&config.Plugin{Path: b.typed})},
+		variant[load]{"ready-made frames", b.chain(&config.Plugin{Path: b.forward, Env: map[string]string{frameEnv: b.frame}})},
+		variant[load]{"protobuf", b.protobufChain},
+	)
+	if err != nil {
+		return err
+	}
+	b.table.add(figure{
+		what: "typed, against ready-made frames", measured: rows(r[0]), yardstick: rows(r[1]),
+		ratio: ratio(r[0], r[1], load.rate), goal: goal{atLeast: 0.5},
+	})
+	b.table.add(figure{
+		what: "  … against protobuf messages, gRPC alone", yardstick: rows(r[2]),
+		ratio: ratio(r[0], r[2], load.rate), goal: goal{atLeast: 4},
+	})
+	return nil
+}
+
+const chainFile = `
+network "bench" {
+  chain_id = 1
+  endpoint "none" { url = "http://127.0.0.1:1" }
+}
+pipeline "chain" {
+  network = "bench"
+  from    = 1
+  reader "bench.logs" "logs" {}
+  subscriber "bench.copies" "copies" { input = logs }
+  loader "bench.drop" "drop" { input = copies }
+}`
+
+// chain runs the engine over three processes of one plugin.
+func (b *bench) chain(plugin *config.Plugin) func(ctx context.Context) (load, error) {
+	return func(ctx context.Context) (l load, err error) {
+		plugin.Name = "bench"
+		e, pids, err := b.engine(ctx, plugin)
+		if err != nil {
+			return load{}, err
+		}
+		running, stop := context.WithCancel(ctx)
+		ended := make(chan error, 1)
+		go func() { ended <- e.Run(running) }()
+		defer func() {
+			stop()
+			err = errors.Join(err, <-ended)
+		}()
+		arrived, err := pids(ctx, e)
+		if err != nil {
+			return load{}, err
+		}
+		seen := loaded(e)
+		return b.flow(ctx, arrived, func() (int, error) {
+			time.Sleep(time.Millisecond)
+			now := loaded(e)
+			n := now - seen
+			seen = now
+			return int(n), nil
+		})
+	}
+}
+
+// loaded is how many rows the loader was given.
+func loaded(e *engine.Engine) uint64 {
+	processes := e.Status()[0].Processes
+	return processes[len(processes)-1].RowsIn
+}
+
+// engine makes an engine that has not begun, and a function that waits until it
+// moves rows and tells the processes that do it.
+func (b *bench) engine(ctx context.Context, plugin *config.Plugin) (*engine.Engine, func(context.Context, *engine.Engine) ([]int, error), error) {
+	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr})
+	plugins, err := catalog.Open(catalog.Config{Plugins: map[string]*config.Plugin{plugin.Name: plugin}, Logger: logger, RunDir: b.dir, LogLevel: "warn"})
+	if err != nil {
+		return nil, nil, err
+	}
+	known := registry.New()
+	described := plugins.Describe(ctx)
+	if err := errors.Join(described[0].Err, catalog.Register(known, described)); err != nil {
+		return nil, nil, err
+	}
+	g, err := buildGraph(known)
+	if err != nil {
+		return nil, nil, err
+	}
+	var mu sync.Mutex
+	var started []int
+	e := engine.New(engine.Config{
+		Graph: g, Logger: logger, Restart: engine.Restart{Max: 1},
+		Launch: func(ctx context.Context, p *graph.Process) (*remote.Plugin, error) {
+			plugin, err := plugins.Start(ctx, p.Register.Plugin, logger)
+			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				started = append(started, plugin.PID())
+			}
+			return plugin, err
+		},
+	})
+	return e, func(ctx context.Context, e *engine.Engine) ([]int, error) {
+		for loaded(e) == 0 {
+			select {
+			case <-ctx.Done():
+				return nil, fmt.Errorf("wait for the first rows: %w", context.Cause(ctx))
+			case <-time.After(time.Millisecond):
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return started, nil
+	}, nil
+}
+
+func buildGraph(known *registry.Registry) (*graph.Graph, error) {
+	file, diags := config.Parse([]config.Source{{Name: "bench.hcl", Bytes: []byte(chainFile)}}, config.Options{})
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	model, diags := file.Resolve(known)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	g, diags := graph.Build(model, known, &registry.MemoryNumbers{})
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return g, nil
+}
+
+// protobufChain is the same chain as people build it with gRPC alone: three
+// services, and a host that receives messages from one and sends them to the
+// next, with the queue between them that ours has too.
+func (b *bench) protobufChain(ctx context.Context) (l load, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var ends [3]*bare
+	var streams [3]grpc.ClientStream
+	var pids []int
+	for i, name := range []string{"Read", "Copy", "Drop"} {
+		p, err := b.startBare(ctx, protobuf, defaults, filepath.Join(b.frame, "body"))
+		if err != nil {
+			return load{}, err
+		}
+		ends[i] = p
+		defer func() { err = errors.Join(err, p.close()) }()
+		if streams[i], err = p.open(ctx, name); err != nil {
+			return load{}, err
+		}
+		pids = append(pids, p.pid())
+	}
+	const queued = 16
+	first, second := make(chan *logpb.Logs, queued), make(chan *logpb.Logs, queued)
+	arrived := make(chan int, queued)
+	moving, ctx := errgroup.WithContext(ctx)
+	moving.Go(func() error { return receive(ctx, streams[0], first) })
+	moving.Go(func() error { return send(ctx, streams[1], first, nil) })
+	moving.Go(func() error { return receive(ctx, streams[1], second) })
+	moving.Go(func() error { return send(ctx, streams[2], second, arrived) })
+	defer func() {
+		cancel()
+		_ = moving.Wait() // they end because they are stopped
+	}()
+	return b.flow(ctx, pids, func() (int, error) {
+		select {
+		case n := <-arrived:
+			return n, nil
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	})
+}
+
+func receive(ctx context.Context, stream grpc.ClientStream, to chan<- *logpb.Logs) error {
+	for {
+		m := new(logpb.Logs)
+		if err := stream.RecvMsg(m); err != nil {
+			return err
+		}
+		select {
+		case to <- m:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// send passes messages on, and tells how many rows those had, where somebody
+// counts.
+func send(ctx context.Context, stream grpc.ClientStream, from <-chan *logpb.Logs, sent chan<- int) error {
+	for {
+		select {
+		case m := <-from:
+			if err := stream.SendMsg(m); err != nil {
+				return err
+			}
+			if sent == nil {
+				continue
+			}
+			select {
+			case sent <- sample.FrameRows:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+// Command bench measures what crossing processes costs and prints one table.
+//
+// Absolute figures of a busy or virtual machine say little, so every figure
+// stands beside a yardstick that was measured in the same run, the two taking
+// turns: what a bare gRPC stream does with the same bytes, or the same chain of
+// processes with frames that nobody looks into. The ratio is what counts; the
+// processor time per row beside each rate is the steadiest of the absolutes.
+//
+// Nothing here fails because it is slow.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == bareArg {
+		if err := serveBare(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	effort := usual
+	only := flag.String("only", "", "measure `one` section: codec, hop, chain, latency or footprint")
+	flag.IntVar(&effort.rounds, "rounds", effort.rounds, "how often each variant has its turn")
+	flag.DurationVar(&effort.span, "span", effort.span, "how long a turn is measured")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Stdout, effort, *only); err != nil {
+		stop()
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// effort is how long and how often things are measured.
+type effort struct {
+	rounds int
+	warm   time.Duration // before a turn is measured
+	span   time.Duration // of a turn
+}
+
+var usual = effort{rounds: 5, warm: 300 * time.Millisecond, span: time.Second}
+
+// section is one part of the table.
+type section struct {
+	name    string
+	title   string
+	measure func(ctx context.Context, b *bench) error
+}
+
+var sections = []section{
+	{"codec", "CODEC: structs to bytes and back", codecFigures},
+	{"hop", "ONE HOP: plugin to host, structs at both ends", hopFigures},
+	{"chain", "CHAIN: reader, subscriber and loader, each its own process, the host between them", chainFigures},
+	{"latency", "LATENCY: plugin to host, single rows, 100 a second", latencyFigures},
+	{"footprint", "FOOTPRINT: memory and start", footprintFigures},
+}
