@@ -26,7 +26,6 @@ func (f *File) network(block *hclsyntax.Block) {
 		what:       "a network block",
 		at:         block.DefRange(),
 		attributes: []string{"chain_id", "layer", "finality"},
-		required:   []string{"chain_id"},
 		blocks:     []string{"endpoint"},
 	})
 	n := &Network{Name: block.Labels[0], Layer: registry.Layer1, Finality: "finalized", Range: block.DefRange()}

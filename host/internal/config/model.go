@@ -20,7 +20,7 @@ type Model struct {
 // Network is a chain and the ways to reach it.
 type Network struct {
 	Name      string
-	ChainID   uint64
+	ChainID   uint64 // what its nodes must say; 0: whatever they say
 	Layer     registry.Layer
 	Endpoints []Endpoint
 	Finality  string // "finalized", "safe" or a number of confirmations
