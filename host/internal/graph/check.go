@@ -11,9 +11,11 @@ import (
 // check reports what is wrong with one process and the edges into it.
 func (b *builder) check(p *Process) {
 	fed := make(map[string]bool)
+	for _, input := range p.Step.Inputs {
+		fed[input.Port] = true // also by a step that was not understood, and is no process
+	}
 	twice := make(map[edgeKey]bool)
 	for _, edge := range p.Inputs {
-		fed[edge.Port] = true
 		key := edgeKey{edge.From, edge.Port}
 		if twice[key] {
 			b.report(config.Error, edge.Range, "Step read twice",
