@@ -148,7 +148,7 @@ func (o *Output[Out]) Reorg(fork Cursor) error {
 	if err := o.rows.out.Send(f); err != nil {
 		return o.fail(err)
 	}
-	o.err = errReorged
+	o.err, o.settled = errReorged, false
 	return nil
 }
 
