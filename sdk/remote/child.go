@@ -111,7 +111,7 @@ func (c *child) launch(env []string) (err error) {
 func (c *child) watch(files *pipes, oomKills uint64) {
 	var readers sync.WaitGroup
 	readers.Go(func() {
-		out := &greeter{greeting: c.greeting, lines: lines{each: c.log.source("stdout").text}}
+		out := &greeter{greeting: c.greeting, before: c.log.source("stdout").text, after: c.stdout()}
 		_, _ = io.Copy(out, files.stdout.ours) // ends with the process, whatever the error
 		out.flush()
 		c.process.goneSoon()
@@ -141,16 +141,18 @@ func (c *child) heard(to *source) func(line []byte, dropped int) {
 	}
 }
 
-// printed takes what go-plugin hands over of a stream that the plugin's
-// go-plugin has redirected. It is written to by one goroutine.
-func (c *child) printed(stream string) io.Writer {
-	from := c.log.source(stream)
-	if stream == "stdout" && c.config.Stdout != nil {
-		return c.config.Stdout
+// stdout takes what the plugin prints for people. It is used by one goroutine.
+func (c *child) stdout() outlet {
+	if c.config.Stdout != nil {
+		return &forward{to: c.config.Stdout}
 	}
-	if stream == "stdout" {
-		return &lines{each: from.text}
-	}
+	return &lines{each: c.log.source("stdout").text}
+}
+
+// stderr takes what comes over the connection of what the plugin's go-plugin
+// has redirected. It is used by one goroutine.
+func (c *child) stderr() outlet {
+	from := c.log.source("stderr")
 	return &lines{each: func(line []byte, dropped int) { from.stderr(line, dropped, false) }}
 }
 

@@ -51,7 +51,8 @@ func newGreeting(dir string) *greeting {
 // ever, so that nobody who prints is held up.
 type greeter struct {
 	greeting *greeting
-	lines    lines // what is no handshake
+	before   func(line []byte, dropped int) // takes the lines before the handshake
+	after    outlet                         // takes what follows it
 
 	first   lines // reads until the handshake
 	read    int
@@ -59,35 +60,29 @@ type greeter struct {
 }
 
 func (g *greeter) Write(b []byte) (int, error) {
-	if g.settled {
-		return g.lines.Write(b)
-	}
 	n := len(b)
 	for !g.settled && len(b) > 0 {
 		upTo := len(b)
 		if end := bytes.IndexByte(b, '\n'); end >= 0 {
 			upTo = end + 1
 		}
-		g.before(b[:upTo])
+		g.seek(b[:upTo])
 		b = b[upTo:]
 	}
-	_, _ = g.lines.Write(b) // never fails
+	_, _ = g.after.Write(b) // never fails
 	return n, nil
 }
 
-// flush hands on what came last and had no newline.
 func (g *greeter) flush() {
 	if !g.settled {
 		g.first.flush()
 	}
-	g.lines.flush()
+	g.after.flush()
 }
 
-// before takes at most one line of what comes before the handshake.
-func (g *greeter) before(b []byte) {
-	if g.first.each == nil {
-		g.first.each = g.line
-	}
+// seek takes at most one line, which may be the handshake.
+func (g *greeter) seek(b []byte) {
+	g.first.each = g.line
 	_, _ = g.first.Write(b) // never fails
 	g.read += len(b)
 	if !g.settled && g.read > maxPreamble {
@@ -101,7 +96,7 @@ func (g *greeter) line(line []byte, dropped int) {
 	fields := strings.Split(strings.TrimSpace(string(line)), "|")
 	if dropped > 0 || !isHandshake(fields) {
 		g.greeting.remember(line)
-		g.lines.each(line, dropped)
+		g.before(line, dropped)
 		return
 	}
 	g.settled = true

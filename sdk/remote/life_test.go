@@ -208,6 +208,18 @@ func TestPluginIsKilledByOthers(t *testing.T) {
 	}
 }
 
+// What a plugin has started does not outlive it.
+func TestCrashTakesTheGroup(t *testing.T) {
+	c := config(t, "parent")
+	p := start(t, c)
+	grandchild := sleepIn(t, c.RunDir)
+	if err := syscall.Kill(p.PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	eventually(t, "the plugin's child runs on", func() bool { return !alive(grandchild) })
+}
+
 // Whoever blocks in Send is freed by the end of the plugin, too.
 func TestSendToADyingPlugin(t *testing.T) {
 	p := start(t, config(t, "good"))

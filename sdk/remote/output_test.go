@@ -1,6 +1,7 @@
 package remote_test
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -149,5 +150,26 @@ func TestStopWithABlockedLog(t *testing.T) {
 	held.release()
 	if err := <-stopped; err != nil {
 		t.Error(err)
+	}
+}
+
+// Every line that is printed before a plugin is stopped arrives, in order and
+// whole, whether the author prints to os.Stdout of now or of before Serve.
+func TestPrintedForPeople(t *testing.T) {
+	page := &gate{open: make(chan struct{})}
+	page.release()
+	c := config(t, "sdk")
+	c.Stdout = page
+	p := start(t, c)
+	ask(t, p, "count")
+	if err := p.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	var want strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&want, "line %d\nfd 1 %d\n", i, i)
+	}
+	if got := page.written.String(); got != want.String() {
+		t.Errorf("%d bytes of %d are printed, ending in %q", len(got), want.Len(), got[max(0, len(got)-40):])
 	}
 }

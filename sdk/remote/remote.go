@@ -47,8 +47,9 @@ type Config struct {
 	// Logger gets what the plugin logs and prints, under its name. nil: nothing
 	// is logged.
 	Logger hclog.Logger
-	// Stdout gets what the plugin prints for people after the handshake, as it
-	// comes; it must not block for long. nil: it is logged.
+	// Stdout gets what the plugin prints for people after the handshake, whole
+	// lines at a time. A Write that blocks holds the plugin up when it prints;
+	// one that fails is ignored. It is used concurrently. nil: it is logged.
 	Stdout io.Writer
 	// StartTimeout bounds Start, 10 seconds if zero.
 	StartTimeout time.Duration
@@ -146,8 +147,8 @@ func (p *Plugin) clientConfig() *plugin.ClientConfig {
 		SkipHostEnv:      true,
 		StartTimeout:     2 * p.config.StartTimeout, // ours comes first
 		Logger:           hclog.NewNullLogger(),
-		SyncStdout:       p.child.printed("stdout"),
-		SyncStderr:       p.child.printed("stderr"),
+		SyncStdout:       p.child.stdout(),
+		SyncStderr:       p.child.stderr(),
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: p.child.dir},
 		GRPCDialOptions:  append(wire.DialOptions(), p.conns.dialOptions(p.child)...),
 	}

@@ -50,6 +50,9 @@ func play(role string) {
 		"intrude":           intrude,
 		"ignores shutdown":  ignoresShutdown,
 		"host":              host,
+		"sdk":               func() { wire.Serve(service{stdout: os.Stdout}, hclog.Default()) },
+		"sdk parent":        func() { startSleep(); wire.Serve(service{stdout: os.Stdout}, hclog.Default()) },
+		"parent":            func() { startSleep(); serve(wire.Protocol) },
 		"leaves the output": leavesOutput,
 	}
 	play, ok := roles[role]
@@ -63,7 +66,7 @@ func play(role string) {
 func socketDir() string { return os.Getenv("PLUGIN_UNIX_SOCKET_DIR") }
 
 // serve is what a well-behaved plugin does. It keeps the standard output it was
-// started with in realStdout, because go-plugin replaces os.Stdout.
+// started with, because go-plugin replaces os.Stdout.
 func serve(protocol int) {
 	service := service{stdout: os.Stdout}
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: os.Stderr, JSONFormat: true, Name: "good"})
@@ -175,7 +178,7 @@ func ignoresShutdown() {
 }
 
 // startSleep starts a process that outlives its parent, and says which.
-func startSleep() int {
+func startSleep() {
 	cmd := exec.Command("sleep", "3600")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -183,7 +186,6 @@ func startSleep() int {
 		os.Exit(1)
 	}
 	_ = os.WriteFile(filepath.Join(socketDir(), "sleep.pid"), fmt.Append(nil, cmd.Process.Pid), 0o600)
-	return cmd.Process.Pid
 }
 
 // leavesOutput crashes and leaves its output open in a process outside of its
@@ -262,6 +264,12 @@ func (s service) Configure(ctx context.Context, req *pluginv1.ConfigureRequest) 
 		flood(os.Stdout)
 		_, err := os.Stdout.WriteString("\nafter the flood\n")
 		return mistakes(), err
+	case "count":
+		for i := range 10_000 {
+			fmt.Println("line", i)
+			fmt.Fprintln(s.stdout, "fd 1", i)
+		}
+		return mistakes(), nil
 	case "print":
 		fmt.Fprintln(os.Stdout, "printed to os.Stdout")
 		fmt.Fprintln(os.Stderr, "printed to os.Stderr")

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/penstock-io/penstock/sdk/internal/wire"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
@@ -376,6 +377,41 @@ func TestPluginDiesWithTheHost(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A plugin that the kernel does not kill with its host sees the liveness pipe
+// end, and goes with all it has started.
+func TestPluginSeesTheHostGo(t *testing.T) {
+	c := config(t, "sdk parent")
+	ours, theirs, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = theirs.Close() }()
+	dir := t.TempDir()
+	cmd := exec.Command(c.Path)
+	cmd.Env = append(c.Env, "PENSTOCK_PLUGIN="+wire.Handshake().MagicCookieValue, wire.LivenessEnv+"=1", "PLUGIN_UNIX_SOCKET_DIR="+filepath.Join(dir, "p"))
+	cmd.ExtraFiles = []*os.File{ours}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := os.Mkdir(filepath.Join(dir, "p"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = ours.Close()
+	if _, err := out.Read(make([]byte, 16)); err != nil { // the handshake
+		t.Fatal(err)
+	}
+	grandchild := sleepIn(t, dir)
+	killLeftOver(t, dir)
+	_ = theirs.Close()
+	_ = cmd.Wait() // it was killed
+	eventually(t, "the plugin's child runs on", func() bool { return !alive(grandchild) })
 }
 
 // killLeftOver kills, when the test ends, the process that a plugin has

@@ -73,7 +73,6 @@ func (p *Plugin) await() error {
 func (p *Plugin) finish(asked bool) {
 	defer close(p.stopped)
 	p.client.Kill() // has no deadline: it returns because Stop kills the process
-	p.child.kill()  // where go-plugin knew of no process
 	p.conns.close()
 	p.child.wait()
 	if err := os.RemoveAll(p.child.dir); err != nil {

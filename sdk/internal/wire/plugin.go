@@ -115,11 +115,12 @@ type Adapter struct {
 	Service Service
 
 	processes sync.WaitGroup // the Process calls under way
+	called    func()         // before the first call is answered; nil: nothing
 }
 
 // GRPCServer registers the plugin's end.
 func (a *Adapter) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
-	s.RegisterService(&serviceDesc, counted{a.Service, &a.processes})
+	s.RegisterService(&serviceDesc, &counted{service: a.Service, adapter: a})
 	return nil
 }
 
@@ -145,14 +146,32 @@ func (a *Adapter) Wait(ctx context.Context) error {
 	}
 }
 
-// counted counts the Process calls of a service.
+// counted counts the Process calls of a service, and tells of the first call.
 type counted struct {
-	Service
-	processes *sync.WaitGroup
+	service Service
+	adapter *Adapter
+	first   sync.Once
 }
 
-func (c counted) Process(ctx context.Context, stream Stream) error {
-	c.processes.Add(1)
-	defer c.processes.Done()
-	return c.Service.Process(ctx, stream)
+func (c *counted) called() {
+	if c.adapter.called != nil {
+		c.first.Do(c.adapter.called)
+	}
+}
+
+func (c *counted) Describe(ctx context.Context, req *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
+	c.called()
+	return c.service.Describe(ctx, req)
+}
+
+func (c *counted) Configure(ctx context.Context, req *pluginv1.ConfigureRequest) (*pluginv1.ConfigureResponse, error) {
+	c.called()
+	return c.service.Configure(ctx, req)
+}
+
+func (c *counted) Process(ctx context.Context, stream Stream) error {
+	c.adapter.processes.Add(1)
+	defer c.adapter.processes.Done()
+	c.called()
+	return c.service.Process(ctx, stream)
 }

@@ -23,7 +23,7 @@ func Serve(service Service, logger hclog.Logger) {
 	if os.Getenv(LivenessEnv) == "1" {
 		go dieWithHost(os.NewFile(LivenessFD, "liveness"))
 	}
-	adapter := &Adapter{Service: service}
+	adapter := &Adapter{Service: service, called: restoreOutput(os.Stdout, os.Stderr)}
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: Handshake(),
 		VersionedPlugins: map[int]plugin.PluginSet{
@@ -40,6 +40,14 @@ func Serve(service Service, logger hclog.Logger) {
 	if err := adapter.Wait(ctx); err != nil {
 		logger.Warn("processes did not end in time", "error", err)
 	}
+}
+
+// restoreOutput returns what gives a program the output back that it was
+// started with. go-plugin replaces it by pipes that it carries to the host over
+// gRPC; what is in them when the plugin stops is lost. The host reads the real
+// output to its end.
+func restoreOutput(stdout, stderr *os.File) func() {
+	return func() { os.Stdout, os.Stderr = stdout, stderr }
 }
 
 // lastGrace is how long processes may take to return once their streams are
