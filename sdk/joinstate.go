@@ -12,8 +12,8 @@ import (
 
 // stateFormat is the first byte of an aggregator's snapshot. After it come the
 // first block of which no tuple was made, the number of ports, for each its
-// name, its type and the rows that wait as one batch, and the author's own
-// state: 0, or 1 and the state.
+// name, its type, the rows that wait as one batch and its newest safe point, and
+// the author's own state: 0, or 1 and the state.
 const stateFormat = 1
 
 func (w *joinWorker[Out]) encodeState(author []byte) ([]byte, error) {
@@ -33,6 +33,7 @@ func (w *joinWorker[Out]) encodeState(author []byte) ([]byte, error) {
 		state = appendBytes(state, []byte(port.Name))
 		state = appendBytes(state, port.Type.MarshalSchema())
 		state = appendBytes(state, rows)
+		state = appendPoint(state, w.reached.points[slices.Index(w.ports, i)])
 	}
 	if author == nil {
 		return append(state, 0), nil
@@ -50,11 +51,11 @@ func (w *joinWorker[Out]) decodeState(state []byte) (author []byte, err error) {
 	r := stateReader{rest: state[1:]}
 	w.next = r.uvarint()
 	for ports := r.uvarint(); ports > 0 && r.err == nil; ports-- {
-		name, schema, rows := string(r.bytes()), r.bytes(), r.bytes()
-		if r.err != nil || len(rows) == 0 {
-			continue
+		name, schema, rows, point := string(r.bytes()), r.bytes(), r.bytes(), r.point()
+		if r.err != nil {
+			break
 		}
-		if err := w.restoreRows(name, schema, rows); err != nil {
+		if err := w.restorePort(name, schema, rows, point); err != nil {
 			return nil, fmt.Errorf("input %q: %w", name, err)
 		}
 	}
@@ -64,10 +65,17 @@ func (w *joinWorker[Out]) decodeState(state []byte) (author []byte, err error) {
 	return author, r.err
 }
 
-func (w *joinWorker[Out]) restoreRows(name string, schema, rows []byte) error {
+func (w *joinWorker[Out]) restorePort(name string, schema, rows []byte, point *SafePoint) error {
 	i := slices.IndexFunc(w.shape.ports, func(p process.Port) bool { return p.Name == name })
-	if i < 0 {
+	if i < 0 && len(rows) > 0 {
 		return errors.New("rows wait for it, but the register has no such input any more")
+	}
+	if i < 0 {
+		return nil
+	}
+	w.reached.points[slices.Index(w.ports, i)] = point
+	if len(rows) == 0 {
+		return nil
 	}
 	was, err := transit.ParseType(w.shape.ports[i].Type.Name, schema)
 	if err != nil {
@@ -94,6 +102,19 @@ func appendBytes(state, b []byte) []byte {
 	return append(binary.AppendUvarint(state, uint64(len(b))), b...)
 }
 
+// appendPoint appends 0, or 1 and a safe point.
+func appendPoint(state []byte, p *SafePoint) []byte {
+	if p == nil {
+		return append(state, 0)
+	}
+	state = binary.AppendUvarint(append(state, 1), p.Cursor.ChainID)
+	state = binary.AppendUvarint(state, p.Cursor.Block)
+	state = append(state, p.Cursor.Hash[:]...)
+	state = appendBytes(state, p.Cursor.Position)
+	state = binary.AppendUvarint(state, p.Head)
+	return binary.AppendUvarint(state, p.Finalized)
+}
+
 var errCutShort = errors.New("it is cut short")
 
 // stateReader reads a snapshot. After an error it returns nothing.
@@ -112,8 +133,20 @@ func (r *stateReader) uvarint() uint64 {
 	return n
 }
 
-func (r *stateReader) bytes() []byte {
-	n := r.uvarint()
+func (r *stateReader) point() *SafePoint {
+	if r.uvarint() == 0 {
+		return nil
+	}
+	p := &SafePoint{Cursor: Cursor{ChainID: r.uvarint(), Block: r.uvarint()}}
+	copy(p.Cursor.Hash[:], r.take(uint64(len(p.Cursor.Hash))))
+	p.Cursor.Position = slices.Clone(r.bytes())
+	p.Head, p.Finalized = r.uvarint(), r.uvarint()
+	return p
+}
+
+func (r *stateReader) bytes() []byte { return r.take(r.uvarint()) }
+
+func (r *stateReader) take(n uint64) []byte {
 	if n > uint64(len(r.rest)) {
 		r.rest, r.err = nil, errCutShort
 		return nil
