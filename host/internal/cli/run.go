@@ -142,7 +142,7 @@ func (a *app) provideChain(ctx context.Context, fail context.CancelCauseFunc, l 
 	if err != nil {
 		return nil, err
 	}
-	l.logger.Info("the development chain is ready", "http", c.HTTP, "websocket", c.WS, "chain_id", c.ChainID)
+	l.logger.Info("the development chain is ready", "http", c.HTTP, "websocket", c.WS, "chain_id", c.ChainID, "pid", c.cmd.Process.Pid)
 	environment := l.env
 	l.env = func(name string) (string, bool) {
 		switch name {

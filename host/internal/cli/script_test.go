@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	_ "modernc.org/sqlite" // for query
 
 	"github.com/penstock-io/penstock/host/internal/cli"
 )
@@ -42,6 +44,41 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// TestDevelopmentChain runs the command as people get it, with a chain and all
+// plugins, on the pipelines that are theirs too.
+func TestDevelopmentChain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole Ethereum node is built and run")
+	}
+	const root = "../../.."
+	bin := install(t)
+	build(t, bin, root+"/examples/devchain")
+	build(t, filepath.Join(bin, "plugins")+"/", root+"/plugins/...")
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "chain"),
+		Setup: func(env *testscript.Env) error {
+			if err := inPath(bin)(env); err != nil {
+				return err
+			}
+			return errors.Join(
+				os.CopyFS(filepath.Join(env.WorkDir, "examples", "pipelines"), os.DirFS(root+"/examples/pipelines")),
+				copyFile(filepath.Join(env.WorkDir, "pipelines.hcl"), root+"/pipelines.hcl"),
+			)
+		},
+		Cmds:                commands(),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+func copyFile(to, from string) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o600)
+}
+
 // install makes a directory with the command as a person would have it.
 func install(t *testing.T) string {
 	t.Helper()
@@ -53,11 +90,8 @@ func install(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(bin, "penstock"), content, 0o755); err != nil {
+	to := filepath.Join(bin, "penstock")
+	if err := errors.Join(copyFile(to, program), os.Chmod(to, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	return bin
@@ -66,7 +100,7 @@ func install(t *testing.T) string {
 // build builds a program, without what the test itself was built with.
 func build(t *testing.T, to string, packages ...string) {
 	t.Helper()
-	args := append([]string{"build", "-race=false", "-o", to}, packages...)
+	args := append([]string{"build", "-race=false", "-trimpath", "-o", to}, packages...)
 	cmd := exec.CommandContext(t.Context(), filepath.Join(runtime.GOROOT(), "bin", "go"), args...)
 	cmd.Env = append(os.Environ(), "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -94,6 +128,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"gone":   gone,
 		"large":  large,
 		"count":  count,
+		"query":  query,
 	}
 }
 
@@ -187,5 +222,17 @@ func count(ts *testscript.TestScript, _ bool, args []string) {
 	found := regexp.MustCompile("(?m)"+args[2]).FindAllString(ts.ReadFile(args[1]), -1)
 	if len(found) != want {
 		ts.Fatalf("%s holds %d of %s, want %d", args[1], len(found), args[2], want)
+	}
+}
+
+// query DATABASE SQL checks that something is true of an SQLite database.
+func query(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	var holds sql.NullBool
+	ts.Check(db.QueryRow(args[1]).Scan(&holds))
+	if !holds.Bool {
+		ts.Fatalf("%s: not so: %s", args[0], args[1])
 	}
 }

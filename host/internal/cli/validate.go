@@ -26,7 +26,7 @@ func (a *app) validateCommand() *cobra.Command {
 name, every type and every setting, and says what would run. All mistakes are
 told at once, each with its place; the exit code is 1 if there are any.`,
 		Example: `  penstock validate
-  penstock validate examples/pipelines --json`,
+  penstock validate examples/pipelines/backtest.hcl --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.path = fileArgument(args)
