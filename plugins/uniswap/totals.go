@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,12 +47,12 @@ type span struct {
 
 // pairTotal is what happened in one pair within a span of blocks. Pairs without a swap have no row.
 type pairTotal struct {
-	// BlockNumber, BlockHash and Timestamp are those of the newest block of the span.
+	// BlockNumber, BlockHash and Timestamp are those of the newest block that the span has: its last one, unless a backtest ends before.
 	BlockNumber uint64
 	BlockHash   common.Hash
 	Timestamp   time.Time
 	Begin       uint64 // first block of the span
-	End         uint64 // last block; a span that a backtest cuts short ends after its newest block
+	End         uint64 // last block of the span
 	Pair        common.Address
 	Swaps       uint64
 	// Volume0 is how much of token 0 went through the pair: what it took in and what it paid out. In a plain swap one of the two is zero.
@@ -75,35 +74,13 @@ func (*pairTotals) Aggregate(ctx context.Context, in span, emit func(pairTotal) 
 	if err := in.sameBranch(); err != nil {
 		return err
 	}
-	totals := map[common.Address]*pairTotal{}
-	for i := range in.Swaps {
-		s := &in.Swaps[i]
-		if totals[s.Pair] == nil {
-			totals[s.Pair] = in.empty(s.Pair)
-		}
-		t := totals[s.Pair]
-		if t.Swaps == skipped {
-			continue
-		}
-		if err := t.add(s); err != nil {
-			// Any contract can emit such amounts. They must not take the other pairs' totals with them.
-			sdk.PutAside(ctx, err)
-			t.Swaps = skipped
-		}
-	}
-	for _, pair := range slices.SortedFunc(maps.Keys(totals), common.Address.Cmp) {
-		if totals[pair].Swaps == skipped {
-			continue
-		}
-		if err := emit(*totals[pair]); err != nil {
+	for _, t := range in.totals(ctx) {
+		if err := emit(t); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// skipped stands for the count of a pair whose volume is beyond 256 bits.
-const skipped = ^uint64(0)
 
 // sameBranch checks that blocks and swaps, which two readers have read, are of the same branch of the chain.
 func (in *span) sameBranch() error {
@@ -114,16 +91,44 @@ func (in *span) sameBranch() error {
 	for i := range in.Swaps {
 		s := &in.Swaps[i]
 		if hash, ok := hashes[s.BlockNumber]; ok && hash != s.BlockHash {
-			return fmt.Errorf("join block %d: its hash is %s where blocks are read and %s where swaps are: the chain was reorganised in between, read both again",
+			return fmt.Errorf("join block %d: its hash is %s where blocks are read and %s where swaps are: the chain was reorganised in between, both have to be read again",
 				s.BlockNumber, hash, s.BlockHash)
 		}
 	}
 	return nil
 }
 
-// empty is the total of a pair without swaps. Where a span was made without waiting for its blocks, the newest swap tells of the block.
-func (in *span) empty(pair common.Address) *pairTotal {
-	t := &pairTotal{Begin: in.Span.Begin, End: in.Span.End, Pair: pair}
+// totals adds up, in the order of the pairs' addresses. A pair whose volume is beyond 256 bits is put aside: any contract can emit such
+// amounts, and they must not take the totals of the others with them.
+func (in *span) totals(ctx context.Context) []pairTotal {
+	totals := map[common.Address]*pairTotal{} // nil: put aside
+	empty := in.empty()
+	for i := range in.Swaps {
+		s := &in.Swaps[i]
+		t, seen := totals[s.Pair]
+		if !seen {
+			own := empty
+			own.Pair, t = s.Pair, &own
+		}
+		if t != nil && !t.add(s) {
+			t = nil
+			sdk.PutAside(ctx, fmt.Errorf("add up the swaps of pair %s in blocks %d to %d: the volume is beyond 256 bits: this is no pair of Uniswap, leave it out with the setting pairs of uniswap.swaps",
+				s.Pair, in.Span.Begin, in.Span.End))
+		}
+		totals[s.Pair] = t
+	}
+	var out []pairTotal
+	for _, pair := range slices.SortedFunc(maps.Keys(totals), common.Address.Cmp) {
+		if t := totals[pair]; t != nil {
+			out = append(out, *t)
+		}
+	}
+	return out
+}
+
+// empty is the total of no swaps. Where a span was made without waiting for its blocks, the newest swap tells of the block.
+func (in *span) empty() pairTotal {
+	t := pairTotal{Begin: in.Span.Begin, End: in.Span.End}
 	for i := range in.Swaps {
 		t.reach(in.Swaps[i].BlockNumber, in.Swaps[i].BlockHash, in.Swaps[i].Timestamp)
 	}
@@ -139,24 +144,14 @@ func (t *pairTotal) reach(number uint64, hash common.Hash, at time.Time) {
 	}
 }
 
-// add adds one swap. After an error the totals are of no use.
-func (t *pairTotal) add(s *swapped) error {
+// add adds one swap. When it returns false the sum is beyond 256 bits, and the total of no use.
+func (t *pairTotal) add(s *swapped) bool {
 	t.Swaps++
-	err0 := addAll(&t.Volume0, &s.Amount0In, &s.Amount0Out)
-	err1 := addAll(&t.Volume1, &s.Amount1In, &s.Amount1Out)
-	if err := errors.Join(err0, err1); err != nil {
-		return fmt.Errorf("add up the swaps of pair %s up to block %d: %w", t.Pair, s.BlockNumber, errTooMuch)
-	}
-	return nil
+	return addTo(&t.Volume0, &s.Amount0In) && addTo(&t.Volume0, &s.Amount0Out) &&
+		addTo(&t.Volume1, &s.Amount1In) && addTo(&t.Volume1, &s.Amount1Out)
 }
 
-var errTooMuch = errors.New("the volume is beyond 256 bits: this is no pair of Uniswap, leave it out with the setting pairs of uniswap.swaps")
-
-func addAll(sum *uint256.Int, amounts ...*uint256.Int) error {
-	for _, amount := range amounts {
-		if _, over := sum.AddOverflow(sum, amount); over {
-			return errTooMuch
-		}
-	}
-	return nil
+func addTo(sum, amount *uint256.Int) bool {
+	_, over := sum.AddOverflow(sum, amount)
+	return !over
 }
