@@ -24,21 +24,16 @@ type reserve struct {
 func (reserve) TransitType() string { return "uniswap.reserve" }
 
 // reserves turns logs into reserves. Logs of other events are passed over.
-type reserves struct {
-	chosen
+type reserves struct{ chosen }
 
-	event event
-}
+var syncEvent = newEvent("Sync(uint112,uint112)", 0, 2)
 
 // reserveBits is the width of a reserve: what is wider was not emitted by a pair.
 const reserveBits = 112
 
 // Transform emits the reserves that a log tells of, if it does.
 func (r *reserves) Transform(_ context.Context, l log, emit func(reserve) error) error {
-	if r.event.words == 0 {
-		r.event = newEvent("Sync(uint112,uint112)", 0, 2)
-	}
-	if !r.event.matches(&l) || !r.has(l.Address) {
+	if !syncEvent.matches(&l) || !r.has(l.Address) {
 		return nil
 	}
 	row := reserve{

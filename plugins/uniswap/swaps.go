@@ -29,18 +29,13 @@ type swap struct {
 func (swap) TransitType() string { return "uniswap.swap" }
 
 // swaps turns logs into swaps. Logs of other events are passed over.
-type swaps struct {
-	chosen
+type swaps struct{ chosen }
 
-	event event
-}
+var swapEvent = newEvent("Swap(address,uint256,uint256,uint256,uint256,address)", 2, 4)
 
 // Transform emits the swap that a log tells of, if it does.
 func (s *swaps) Transform(_ context.Context, l log, emit func(swap) error) error {
-	if s.event.words == 0 {
-		s.event = newEvent("Swap(address,uint256,uint256,uint256,uint256,address)", 2, 4)
-	}
-	if !s.event.matches(&l) || !s.has(l.Address) {
+	if !swapEvent.matches(&l) || !s.has(l.Address) {
 		return nil
 	}
 	sender, ok := l.address(0)
