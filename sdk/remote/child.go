@@ -109,15 +109,17 @@ func (c *child) launch(env []string) (err error) {
 
 // watch reads the output until the process has ended, and says how it did.
 func (c *child) watch(files *pipes, oomKills uint64) {
-	var readers sync.WaitGroup
-	readers.Go(func() {
+	printed, logged := make(chan struct{}), make(chan struct{})
+	c.tasks.Go(func() {
+		defer close(printed)
 		out := &greeter{greeting: c.greeting, before: c.log.source("stdout").text, after: c.stdout()}
 		_, _ = io.Copy(out, files.stdout.ours) // ends with the process, whatever the error
 		out.flush()
-		c.process.goneSoon()
-		c.greeting.end() // go-plugin kills what has not greeted, and the exit would not tell why
+		c.process.goneSoon() // go-plugin kills what has not greeted, and the exit would not tell why
+		c.greeting.end()
 	})
-	readers.Go(func() {
+	c.tasks.Go(func() {
+		defer close(logged)
 		out := &lines{each: c.heard(c.log.source("stderr"))}
 		_, _ = io.Copy(out, files.stderr.ours)
 		out.flush()
@@ -126,7 +128,12 @@ func (c *child) watch(files *pipes, oomKills uint64) {
 	deadline := time.Now().Add(lastWords)
 	_ = files.stdout.ours.SetReadDeadline(deadline)
 	_ = files.stderr.ours.SetReadDeadline(deadline)
-	readers.Wait()
+	<-logged
+	select {
+	case <-printed:
+	case <-time.After(time.Until(deadline)): // nobody takes what it has printed
+		c.greeting.end()
+	}
 	files.closeOurs()
 	c.exit = c.postMortem(countOOMKills() > oomKills)
 	c.log.close()
@@ -179,8 +186,23 @@ func (c *child) notStarted() error {
 	return c.startErr
 }
 
-// wait returns when the process is gone and all goroutines have ended.
-func (c *child) wait() { c.tasks.Wait() }
+// wait returns when all goroutines have ended. It is false if that takes too
+// long, because somebody does not take what the plugin has printed or logged.
+func (c *child) wait() bool {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.tasks.Wait()
+	}()
+	timer := time.NewTimer(lastWords)
+	defer timer.Stop()
+	select {
+	case <-ended:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
 
 func (c *child) pid() int {
 	c.mu.Lock()

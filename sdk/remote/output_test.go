@@ -1,12 +1,12 @@
 package remote_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -131,25 +131,27 @@ func (g *gate) Write(b []byte) (int, error) {
 
 var _ io.Writer = (*gate)(nil)
 
-// A log that nobody ever reads cannot keep a plugin from ending.
-func TestStopWithABlockedLog(t *testing.T) {
-	held := &gate{open: make(chan struct{})}
-	c := config(t, "good")
-	c.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: held})
-	p, err := remote.Start(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stopped := make(chan error)
-	go func() { stopped <- p.Stop(t.Context()) }()
-	select {
-	case <-p.Done():
-	case <-time.After(5 * time.Second):
-		t.Error("the plugin runs on")
-	}
-	held.release()
-	if err := <-stopped; err != nil {
-		t.Error(err)
+// A log or a page that nobody ever reads cannot keep a plugin from ending.
+func TestStopWithBlockedOutput(t *testing.T) {
+	for _, blocked := range []string{"log", "page"} {
+		held := &gate{open: make(chan struct{})}
+		t.Cleanup(held.release)
+		c := config(t, "sdk")
+		switch blocked {
+		case "log":
+			c.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: held})
+		case "page":
+			c.Stdout = held
+		}
+		p := start(t, c)
+		ask(t, p, "print")
+		if err := p.Stop(t.Context()); !errors.Is(err, remote.ErrUnread) {
+			t.Errorf("%s: Stop: got %v, want %v", blocked, err, remote.ErrUnread)
+		}
+		if exit := p.Exit(); exit == nil || exit.Code != 0 {
+			t.Errorf("%s: got %+v, want an orderly end", blocked, exit)
+		}
+		held.release()
 	}
 }
 

@@ -19,6 +19,10 @@ const (
 // ErrKilled is what Stop returns where the plugin had to be killed.
 var ErrKilled = errors.New("it did not end when it was asked to, and was killed")
 
+// ErrUnread is what Stop returns where the host's log or Config.Stdout has
+// blocked and does not take the plugin's last lines. The process is gone.
+var ErrUnread = errors.New("its last output cannot be written: whoever reads the host's output has stopped reading")
+
 // Stop asks the plugin to end, kills it with everything it started when ctx ends
 // or it takes more than two seconds, and returns when the process, its socket
 // directory and the connection are gone. Streams that are still open break: end
@@ -74,7 +78,9 @@ func (p *Plugin) finish(asked bool) {
 	defer close(p.stopped)
 	p.client.Kill() // has no deadline: it returns because Stop kills the process
 	p.conns.close()
-	p.child.wait()
+	if !p.child.wait() {
+		p.stopErr = fmt.Errorf("stop plugin %s: %w", p.Name(), ErrUnread)
+	}
 	if err := os.RemoveAll(p.child.dir); err != nil {
 		p.stopErr = fmt.Errorf("stop plugin %s: remove its socket directory: %w", p.Name(), err)
 	}
