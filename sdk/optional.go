@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -63,15 +64,16 @@ func optional(kind pluginv1.ProcessType) []reflect.Type {
 
 // checkMethods finds methods that look like optional ones and are not.
 func checkMethods(author reflect.Type, interfaces ...reflect.Type) error {
+	var errs []error
 	for _, want := range interfaces {
 		method := want.Method(0)
 		has, ok := author.MethodByName(method.Name)
 		if ok && !author.Implements(want) {
-			return fmt.Errorf("method %s of %s is %s, want %s: change it, or give it another name",
-				method.Name, author, withoutReceiver(has.Type), method.Type)
+			errs = append(errs, fmt.Errorf("method %s of %s is %s, want %s: change it, or give it another name",
+				method.Name, author, withoutReceiver(has.Type), method.Type))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // withoutReceiver is the type of a method as an interface would have it.

@@ -21,6 +21,7 @@ type Process struct {
 	cancel     context.CancelFunc
 	generation uint64
 	output     transit.Type
+	trying     bool // a process that has ended takes nothing, which is all right
 
 	mu       sync.Mutex // protects events
 	events   []Event
@@ -219,6 +220,21 @@ func (p *Process) Rewind(to *sdk.Cursor, state []byte) {
 	p.Until(Opened)
 }
 
+// Stale calls f. What it sends is marked as from before the last rewind, as
+// what was on its way then is.
+func (p *Process) Stale(f func()) {
+	p.generation--
+	defer func() { p.generation++ }()
+	f()
+}
+
+// Try calls f. What it sends may come too late: the process may have failed.
+func (p *Process) Try(f func()) {
+	p.trying = true
+	defer func() { p.trying = false }()
+	f()
+}
+
 // send sends a frame, but does not wait for ever.
 func (p *Process) send(f *wire.Frame) {
 	p.t.Helper()
@@ -228,8 +244,8 @@ func (p *Process) send(f *wire.Frame) {
 	if !alarm.Stop() {
 		p.failf("it did not take a frame (%s) within %s", f.Kind, Patience)
 	}
-	if err != nil && f.Kind != pluginv1.Kind_KIND_OPEN { // what a process that refuses to open says is told by Next
-		p.failf("send a frame (%s): the process has ended; its last words: %+v", f.Kind, p.lastWords())
+	if err != nil && !p.trying && f.Kind != pluginv1.Kind_KIND_OPEN { // what a process that refuses to open says is told by Next
+		p.failf("send a frame (%s): the process has ended, its last words: %s", f.Kind, p.lastWords())
 	}
 }
 
