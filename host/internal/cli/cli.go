@@ -82,15 +82,20 @@ func (a *app) tell(err error) int {
 		code = exitUsage
 	}
 	for _, err := range each(err) {
-		fmt.Fprintln(a.stderr, "penstock:", err)
+		a.say(err)
 	}
 	return code
+}
+
+// say tells a person something, in a line.
+func (a *app) say(words ...any) {
+	_, _ = fmt.Fprintln(a.stderr, append([]any{"penstock:"}, words...)...) // there is nowhere else to tell it
 }
 
 // each takes errors that were joined apart, so that each has its line. Others
 // that wrap several speak for all of them themselves.
 func each(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only the outermost is a list for people
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || err.Error() != errors.Join(joined.Unwrap()...).Error() {
 		return []error{err}
 	}

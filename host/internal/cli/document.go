@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -39,7 +40,7 @@ func newPluginDocument(d catalog.Description) pluginDocument {
 }
 
 func (d pluginDocument) write(w io.Writer) error {
-	err := aligned(w, func(w io.Writer) {
+	err := aligned(w, func(w *bytes.Buffer) {
 		fmt.Fprintf(w, "plugin %s\n", d.Name)
 		fmt.Fprintf(w, "  path\t%s\n", d.Path)
 		fmt.Fprintf(w, "  version\t%s\n", first(d.Version, "-"))
@@ -52,7 +53,9 @@ func (d pluginDocument) write(w io.Writer) error {
 		return err
 	}
 	for _, r := range d.Registers {
-		fmt.Fprintln(w)
+		if _, err := io.WriteString(w, "\n"); err != nil {
+			return err
+		}
 		if err := r.write(w); err != nil {
 			return err
 		}
@@ -154,7 +157,7 @@ func newSettingsDocument(s registry.Settings) settingsDocument {
 
 // write writes a register as a page for people.
 func (d registerDocument) write(w io.Writer) error {
-	return aligned(w, func(w io.Writer) {
+	return aligned(w, func(w *bytes.Buffer) {
 		fmt.Fprintf(w, "%s %s, of plugin %s\n", d.Kind, d.Name, d.Plugin)
 		if d.Doc != "" {
 			fmt.Fprintf(w, "  %s\n", d.Doc)
@@ -177,7 +180,7 @@ func (d registerDocument) write(w io.Writer) error {
 }
 
 // writePort writes what an input takes. One that is alone needs no name.
-func (d registerDocument) writePort(w io.Writer, p portDocument) {
+func (d registerDocument) writePort(w *bytes.Buffer, p portDocument) {
 	text := "takes"
 	if len(d.Inputs) > 1 {
 		text = fmt.Sprintf("input %s takes", p.Name)
@@ -194,7 +197,7 @@ func (d registerDocument) writePort(w io.Writer, p portDocument) {
 	p.Type.write(w)
 }
 
-func (t *typeDocument) write(w io.Writer) {
+func (t *typeDocument) write(w *bytes.Buffer) {
 	for _, c := range t.Columns {
 		note := ""
 		if c.Nullable {
@@ -205,7 +208,7 @@ func (t *typeDocument) write(w io.Writer) {
 }
 
 // write writes settings in the shape in which they stand in a file.
-func (s settingsDocument) write(w io.Writer, indent string) {
+func (s settingsDocument) write(w *bytes.Buffer, indent string) {
 	for _, a := range s.Attributes {
 		fallback := ""
 		switch {

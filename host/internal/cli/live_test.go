@@ -37,7 +37,7 @@ func openTerminal(t *testing.T, dir, program string, args ...string) *terminal {
 	if err != nil {
 		t.Skipf("open a terminal: %v", err)
 	}
-	t.Cleanup(func() { master.Close() })
+	t.Cleanup(func() { _ = master.Close() })
 	fd := int(master.Fd())
 	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
 	if err != nil {

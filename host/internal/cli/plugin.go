@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -168,7 +169,7 @@ func (f *answers) listPlugins(w io.Writer) error {
 		return fmt.Errorf("there is no plugin in %s: build the plugins (make build), or name their directory with --plugin-dir", f.dir)
 	}
 	var broken []error
-	err := aligned(w, func(w io.Writer) {
+	err := aligned(w, func(w *bytes.Buffer) {
 		fmt.Fprintln(w, "PLUGIN\tVERSION\tREGISTERS")
 		for _, d := range f.plugins {
 			if d.Err != nil {

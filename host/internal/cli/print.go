@@ -21,10 +21,13 @@ func printJSON(w io.Writer, value any) error {
 
 // aligned prints what write does, with what stands between tabs in columns and
 // no space at the ends of lines.
-func aligned(w io.Writer, write func(io.Writer)) error {
-	var text bytes.Buffer
+func aligned(w io.Writer, write func(*bytes.Buffer)) error {
+	var plain, text bytes.Buffer
+	write(&plain)
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	write(table)
+	if _, err := table.Write(plain.Bytes()); err != nil {
+		return fmt.Errorf("print a table: %w", err)
+	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print a table: %w", err)
 	}

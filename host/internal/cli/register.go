@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -80,12 +81,12 @@ func (a *app) registerDescribeCommand() *cobra.Command {
 func (a *app) warn(found *answers) {
 	for _, d := range found.plugins {
 		if d.Err != nil {
-			fmt.Fprintln(a.stderr, "penstock: warning:", d.Err)
+			a.say("warning:", d.Err)
 		}
 	}
 	if found.conflicts != nil {
 		for _, err := range each(found.conflicts) {
-			fmt.Fprintln(a.stderr, "penstock: warning:", err)
+			a.say("warning:", err)
 		}
 	}
 }
@@ -107,7 +108,7 @@ func (f *answers) registerDocuments() []registerDocument {
 }
 
 func (f *answers) listRegisters(w io.Writer) error {
-	return aligned(w, func(w io.Writer) {
+	return aligned(w, func(w *bytes.Buffer) {
 		fmt.Fprintln(w, "REGISTER\tKIND\tGIVES\tPLUGIN\tWHAT IT DOES")
 		for _, r := range f.registry.All() {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Name, r.Type, first(r.Output.Name, "-"), r.Plugin, r.Doc)

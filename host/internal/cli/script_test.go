@@ -101,7 +101,7 @@ func install(t *testing.T) string {
 func build(t *testing.T, to string, packages ...string) {
 	t.Helper()
 	args := append([]string{"build", "-race=false", "-trimpath", "-o", to}, packages...)
-	cmd := exec.CommandContext(t.Context(), filepath.Join(runtime.GOROOT(), "bin", "go"), args...)
+	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Env = append(os.Environ(), "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, out)

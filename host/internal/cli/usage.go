@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -93,10 +94,8 @@ func strict(cmd *cobra.Command) {
 
 // oneOf refuses a flag's value that is none of some words.
 func oneOf(flag, value string, words []string) error {
-	for _, word := range words {
-		if value == word {
-			return nil
-		}
+	if slices.Contains(words, value) {
+		return nil
 	}
 	hint := ""
 	if nearest := registry.Nearest(value, words); nearest != "" {

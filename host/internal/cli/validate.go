@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -123,10 +124,12 @@ func pipelines(g *graph.Graph) []pathList {
 // summary says what would run.
 func summary(w io.Writer, path string, g *graph.Graph) error {
 	list := pipelines(g)
-	fmt.Fprintf(w, "%s is valid: %s, %s, %s\n", path,
+	_, err := fmt.Fprintf(w, "%s is valid: %s, %s, %s\n", path,
 		plural(len(list), "pipeline"), plural(len(g.Processes), "process"), plural(len(g.Paths), "path"))
+	if err != nil {
+		return err
+	}
 	for _, pipeline := range list {
-		fmt.Fprintf(w, "\npipeline %s (%s)\n", pipeline.Name, pipeline.Type)
 		if err := aligned(w, pipeline.writeSteps); err != nil {
 			return err
 		}
@@ -137,14 +140,15 @@ func summary(w io.Writer, path string, g *graph.Graph) error {
 	return nil
 }
 
-func (l pathList) writeSteps(w io.Writer) {
+func (l pathList) writeSteps(w *bytes.Buffer) {
+	fmt.Fprintf(w, "\npipeline %s (%s)\n", l.Name, l.Type)
 	fmt.Fprintln(w, "  PROCESS\tKIND\tREGISTER\tPLUGIN\tPID")
 	for _, s := range l.Steps {
 		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, s.Register, s.Plugin, s.PID)
 	}
 }
 
-func (l pathList) writePaths(w io.Writer) {
+func (l pathList) writePaths(w *bytes.Buffer) {
 	fmt.Fprintln(w, "\n  PATH\tPID")
 	for _, p := range l.Paths {
 		fmt.Fprintf(w, "  %s\t%s\n", strings.Join(p.Steps, " -> "), p.PID)

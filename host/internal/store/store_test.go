@@ -181,8 +181,7 @@ func TestTwoHostsOnOneDirectory(t *testing.T) {
 		}
 	}
 
-	stdin.Close()
-	if err := other.Wait(); err != nil {
+	if err := errors.Join(stdin.Close(), other.Wait()); err != nil {
 		t.Fatal(err)
 	}
 	closed(t, open(t, dir)) // what the other has left behind keeps nobody out
@@ -207,6 +206,7 @@ func TestOpenRefuses(t *testing.T) {
 		want    string
 	}{
 		"a file of a newer host": {func(t *testing.T, dir string) {
+			t.Helper()
 			database(t, filepath.Join(dir, "penstock.db"), func(tx *bbolt.Tx) error {
 				meta, err := tx.CreateBucket([]byte("penstock"))
 				if err != nil {
@@ -216,15 +216,18 @@ func TestOpenRefuses(t *testing.T) {
 			})
 		}, "written by a newer penstock (layout 7, this one knows up to 1)"},
 		"a database of another program": {func(t *testing.T, dir string) {
+			t.Helper()
 			database(t, filepath.Join(dir, "penstock.db"), func(tx *bbolt.Tx) error {
 				_, err := tx.CreateBucket([]byte("something"))
 				return err
 			})
 		}, "database of another program"},
 		"a file that is no database": {func(t *testing.T, dir string) {
+			t.Helper()
 			write(t, filepath.Join(dir, "penstock.db"), strings.Repeat("not a database ", 1000))
 		}, "damaged or not a file of Penstock"},
 		"a file in the place of the directory": {func(t *testing.T, dir string) {
+			t.Helper()
 			if err := os.Remove(dir); err != nil {
 				t.Fatal(err)
 			}

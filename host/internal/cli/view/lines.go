@@ -70,13 +70,15 @@ func (l *Lines) tell(paths []engine.PathStatus, r *rates) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := l.now().Format(time.TimeOnly)
+	var text strings.Builder
 	for _, path := range paths {
-		note := ""
+		text.WriteString(at + " " + sentence(path, r))
 		if l.notice != "" {
-			note = "  " + l.notice
+			text.WriteString("  " + l.notice)
 		}
-		fmt.Fprintf(l.out, "%s %s%s\n", at, sentence(path, r), note)
+		text.WriteByte('\n')
 	}
+	_, _ = io.WriteString(l.out, text.String()) // a reader that is gone ends the host by a signal
 }
 
 // sentence is all that matters of a path, in a line.
@@ -85,10 +87,10 @@ func sentence(path engine.PathStatus, r *rates) string {
 	var total uint64
 	queue := engine.EdgeStatus{}
 	for _, p := range path.Processes {
-		switch p.Type {
-		case registry.Reader:
+		if p.Type == registry.Reader {
 			read += r.of(path.Pipeline, p.Step)
-		case registry.Loader:
+		}
+		if p.Type == registry.Loader {
 			loaded += r.of(path.Pipeline, p.Step)
 			total += p.RowsIn
 		}

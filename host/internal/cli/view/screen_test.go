@@ -11,7 +11,7 @@ import (
 // screen is a terminal: it knows the sequences that the view uses and no
 // others.
 type screen struct {
-	t testing.TB
+	tb testing.TB
 
 	mu            sync.Mutex
 	width, height int
@@ -22,8 +22,9 @@ type screen struct {
 	hidden        bool
 }
 
-func newScreen(t testing.TB, width, height int) *screen {
-	return &screen{t: t, width: width, height: height, cells: make([][]rune, height)}
+func newScreen(tb testing.TB, width, height int) *screen {
+	tb.Helper()
+	return &screen{tb: tb, width: width, height: height, cells: make([][]rune, height)}
 }
 
 func (s *screen) size() (int, int) {
@@ -108,7 +109,7 @@ func (s *screen) control(argument string, command byte) {
 	case command == 'A':
 		n, err := strconv.Atoi(argument)
 		if err != nil {
-			s.t.Errorf("cursor up by %q", argument)
+			s.tb.Errorf("cursor up by %q", argument)
 		}
 		s.row = max(s.row-n, 0)
 	case command == 'K':
@@ -124,7 +125,7 @@ func (s *screen) control(argument string, command byte) {
 		s.hidden = command == 'l'
 	case argument == "?2026":
 	default:
-		s.t.Errorf("unknown sequence %q %c", argument, command)
+		s.tb.Errorf("unknown sequence %q %c", argument, command)
 	}
 }
 

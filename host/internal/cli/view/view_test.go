@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -18,7 +19,12 @@ import (
 	"github.com/penstock-io/penstock/host/internal/registry"
 )
 
-func block(n uint64) *uint64 { return &n }
+func write(t *testing.T, v view.View, line string) {
+	t.Helper()
+	if _, err := io.WriteString(v, line+"\n"); err != nil {
+		t.Error(err)
+	}
+}
 
 // picture is a pipeline of three processes, of which the reader has given as
 // many rows as rows says.
@@ -27,15 +33,15 @@ func picture(rows uint64) []engine.PathStatus {
 		return []engine.EdgeStatus{{From: from, To: to, Depth: depth, Threshold: 64}}
 	}
 	return []engine.PathStatus{{
-		Pipeline: "swaps", State: engine.PathLive, Committed: block(1203), Head: 1204,
+		Pipeline: "swaps", State: engine.PathLive, Committed: new(uint64(1203)), Head: 1204,
 		Processes: []engine.ProcessStatus{
 			{
 				Step: "logs", Type: registry.Reader, Kind: "reader", Register: "eth.logs", State: engine.ProcessLive,
-				RowsOut: rows, Block: block(1204), Lag: block(0),
+				RowsOut: rows, Block: new(uint64(1204)), Lag: new(uint64(0)),
 			},
 			{
 				Step: "decoded", Type: registry.Subscriber, Kind: "subscriber", Register: "uniswap.swaps", State: engine.ProcessLive,
-				RowsIn: rows, RowsOut: rows / 2, Block: block(1203), Lag: block(1), Inputs: edge("logs", "decoded", 3),
+				RowsIn: rows, RowsOut: rows / 2, Block: new(uint64(1203)), Lag: new(uint64(1)), Inputs: edge("logs", "decoded", 3),
 			},
 			{
 				Step: "store", Type: registry.Loader, Kind: "loader", Register: "sqlite", State: engine.ProcessCrashed,
@@ -121,7 +127,7 @@ func TestLiveFitsALowWindow(t *testing.T) {
 	live(t, s, still, func(v *view.Live) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		fmt.Fprintln(v, "a row")
+		write(t, v, "a row")
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if got := s.text(); !strings.HasPrefix(got, "swaps  live") || !strings.Contains(got, "… 2 more lines, in a taller window") {
@@ -139,7 +145,7 @@ func TestLiveLetsPrintedRowsScrollBy(t *testing.T) {
 	live(t, s, still, func(v *view.Live) {
 		for i := range 100 {
 			row := fmt.Sprintf("row %d %s", i, strings.Repeat("x", i))
-			fmt.Fprintln(v, row)
+			write(t, v, row)
 			for ; len(row) > 80; row = row[80:] {
 				want.WriteString(row[:80] + "\n") // a long row is wrapped, not cut
 			}
@@ -166,9 +172,9 @@ func TestLiveLosesNothingThatIsPrintedAtTheEnd(t *testing.T) {
 	var v *view.Live
 	live(t, s, still, func(running *view.Live) {
 		v = running
-		fmt.Fprintln(v, "the last row")
+		write(t, v, "the last row")
 	})
-	fmt.Fprintln(v, "a row after the end")
+	write(t, v, "a row after the end")
 	if got := s.text(); !strings.HasPrefix(got, "the last row\nswaps") || !strings.HasSuffix(got, "\na row after the end\n") {
 		t.Errorf("the screen shows\n%s", got)
 	}
@@ -237,7 +243,7 @@ func TestLinesTellTheStateNowAndThen(t *testing.T) {
 		}()
 		time.Sleep(7 * time.Second)
 		synctest.Wait()
-		fmt.Fprintln(v, "a row")
+		write(t, v, "a row")
 		v.Notice("draining…")
 		stop()
 		<-ended
@@ -259,7 +265,7 @@ func TestLinesCanBeSilent(t *testing.T) {
 		v := view.NewLines(&out, 0)
 		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
 		defer stop()
-		fmt.Fprintln(v, "a row")
+		write(t, v, "a row")
 		v.Run(ctx, still)
 		if out.String() != "a row\n" {
 			t.Errorf("got %q, want only what was printed", &out)
