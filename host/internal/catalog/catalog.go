@@ -231,22 +231,28 @@ func (c *Catalog) Check(ctx context.Context, model *config.Model, reg *registry.
 			continue
 		}
 		err := c.with(ctx, name, func(p *remote.Plugin) error {
-			for _, s := range steps[name] {
-				mistakes, err := p.Configure(ctx, s.Register, s.Settings)
-				if err != nil {
-					diags = append(diags, mistake(s.Range, "The plugin could not check its settings",
-						"Plugin %s, register %s: %v", name, s.Register, err))
-					return nil //nolint:nilerr // it is told as a diagnostic, with its place
-				}
-				for _, m := range mistakes {
-					diags = append(diags, mistake(place(s, m.Attribute), "The plugin refuses this setting",
-						"%s", mistakeText(s, m)))
-				}
-			}
+			diags = append(diags, checkSteps(ctx, p, steps[name])...)
 			return nil
 		})
 		if err != nil {
 			diags = append(diags, mistake(steps[name][0].Range, "The plugin does not start", "%v", err))
+		}
+	}
+	return diags
+}
+
+// checkSteps asks a plugin about the settings of its steps. Where it fails, the
+// others are not asked about: most likely it is not there any more.
+func checkSteps(ctx context.Context, p *remote.Plugin, steps []*config.Step) config.Diagnostics {
+	var diags config.Diagnostics
+	for _, s := range steps {
+		mistakes, err := p.Configure(ctx, s.Register, s.Settings)
+		if err != nil {
+			return append(diags, mistake(s.Range, "The plugin could not check its settings",
+				"Plugin %s, register %s: %v", p.Name(), s.Register, err))
+		}
+		for _, m := range mistakes {
+			diags = append(diags, mistake(place(s, m.Attribute), "The plugin refuses this setting", "%s", mistakeText(s, m)))
 		}
 	}
 	return diags

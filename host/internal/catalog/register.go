@@ -1,8 +1,6 @@
 package catalog
 
 import (
-	"encoding/json"
-
 	"github.com/penstock-io/penstock/host/internal/registry"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
@@ -34,7 +32,7 @@ func settingsOf(s remote.Settings) registry.Settings {
 	for _, a := range s.Attributes {
 		attribute := registry.Attribute{Name: a.Name, Type: a.Type, Doc: a.Doc, Required: a.Required, Sensitive: a.Sensitive}
 		if len(a.Default) > 0 {
-			attribute.Default = json.RawMessage(a.Default)
+			attribute.Default = a.Default
 		}
 		out.Attributes = append(out.Attributes, attribute)
 	}
