@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -36,8 +37,11 @@ func (d *domain) runGeneration(ctx context.Context) (err error) {
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	release := context.AfterFunc(ctx, d.hangUp) // ends what waits on a stream
-	defer release()
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		<-ctx.Done() // when one of the group fails, at the latest when all have ended
+		d.hangUp()
+	})
 	for _, p := range d.processes {
 		sent := make(chan error, 1)
 		group.Go(func() error { return p.receive(ctx, sent) })
@@ -47,7 +51,9 @@ func (d *domain) runGeneration(ctx context.Context) (err error) {
 			return nil // a broken stream shows its cause where it is read
 		})
 	}
-	return group.Wait()
+	err = group.Wait()
+	watch.Wait()
+	return err
 }
 
 // launch starts the plugins that are not running, all at once.
