@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -10,36 +11,65 @@ import (
 	"github.com/penstock-io/penstock/sdk"
 )
 
-// remedies are what to do about SQLite's errors, by primary code. Those that
-// another try may mend are not final.
-var remedies = map[int]struct {
-	final  bool
-	remedy string
-}{
-	lib.SQLITE_CANTOPEN: {true, "check that the directory is there and may be written to"},
-	lib.SQLITE_READONLY: {true, "check that the file and its directory may be written to"},
-	lib.SQLITE_PERM:     {true, "check that the file may be written to"},
-	lib.SQLITE_NOTADB:   {true, "it is there and is no SQLite file: remove it or give another path"},
-	lib.SQLITE_CORRUPT:  {true, "it is damaged: restore it from a copy, or remove it and load it anew"},
-	lib.SQLITE_FULL:     {false, "the disk is full: make room"},
-	lib.SQLITE_IOERR:    {false, "the disk reports an error: it may be full or failing"},
-	lib.SQLITE_BUSY:     {false, "another program is writing to it: stop that one or give another path"},
-	lib.SQLITE_LOCKED:   {false, "another program is writing to it: stop that one or give another path"},
+// explain says which file an error is about, and what to do. What another try will not mend is marked as such: that is everything but
+// what other programs and the disk do for a while.
+func (d *database) explain(doing string, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %s: %w", d.path, doing, err)
+	}
+	code := codeOf(err)
+	if remedy := d.passing(code); remedy != "" {
+		return fmt.Errorf("%s: %s: %w: %s", d.path, doing, err, remedy)
+	}
+	if remedy := lasting(code); remedy != "" {
+		return sdk.Stop(fmt.Errorf("%s: %s: %w: %s", d.path, doing, err, remedy))
+	}
+	return sdk.Stop(fmt.Errorf("%s: %s: %w", d.path, doing, err))
 }
 
-// explain says which file an error is about and what to do.
-func explain(path, doing string, err error) error {
-	failed := (*sqlite.Error)(nil)
-	if !errors.As(err, &failed) {
-		return fmt.Errorf("sqlite file %s: %s: %w", path, doing, err)
+// codeOf is SQLite's code of an error, without details; 0: it is not SQLite's.
+func codeOf(err error) int {
+	if failed := (*sqlite.Error)(nil); errors.As(err, &failed) {
+		return failed.Code() & 0xff
 	}
-	r, known := remedies[failed.Code()&0xff]
-	if !known {
-		return fmt.Errorf("sqlite file %s: %s: %w", path, doing, err)
+	return lib.SQLITE_OK
+}
+
+func isBusy(err error) bool {
+	code := codeOf(err)
+	return code == lib.SQLITE_BUSY || code == lib.SQLITE_LOCKED
+}
+
+// passing is what to do about an error that another try may mend.
+func (d *database) passing(code int) string {
+	switch code {
+	case lib.SQLITE_FULL:
+		return "the disk is full, or the database as large as it may be: make room"
+	case lib.SQLITE_IOERR:
+		return "the disk does not do what it should: look whether it is full, gone or broken"
+	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+		return fmt.Sprintf("another program has been writing to it for %s, and only one can at a time: end it, or change path", d.patience)
+	case lib.SQLITE_NOMEM, lib.SQLITE_INTERRUPT:
+		return "it will be tried again"
 	}
-	err = fmt.Errorf("sqlite file %s: %s: %w: %s", path, doing, err, r.remedy)
-	if r.final {
-		return sdk.Stop(err)
+	return ""
+}
+
+// lasting is what to do about an error that stays.
+func lasting(code int) string {
+	switch code {
+	case lib.SQLITE_CANTOPEN:
+		return "see that the file and its directory can be written to, or change path"
+	case lib.SQLITE_READONLY, lib.SQLITE_PERM:
+		return "it may only be read: see that the file and its directory can be written to, or change path"
+	case lib.SQLITE_NOTADB:
+		return "move it away, or change path"
+	case lib.SQLITE_CORRUPT:
+		return "it is damaged: restore it from a copy, or move it away and load the rows anew"
+	case lib.SQLITE_CONSTRAINT:
+		return "the table has a rule that these rows break: drop the rule, or give the step another table with tables"
+	case lib.SQLITE_TOOBIG:
+		return "a row is larger than SQLite takes: leave the column out before it comes here"
 	}
-	return err
+	return ""
 }

@@ -2,134 +2,154 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"math"
-	"net/url"
-
-	_ "modernc.org/sqlite" // the driver
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
-// loader writes each input into a table of its own. A transaction is open from
-// the first row to Commit, so that readers of the file see whole blocks only.
+// loader writes each input into its table.
 type loader struct {
-	Path   string            `hcl:"path" doc:"the file, made if it is not there"`
-	Tables map[string]string `hcl:"tables,optional" doc:"table names by input; an input's table is called after its step if left out"`
-	Hex    bool              `hcl:"hex,optional" doc:"keep addresses, hashes and bytes as text (0x…); as blobs if false"`
+	Path   string            `hcl:"path" doc:"the database file; it is made if it is not there, its directory is not"`
+	Tables map[string]string `hcl:"tables,optional" doc:"names of tables, by the step that the rows come from; a table is named after its step otherwise"`
+	Hex    bool              `hcl:"hex,optional" doc:"keep addresses, hashes and bytes as hexadecimal text, otherwise as blobs"`
 
-	db     *sql.DB
-	conn   *sql.Conn // the one connection: SQLite has one writer
-	tx     *sql.Tx   // nil: nothing to commit
-	tables []*table
+	db     *database
+	tables []*table // by input
 }
 
-// Start opens the file, makes or checks the tables, and removes the rows that
-// will come again.
-func (l *loader) Start(ctx context.Context, start sdk.Start) error {
-	if err := l.open(ctx); err != nil {
-		return explain(l.Path, "open", err)
+// Validate checks what can be known without the file.
+func (l *loader) Validate() error {
+	var errs []error
+	switch {
+	case l.Path == "":
+		errs = append(errs, errors.New(`path is empty: write the name of a file, such as "rows.db"`))
+	case l.Path == ":memory:" || strings.HasPrefix(l.Path, "file:"):
+		errs = append(errs, fmt.Errorf("path is %q, which SQLite takes for something else: write the name of a file, such as \"rows.db\"", l.Path))
 	}
-	taken := map[string]string{}
-	for _, in := range start.Inputs {
-		name := in.Name
-		if given, ok := l.Tables[in.Name]; ok {
-			name = given
+	for _, step := range slices.Sorted(maps.Keys(l.Tables)) {
+		if name := l.Tables[step]; name == "" || strings.HasPrefix(strings.ToLower(name), "sqlite_") {
+			errs = append(errs, fmt.Errorf("the table of step %q is named %q: a name has a letter and does not begin with sqlite_", step, name))
 		}
-		if other, twice := taken[name]; twice {
-			return sdk.Stop(fmt.Errorf("inputs %q and %q both go to table %q: name one of them in tables", other, in.Name, name))
+	}
+	return errors.Join(errs...)
+}
+
+// Start opens the database, makes the tables or checks those that are there, and removes the rows that will come again.
+func (l *loader) Start(ctx context.Context, start sdk.Start) error {
+	path, err := filepath.Abs(l.Path)
+	if err != nil {
+		return sdk.Stop(fmt.Errorf("find the database %s: %w", l.Path, err))
+	}
+	if err := l.plan(start.Inputs); err != nil {
+		return sdk.Stop(err)
+	}
+	l.db = &database{path: path}
+	if err := l.db.open(ctx); err != nil {
+		return err
+	}
+	if err := l.db.begin(ctx); err != nil {
+		return err
+	}
+	for i, t := range l.tables {
+		if err := l.db.prepare(ctx, t, start.Inputs[i]); err != nil {
+			return err
 		}
-		taken[name] = in.Name
+		if err := l.forget(ctx, t, start); err != nil {
+			return err
+		}
+	}
+	return l.db.commit(ctx)
+}
+
+// plan gives every input a table.
+func (l *loader) plan(inputs []sdk.Input) error {
+	var steps []string
+	shared := map[string]*table{}
+	for _, in := range inputs {
+		steps = append(steps, in.Name)
+		name, ok := l.Tables[in.Name]
+		if !ok {
+			name = in.Name
+		}
 		t := newTable(name, in.Type, l.Hex)
-		if err := t.prepare(ctx, l.conn); err != nil {
-			return explain(l.Path, "prepare table "+name, err)
+		key := strings.ToLower(name) // SQLite does not tell them apart
+		if other := shared[key]; other != nil {
+			t.again = other.again
 		}
-		if err := t.forget(ctx, l.conn, start); err != nil {
-			return explain(l.Path, "remove rows that come again from table "+name, err)
-		}
+		shared[key] = t
 		l.tables = append(l.tables, t)
+	}
+	for _, step := range slices.Sorted(maps.Keys(l.Tables)) {
+		if !slices.Contains(steps, step) {
+			return fmt.Errorf("tables names the step %q, which this loader does not read: it reads %s", step, strings.Join(steps, ", "))
+		}
 	}
 	return nil
 }
 
-func (l *loader) open(ctx context.Context) (err error) {
-	query := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)"}}
-	source := url.URL{Scheme: "file", Opaque: (&url.URL{Path: l.Path}).EscapedPath(), RawQuery: query.Encode()}
-	if l.db, err = sql.Open("sqlite", source.String()); err != nil {
-		return err
+// forget removes the rows of a table that will come again.
+func (l *loader) forget(ctx context.Context, t *table, start sdk.Start) error {
+	if t.block < 0 {
+		sdk.Logger(ctx).Warn("rows that come again after a restart will be there twice: they have no column "+blockNumber, "table", t.name)
+		return nil
 	}
-	if l.conn, err = l.db.Conn(ctx); err != nil {
-		return err
+	t.again.first, t.again.last = start.From, start.To
+	switch c := start.Cursor; {
+	case c != nil && c.Block == 0 && len(c.Position) > 0:
+		sdk.Logger(ctx).Warn("rows that come again after a restart will be there twice: their source does not count blocks", "table", t.name)
+		return nil
+	case c != nil:
+		t.again.first = c.Block + 1
+	case start.FromLatest:
+		t.again.unsure = true
+		return nil
 	}
-	// A file that is no database shows only when it is read.
-	_, err = l.conn.ExecContext(ctx, "SELECT count(*) FROM sqlite_master")
+	return l.remove(ctx, t)
+}
+
+func (l *loader) remove(ctx context.Context, t *table) error {
+	removed, err := l.db.remove(ctx, t)
+	if removed > 0 {
+		sdk.Logger(ctx).Info("removed rows that come again", "table", t.name, "rows", removed, "from_block", t.again.first)
+	}
 	return err
 }
 
-// Load inserts the rows of a batch.
+// Load writes the rows of a batch. They are seen by others after the next Commit.
 func (l *loader) Load(ctx context.Context, input int, batch transit.Batch) error {
-	if l.tx == nil {
-		tx, err := l.conn.BeginTx(context.WithoutCancel(ctx), nil)
-		if err != nil {
-			return explain(l.Path, "begin", err)
-		}
-		l.tx = tx
-	}
 	t := l.tables[input]
-	if err := t.insert(ctx, l.tx, batch); err != nil {
-		return explain(l.Path, "insert into "+t.name, err)
+	if batch.Record.NumRows() == 0 {
+		return nil
 	}
-	return nil
+	if err := l.db.begin(ctx); err != nil {
+		return err
+	}
+	cells := t.cells(batch)
+	if t.again.unsure {
+		t.again.unsure = false
+		if first, ok := cells[t.block](0).(int64); ok && first >= 0 {
+			t.again.first = uint64(first)
+			if err := l.remove(ctx, t); err != nil {
+				return err
+			}
+		}
+	}
+	return l.db.insert(ctx, t, cells, int(batch.Record.NumRows()))
 }
 
 // Commit makes durable what was loaded.
-func (l *loader) Commit(context.Context, sdk.Commit) error {
-	if l.tx == nil {
-		return nil
-	}
-	err := l.tx.Commit()
-	l.tx = nil
-	for _, t := range l.tables {
-		t.forgetStatements()
-	}
-	if err != nil {
-		return explain(l.Path, "commit", err)
-	}
-	return nil
-}
+func (l *loader) Commit(ctx context.Context, _ sdk.Commit) error { return l.db.commit(ctx) }
 
-// Close rolls back what was not committed and leaves one file behind.
+// Close gives up what was not committed. Unless others have the file open, it is whole when Close returns: no log lies beside it.
 func (l *loader) Close() error {
-	if l.conn == nil {
+	if l.db == nil {
 		return nil
 	}
-	var errs []error
-	if l.tx != nil {
-		errs = append(errs, l.tx.Rollback())
-		l.tx = nil
-	}
-	// Someone who reads the file may keep its log; that is no error.
-	_, _ = l.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
-	return errors.Join(append(errs, l.conn.Close(), l.db.Close())...)
-}
-
-// forget removes the rows that the host will deliver again: those after the
-// cursor, or all from the first block on. Tables without a block number keep
-// what they have.
-func (t *table) forget(ctx context.Context, conn *sql.Conn, start sdk.Start) error {
-	if !t.blocks || start.Cursor == nil && start.FromLatest {
-		return nil
-	}
-	first := start.From
-	if start.Cursor != nil {
-		first = start.Cursor.Block + 1
-	}
-	if first > math.MaxInt64 {
-		return nil // no row can be there
-	}
-	_, err := conn.ExecContext(ctx, fmt.Sprintf("DELETE FROM %s WHERE block_number >= ?", quote(t.name)), int64(first))
-	return err
+	return l.db.close(l.tables)
 }

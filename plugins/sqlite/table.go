@@ -2,120 +2,92 @@ package main
 
 import (
 	"context"
-	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
-// maxVariables is how many values one statement may bind, well below SQLite's
-// limit: longer statements are no faster.
-const maxVariables = 2048
-
 // blockNumber is the column that says which block a row belongs to.
 const blockNumber = "block_number"
 
-// table is one input's table.
+// table is where the rows of an input go. Inputs whose tables have the same name write to the same one.
 type table struct {
 	name    string
 	columns []column
-	blocks  bool // it has block_number
+	block   int     // index of the column block_number; -1: there is none
+	again   *blocks // those whose rows come again; inputs that share the table share them
 
-	insertMany *sql.Stmt // of the open transaction
-	rows       int       // a statement's worth
-	values     []any     // reused
+	statement driver.StmtExecContext // nil: not compiled yet
+	values    []driver.NamedValue    // used for each row
 }
 
-// column says how a transit column is kept.
-type column struct {
-	name   string
-	sql    string // its declared type
-	number bool   // kept as it is; everything else as text or blob
-	blob   bool
-	null   bool
+// blocks is a range of blocks, both ends inclusive.
+type blocks struct {
+	first  uint64
+	last   *uint64 // nil: all that follow
+	unsure bool    // the first row that comes will tell where the range begins
 }
 
-// newTable maps a type's columns. Integers, booleans and floats stay what they
-// are; integers beyond 64 bits are exact decimal text; times are RFC 3339 text;
-// lists and structs are JSON text; addresses, hashes and bytes are 0x text or
-// blobs.
 func newTable(name string, typ transit.Type, hex bool) *table {
-	t := &table{name: name}
-	for _, f := range typ.Schema.Fields() {
-		c := column{name: f.Name, sql: "TEXT", null: f.Nullable}
-		switch {
-		case arrow.IsInteger(f.Type.ID()), f.Type.ID() == arrow.BOOL:
-			c.sql, c.number = "INTEGER", true
-		case arrow.IsFloating(f.Type.ID()):
-			c.sql, c.number = "REAL", true
-		case isBytes(f.Type.ID()) && !hex && !isNumberKind(f):
-			c.sql, c.blob = "BLOB", true
+	t := &table{name: name, block: -1, columns: columnsOf(typ, hex), again: &blocks{}}
+	for i, c := range t.columns {
+		if c.name == blockNumber && c.form == asInteger {
+			t.block = i
 		}
-		if f.Name == blockNumber && c.number {
-			t.blocks = true
-		}
-		t.columns = append(t.columns, c)
+		t.values = append(t.values, driver.NamedValue{Ordinal: i + 1})
 	}
-	t.rows = max(1, maxVariables/max(1, len(t.columns)))
 	return t
-}
-
-func isBytes(id arrow.Type) bool { return id == arrow.BINARY || id == arrow.FIXED_SIZE_BINARY }
-
-// isNumberKind tells bytes that are a number to people.
-func isNumberKind(f arrow.Field) bool {
-	kind, _ := f.Metadata.GetValue("penstock.kind")
-	return kind == "uint256" || kind == "bigint"
 }
 
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-// prepare makes the table, or checks that the one that is there fits.
-func (t *table) prepare(ctx context.Context, conn *sql.Conn) error {
-	there, err := t.existing(ctx, conn)
+// prepare makes the table of an input, or checks that the one that is there fits.
+func (d *database) prepare(ctx context.Context, t *table, in sdk.Input) error {
+	there, err := d.columns(ctx, t.name)
 	if err != nil {
-		return err
+		return d.explain("look at table "+t.name, err)
 	}
-	want := t.declared()
 	if len(there) > 0 {
-		if !slices.Equal(there, want) {
-			return sdk.Stop(fmt.Errorf("the table is there with other columns; rename or remove it, or choose another file or table name\n  there: %s\n  here:  %s",
-				strings.Join(there, ", "), strings.Join(want, ", ")))
+		return d.compare(t, in, there)
+	}
+	for _, statement := range t.definition() {
+		if err := d.exec(ctx, statement); err != nil {
+			return d.explain("make table "+t.name, err)
 		}
-		return nil
 	}
-	statement := fmt.Sprintf("CREATE TABLE %s (%s)", quote(t.name), strings.Join(t.declared(), ", "))
-	if _, err := conn.ExecContext(ctx, statement); err != nil {
-		return err
-	}
-	if !t.blocks {
-		return nil
-	}
-	_, err = conn.ExecContext(ctx, fmt.Sprintf("CREATE INDEX %s ON %s (%s)", quote(t.name+"_"+blockNumber), quote(t.name), blockNumber))
-	return err
+	return nil
 }
 
-// declared is the columns as CREATE TABLE has them.
-func (t *table) declared() []string {
-	out := make([]string, len(t.columns))
+// compare refuses a table whose columns are not those of the input. Their order does not matter.
+func (d *database) compare(t *table, in sdk.Input, there []string) error {
+	want := make([]string, len(t.columns))
 	for i, c := range t.columns {
-		out[i] = quote(c.name) + " " + c.sql
-		if !c.null {
-			out[i] += " NOT NULL"
-		}
+		want[i] = c.declaration()
 	}
-	return out
+	if slices.Equal(slices.Sorted(slices.Values(there)), slices.Sorted(slices.Values(want))) {
+		return nil
+	}
+	only := func(a, b []string) string {
+		rest := slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
+		if len(rest) == 0 {
+			return "nothing"
+		}
+		return strings.Join(rest, ", ")
+	}
+	return sdk.Stop(fmt.Errorf("%s: table %s does not fit the rows of step %s (%s): rename or drop it, or name another: tables = { %q = \"another\" }\n"+
+		"  the table has: %s\n  the rows have: %s\n  only in the table: %s\n  only in the rows:  %s",
+		d.path, t.name, in.Name, in.Type.Name, in.Name,
+		strings.Join(there, ", "), strings.Join(want, ", "), only(there, want), only(want, there)))
 }
 
-// existing is the columns of the table that is there, in the same form.
-func (t *table) existing(ctx context.Context, conn *sql.Conn) ([]string, error) {
-	rows, err := conn.QueryContext(ctx, `SELECT name, type, "notnull" FROM pragma_table_info(?)`, t.name)
+// columns are the declarations of the columns of a table that is there, none if it is not.
+func (d *database) columns(ctx context.Context, table string) ([]string, error) {
+	rows, err := d.conn.QueryContext(ctx, `SELECT name, type, "notnull" FROM pragma_table_info(?)`, table)
 	if err != nil {
 		return nil, err
 	}
@@ -127,80 +99,72 @@ func (t *table) existing(ctx context.Context, conn *sql.Conn) ([]string, error) 
 		if err := rows.Scan(&name, &typ, &notNull); err != nil {
 			return nil, err
 		}
-		column := quote(name) + " " + typ
-		if notNull {
-			column += " NOT NULL"
-		}
-		out = append(out, column)
+		out = append(out, declare(name, typ, notNull))
 	}
 	return out, rows.Err()
 }
 
-// insert adds the rows of a batch, many to a statement.
-func (t *table) insert(ctx context.Context, tx *sql.Tx, batch transit.Batch) error {
-	n := int(batch.Record.NumRows())
-	for from := 0; from < n; from += t.rows {
-		if err := t.insertSome(ctx, tx, batch, from, min(t.rows, n-from)); err != nil {
-			return err
+// definition makes the table.
+func (t *table) definition() []string {
+	columns := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		columns[i] = c.declaration()
+		if c.form == asAddress {
+			columns[i] += " COLLATE NOCASE"
 		}
 	}
+	statements := []string{fmt.Sprintf("CREATE TABLE %s (\n  %s\n)", quote(t.name), strings.Join(columns, ",\n  "))}
+	if t.block >= 0 { // rows are removed and looked for by block
+		statements = append(statements, fmt.Sprintf("CREATE INDEX %s ON %s (%s)", quote(t.name+"_"+blockNumber), quote(t.name), blockNumber))
+	}
+	return statements
+}
+
+// removal removes the rows that come again; ok is false if there can be none.
+func (t *table) removal() (statement string, args []any, ok bool) {
+	if t.again.first > math.MaxInt64 {
+		return "", nil, false
+	}
+	statement = fmt.Sprintf("DELETE FROM %s WHERE %s >= ?", quote(t.name), blockNumber)
+	args = []any{int64(t.again.first)}
+	if last := t.again.last; last != nil && *last <= math.MaxInt64 {
+		statement += fmt.Sprintf(" AND %s <= ?", blockNumber)
+		args = append(args, int64(*last))
+	}
+	return statement, args, true
+}
+
+// compile compiles the statement that adds a row, unless it is.
+func (t *table) compile(ctx context.Context, conn driver.ConnPrepareContext) error {
+	if t.statement != nil {
+		return nil
+	}
+	names, marks := make([]string, len(t.columns)), make([]string, len(t.columns))
+	for i, c := range t.columns {
+		names[i], marks[i] = quote(c.name), "?"
+	}
+	s, err := conn.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)",
+		quote(t.name), strings.Join(names, ", "), strings.Join(marks, ", ")))
+	if err != nil {
+		return err
+	}
+	t.statement = s.(driver.StmtExecContext)
 	return nil
 }
 
-func (t *table) insertSome(ctx context.Context, tx *sql.Tx, batch transit.Batch, from, n int) error {
-	t.values = t.values[:0]
-	for row := from; row < from+n; row++ {
-		for i := range t.columns {
-			v, err := t.columns[i].value(batch, i, row)
-			if err != nil {
-				return sdk.Stop(err)
-			}
-			t.values = append(t.values, v)
-		}
+// release lets go of the statement.
+func (t *table) release() {
+	if s, ok := t.statement.(driver.Stmt); ok {
+		_ = s.Close() // it has reported its errors when it ran
 	}
-	if n < t.rows {
-		_, err := tx.ExecContext(ctx, t.statement(n), t.values...)
-		return err
-	}
-	if t.insertMany == nil {
-		var err error
-		if t.insertMany, err = tx.PrepareContext(ctx, t.statement(n)); err != nil {
-			return err
-		}
-	}
-	_, err := t.insertMany.ExecContext(ctx, t.values...)
-	return err
+	t.statement = nil
 }
 
-// statement inserts n rows.
-func (t *table) statement(n int) string {
-	row := "(" + strings.TrimSuffix(strings.Repeat("?,", len(t.columns)), ",") + ")"
-	return "INSERT INTO " + quote(t.name) + " VALUES " + strings.TrimSuffix(strings.Repeat(row+",", n), ",")
-}
-
-// forgetStatements lets go of what the transaction closed.
-func (t *table) forgetStatements() { t.insertMany = nil }
-
-// value is what SQLite gets for one cell.
-func (c column) value(batch transit.Batch, col, row int) (any, error) {
-	if batch.Record.Column(col).IsNull(row) {
-		return nil, nil
+// cells are readers for the columns of a batch.
+func (t *table) cells(batch transit.Batch) []cell {
+	cells := make([]cell, len(t.columns))
+	for i := range t.columns {
+		cells[i] = t.columns[i].cell(batch, i)
 	}
-	if !c.number && !c.blob {
-		return batch.Text(col, row), nil
-	}
-	v := batch.Value(col, row)
-	switch v := v.(type) {
-	case uint64:
-		if v > math.MaxInt64 {
-			return nil, fmt.Errorf("column %s: %d is beyond SQLite's integers, the largest is %d", c.name, v, math.MaxInt64)
-		}
-		return int64(v), nil
-	case fmt.Stringer: // a kind with a Go type of its own
-		if b, ok := v.(interface{ Bytes() []byte }); ok && c.blob {
-			return b.Bytes(), nil
-		}
-		return v.String(), nil
-	}
-	return v, nil
+	return cells
 }

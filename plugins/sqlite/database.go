@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver
+
+	"github.com/penstock-io/penstock/sdk"
+)
+
+// patience is how long to wait for another program that writes to the file.
+const patience = 5 * time.Second
+
+// database is the one connection to a file: SQLite has one writer at a time. Its errors say which file they are about and what to do.
+type database struct {
+	path     string // absolute
+	patience time.Duration
+
+	pool  *sql.DB
+	conn  *sql.Conn
+	began bool // a transaction is open
+}
+
+// open opens the file, and makes it if it is not there.
+func (d *database) open(ctx context.Context) error {
+	if d.patience == 0 {
+		d.patience = patience
+	}
+	if err := d.inspect(); err != nil {
+		return sdk.Stop(err)
+	}
+	pool, err := sql.Open("sqlite", source(d.path))
+	if err != nil {
+		return d.explain("open it", err)
+	}
+	d.pool = pool
+	if d.conn, err = pool.Conn(ctx); err != nil {
+		return d.explain("open it", err)
+	}
+	// Readers are not held up by a writer that keeps a log beside the file, nor it by them.
+	err = d.patiently(ctx, func() error { return d.exec(ctx, "PRAGMA journal_mode = WAL") })
+	if err != nil {
+		return d.explain("open it", err)
+	}
+	// The host is told that rows are there for good: a commit waits for the disk.
+	if err := d.exec(ctx, "PRAGMA synchronous = FULL"); err != nil {
+		return d.explain("open it", err)
+	}
+	return nil
+}
+
+// inspect finds what SQLite has only one word for.
+func (d *database) inspect() error {
+	dir := filepath.Dir(d.path)
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("open %s: there is no directory %s: make it, or change path", d.path, dir)
+	case err != nil:
+		return fmt.Errorf("open %s: %w: change path, or see that its directory can be read", d.path, err)
+	case !info.IsDir():
+		return fmt.Errorf("open %s: %s is no directory: change path", d.path, dir)
+	}
+	if info, err := os.Stat(d.path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("open %s: it is a %s, not a file: change path", d.path, kindOf(info))
+	}
+	return nil
+}
+
+func kindOf(info os.FileInfo) string {
+	if info.IsDir() {
+		return "directory"
+	}
+	return "special file"
+}
+
+// source names the file such that no character in it means anything to SQLite.
+func source(path string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // C:/rows.db
+	}
+	return (&url.URL{Scheme: "file", Path: path}).String()
+}
+
+// begin begins a transaction, unless one is open.
+func (d *database) begin(ctx context.Context) error {
+	if d.began {
+		return nil
+	}
+	err := d.patiently(ctx, func() error { return d.exec(ctx, "BEGIN IMMEDIATE") })
+	if err != nil {
+		return d.explain("begin to write", err)
+	}
+	d.began = true
+	return nil
+}
+
+// commit ends the transaction, if one is open.
+func (d *database) commit(ctx context.Context) error {
+	if !d.began {
+		return nil
+	}
+	if err := d.exec(ctx, "COMMIT"); err != nil {
+		return d.explain("commit", err)
+	}
+	d.began = false
+	return nil
+}
+
+// patiently tries again while another program writes. SQLite's own waiting could not be cut short.
+func (d *database) patiently(ctx context.Context, try func() error) error {
+	const pause = 10 * time.Millisecond
+	for end := time.Now().Add(d.patience); ; {
+		err := try()
+		if !isBusy(err) || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (d *database) exec(ctx context.Context, statement string) error {
+	_, err := d.conn.ExecContext(ctx, statement)
+	return err
+}
+
+// insert adds rows to a table.
+//
+// One row at a time through the driver's own interface is the fastest way: it looks for the value of each placeholder among all values, and
+// SQLite keeps a journal for each statement of several rows.
+func (d *database) insert(ctx context.Context, t *table, cells []cell, rows int) error {
+	// The driver starts a goroutine for every call whose context can end. What has been read from memory is written at once.
+	calm := context.WithoutCancel(ctx)
+	err := d.conn.Raw(func(conn any) error {
+		if err := t.compile(calm, conn.(driver.ConnPrepareContext)); err != nil {
+			return err
+		}
+		for row := range rows {
+			for i, cell := range cells {
+				t.values[i].Value = cell(row)
+			}
+			if _, err := t.statement.ExecContext(calm, t.values); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return d.explain("write to table "+t.name, err)
+	}
+	return nil
+}
+
+// remove removes the rows of a table that will come again.
+func (d *database) remove(ctx context.Context, t *table) (int64, error) {
+	statement, args, ok := t.removal()
+	if !ok {
+		return 0, nil
+	}
+	result, err := d.conn.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return 0, d.explain("remove rows that come again from table "+t.name, err)
+	}
+	return result.RowsAffected()
+}
+
+// close gives up an open transaction. The last connection to a file clears away the log beside it.
+func (d *database) close(tables []*table) error {
+	if d.conn == nil {
+		if d.pool == nil {
+			return nil
+		}
+		return d.pool.Close()
+	}
+	err := d.conn.Raw(func(any) error {
+		for _, t := range tables {
+			t.release()
+		}
+		return nil
+	})
+	if d.began { // after some failures SQLite has done it by itself, and closing does it too
+		_, _ = d.conn.ExecContext(context.Background(), "ROLLBACK")
+	}
+	if err := errors.Join(err, d.conn.Close(), d.pool.Close()); err != nil {
+		return d.explain("close it", err)
+	}
+	return nil
+}
