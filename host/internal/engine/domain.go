@@ -10,6 +10,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/penstock-io/penstock/host/internal/graph"
+	"github.com/penstock-io/penstock/host/internal/registry"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
@@ -193,15 +194,24 @@ func (d *domain) stopPlugins(ctx context.Context) {
 	wg.Wait()
 }
 
-// follow moves the path between backfill and live as its readers approach the
-// head: all that is left to read is the newest block, or nothing.
-func (d *domain) follow(block, head uint64) {
-	if head == 0 || d.draining() {
+// follow makes the path live once every reader has come to the head: all that
+// is left to read is the newest block, or nothing.
+func (d *domain) follow() {
+	if d.draining() {
 		return
 	}
-	if block+1 >= head {
-		d.move(PathLive, fmt.Sprintf("its readers have reached the head, block %d", head))
+	var head uint64
+	for _, p := range d.processes {
+		if p.spec.Register.Type != registry.Reader {
+			continue
+		}
+		read, newest := p.block.Load(), p.head.Load()
+		if newest == 0 || read < newest {
+			return
+		}
+		head = max(head, newest)
 	}
+	d.move(PathLive, fmt.Sprintf("its readers have come to the head, block %d", head))
 }
 
 // commit works out the newest place that every loader has committed.

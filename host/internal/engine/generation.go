@@ -158,6 +158,10 @@ func (p *process) brokenStream(ctx context.Context, err error, sent <-chan error
 
 // hear acts on one frame from a process; over tells that it has ended.
 func (p *process) hear(ctx context.Context, f *remote.Frame) (over bool, err error) {
+	if f.Generation != p.generation {
+		f.Free() // from before a rewind
+		return false, nil
+	}
 	switch f.Kind {
 	case remote.KindBatch:
 		p.rowsOut.Add(uint64(f.Rows))
@@ -209,7 +213,7 @@ func (p *process) safePoint(ctx context.Context, f *remote.Frame) error {
 	case registry.Loader:
 		return p.commit(f)
 	case registry.Reader:
-		p.domain.follow(f.Cursor.Block, f.Head)
+		p.domain.follow()
 	}
 	return p.publish(ctx, f)
 }

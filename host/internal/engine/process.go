@@ -105,6 +105,10 @@ func (p *process) open(ctx context.Context, generation uint64, from *remote.Curs
 		return err
 	}
 	p.stream = stream
+	p.block.Store(0)
+	if from != nil {
+		p.block.Store(from.Block + 1)
+	}
 	p.mu.Lock()
 	for i := range p.acks { // what was committed after from is gone
 		p.acks[i] = from
