@@ -5,8 +5,10 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/fetch"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/eth"
@@ -33,19 +35,21 @@ type headers struct {
 }
 
 func (h *headers) connection() connection {
-	return connection{h.Batch, h.Concurrency, h.Poll, h.Timeout, h.Retries}
+	return connection{batch: h.Batch, concurrency: h.Concurrency, poll: h.Poll, timeout: h.Timeout, retries: h.Retries}
 }
 
 func (h *headers) Validate() error { return h.connection().validate() }
 
 // Read follows the chain and emits its headers.
 func (h *headers) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Header]) error {
-	return run(ctx, h.connection(), start, out, func(n *node.Node) source[eth.Header] {
-		return &fetch.Blocks[eth.Header]{
-			Node: n, Batch: uint64(h.Batch), Log: sdk.Logger(ctx),
-			Rows: func(dst []eth.Header, b *fetch.Block) []eth.Header { return append(dst, b.Header) },
-		}
-	})
+	return run(ctx, h.connection(), start, out, h.source)
+}
+
+func (h *headers) source(n *node.Node, log hclog.Logger) follow.Source[eth.Header] {
+	return &fetch.Blocks[eth.Header]{
+		Node: n, Batch: uint64(h.Batch), Log: log,
+		Rows: func(dst []eth.Header, b *fetch.Block) []eth.Header { return append(dst, b.Header) },
+	}
 }
 
 // blocks emits eth.block.
@@ -59,22 +63,24 @@ type blocks struct {
 }
 
 func (b *blocks) connection() connection {
-	return connection{b.Batch, b.Concurrency, b.Poll, b.Timeout, b.Retries}
+	return connection{batch: b.Batch, concurrency: b.Concurrency, poll: b.Poll, timeout: b.Timeout, retries: b.Retries}
 }
 
 func (b *blocks) Validate() error { return b.connection().validate() }
 
 // Read follows the chain and emits its blocks.
 func (b *blocks) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Block]) error {
-	return run(ctx, b.connection(), start, out, func(n *node.Node) source[eth.Block] {
-		return &fetch.Blocks[eth.Block]{
-			Node: n, Batch: uint64(b.Batch), Full: true, Receipts: b.Receipts, Log: sdk.Logger(ctx),
-			Rows: func(dst []eth.Block, f *fetch.Block) []eth.Block {
-				f.AttachReceipts()
-				return append(dst, f.Block)
-			},
-		}
-	})
+	return run(ctx, b.connection(), start, out, b.source)
+}
+
+func (b *blocks) source(n *node.Node, log hclog.Logger) follow.Source[eth.Block] {
+	return &fetch.Blocks[eth.Block]{
+		Node: n, Batch: uint64(b.Batch), Full: true, Receipts: b.Receipts, Log: log,
+		Rows: func(dst []eth.Block, f *fetch.Block) []eth.Block {
+			f.AttachReceipts()
+			return append(dst, f.Block)
+		},
+	}
 }
 
 // transactions emits eth.transaction.
@@ -88,22 +94,24 @@ type transactions struct {
 }
 
 func (t *transactions) connection() connection {
-	return connection{t.Batch, t.Concurrency, t.Poll, t.Timeout, t.Retries}
+	return connection{batch: t.Batch, concurrency: t.Concurrency, poll: t.Poll, timeout: t.Timeout, retries: t.Retries}
 }
 
 func (t *transactions) Validate() error { return t.connection().validate() }
 
 // Read follows the chain and emits the transactions of its blocks.
 func (t *transactions) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Transaction]) error {
-	return run(ctx, t.connection(), start, out, func(n *node.Node) source[eth.Transaction] {
-		return &fetch.Blocks[eth.Transaction]{
-			Node: n, Batch: uint64(t.Batch), Full: true, Receipts: t.Receipts, Log: sdk.Logger(ctx),
-			Rows: func(dst []eth.Transaction, f *fetch.Block) []eth.Transaction {
-				f.AttachReceipts()
-				return append(dst, f.Transactions...)
-			},
-		}
-	})
+	return run(ctx, t.connection(), start, out, t.source)
+}
+
+func (t *transactions) source(n *node.Node, log hclog.Logger) follow.Source[eth.Transaction] {
+	return &fetch.Blocks[eth.Transaction]{
+		Node: n, Batch: uint64(t.Batch), Full: true, Receipts: t.Receipts, Log: log,
+		Rows: func(dst []eth.Transaction, f *fetch.Block) []eth.Transaction {
+			f.AttachReceipts()
+			return append(dst, f.Transactions...)
+		},
+	}
 }
 
 // receipts emits eth.receipt.
@@ -116,19 +124,21 @@ type receipts struct {
 }
 
 func (r *receipts) connection() connection {
-	return connection{r.Batch, r.Concurrency, r.Poll, r.Timeout, r.Retries}
+	return connection{batch: r.Batch, concurrency: r.Concurrency, poll: r.Poll, timeout: r.Timeout, retries: r.Retries}
 }
 
 func (r *receipts) Validate() error { return r.connection().validate() }
 
 // Read follows the chain and emits the receipts of its blocks.
 func (r *receipts) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Receipt]) error {
-	return run(ctx, r.connection(), start, out, func(n *node.Node) source[eth.Receipt] {
-		return &fetch.Blocks[eth.Receipt]{
-			Node: n, Batch: uint64(r.Batch), Receipts: true, Log: sdk.Logger(ctx),
-			Rows: func(dst []eth.Receipt, f *fetch.Block) []eth.Receipt { return append(dst, f.Receipts...) },
-		}
-	})
+	return run(ctx, r.connection(), start, out, r.source)
+}
+
+func (r *receipts) source(n *node.Node, log hclog.Logger) follow.Source[eth.Receipt] {
+	return &fetch.Blocks[eth.Receipt]{
+		Node: n, Batch: uint64(r.Batch), Receipts: true, Log: log,
+		Rows: func(dst []eth.Receipt, f *fetch.Block) []eth.Receipt { return append(dst, f.Receipts...) },
+	}
 }
 
 // logs emits eth.log.
@@ -144,7 +154,7 @@ type logs struct {
 }
 
 func (l *logs) connection() connection {
-	return connection{manyBlocks, l.Concurrency, l.Poll, l.Timeout, l.Retries}
+	return connection{batch: manyBlocks, concurrency: l.Concurrency, poll: l.Poll, timeout: l.Timeout, retries: l.Retries}
 }
 
 // Validate checks the events too.
@@ -161,7 +171,7 @@ func (l *logs) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Lo
 	if err != nil {
 		return sdk.Stop(err)
 	}
-	return run(ctx, l.connection(), start, out, func(n *node.Node) source[eth.Log] {
-		return fetch.NewLogs(n, filter, l.Range, sdk.Logger(ctx))
+	return run(ctx, l.connection(), start, out, func(n *node.Node, log hclog.Logger) follow.Source[eth.Log] {
+		return fetch.NewLogs(n, filter, l.Range, log)
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
 	"github.com/penstock-io/penstock/sdk"
@@ -18,6 +20,7 @@ type connection struct {
 	poll        time.Duration
 	timeout     time.Duration
 	retries     int
+	backoff     time.Duration // before the first retry, at most; 0: the defaults of node and follow
 }
 
 func (c connection) validate() error {
@@ -36,19 +39,22 @@ func (c connection) validate() error {
 	return nil
 }
 
-type source[T any] = follow.Source[T]
-
-// network is what follow asks about the chain.
-type network struct {
+// chainView is what follow asks about the chain.
+type chainView struct {
 	*node.Node
 	*node.Heads
 }
 
+// opener makes the source of a register.
+type opener[T any] func(n *node.Node, log hclog.Logger) follow.Source[T]
+
 // run follows the chain that start names and emits what the source reads of it.
-func run[T transit.Row](ctx context.Context, c connection, start sdk.Start, out follow.Sink[T], open func(*node.Node) source[T]) error {
+func run[T transit.Row](ctx context.Context, c connection, start sdk.Start, out follow.Sink[T], open opener[T]) error {
+	log := sdk.Logger(ctx)
 	n, err := node.New(node.Config{
 		Network: start.Network.Name, ChainID: start.Network.ChainID, Finality: start.Network.Finality, Endpoints: start.Network.Endpoints,
-		Timeout: c.timeout, Retries: orNone(c.retries), Batch: 2 * c.batch, Log: sdk.Logger(ctx),
+		Timeout: c.timeout, Retries: orNone(c.retries), Backoff: c.backoff,
+		Batch: 2 * c.batch, Log: log,
 	})
 	if err != nil {
 		return sdk.Stop(err)
@@ -66,8 +72,8 @@ func run[T transit.Row](ctx context.Context, c connection, start sdk.Start, out 
 	defer heads.Close()
 	return classed(follow.Run(ctx, follow.Config{
 		ChainID: id, Cursor: start.Cursor, From: start.From, FromLatest: start.FromLatest, To: start.To,
-		Width: c.concurrency, Log: sdk.Logger(ctx),
-	}, network{n, heads}, open(n), out))
+		Width: c.concurrency, Pause: c.backoff, Log: log,
+	}, chainView{n, heads}, open(n, log), out))
 }
 
 // orNone tells node that no retries are wanted, which is not the default.

@@ -27,14 +27,16 @@ type receiptJSON struct {
 	Logs              []struct{} `json:"logs"` // only counted
 }
 
-// Receipts decodes the receipts of a block. There must be one for each of its transactions, in their order.
+// Receipts decodes the receipts of a block. There must be one for each of its transactions, in their order. Another number of them means
+// another block at the same height as much as receipts that say so.
 func (d *Decoder) Receipts(raw []byte, block *eth.Header, transactions []common.Hash) ([]eth.Receipt, error) {
 	var j []receiptJSON
 	if err := unmarshal(raw, &j); err != nil {
 		return nil, err
 	}
 	if len(j) != len(transactions) {
-		return nil, fmt.Errorf("block %d (%s) has %d transactions but %d receipts", block.BlockNumber, block.BlockHash, len(transactions), len(j))
+		return nil, fmt.Errorf("block %d (%s) has %d transactions but %d receipts: %w",
+			block.BlockNumber, block.BlockHash, len(transactions), len(j), ErrElsewhere)
 	}
 	out := make([]eth.Receipt, len(j))
 	for i := range j {

@@ -59,7 +59,7 @@ func (n *Node) Final(ctx context.Context, head uint64) (block uint64, known bool
 		ref Ref
 		dec answer.Decoder
 	)
-	call := Call{Method: "eth_getBlockByNumber", Params: []any{n.finality.tag, false}, Once: true, Decode: func(raw []byte) (err error) {
+	call := Call{Method: "eth_getBlockByNumber", Params: []any{n.finality.tag, false}, Never: true, Decode: func(raw []byte) (err error) {
 		ref, err = dec.Ref(raw)
 		if errors.Is(err, answer.ErrNull) {
 			ref, err = Ref{}, nil

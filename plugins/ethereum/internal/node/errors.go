@@ -41,7 +41,8 @@ type Error struct {
 	Spent    time.Duration
 	After    time.Duration // the node asked to wait that long
 	Err      error
-	once     bool
+	once     bool // of a call that is made Once
+	answered bool // the node's answer to a call that is tried Never again
 }
 
 func (e *Error) Error() string {
@@ -115,8 +116,11 @@ func (n *Node) fault(ep *endpoint, calls []*Call, err error) *Error {
 		return e
 	}
 	e = &Error{Kind: classify(err), Endpoint: ep.label, What: describe(calls), Tries: 1, Err: err}
+	var told *RPCError
+	answered := errors.As(err, &told)
 	for _, c := range calls {
 		e.once = e.once || c.Once
+		e.answered = e.answered || c.Never && answered
 	}
 	var status *statusError
 	if errors.As(err, &status) {

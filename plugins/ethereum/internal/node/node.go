@@ -54,6 +54,8 @@ type Call struct {
 	Decode func(raw []byte) error
 	// Once makes an error answer that is not known to pass come back without another try, and a timeout too.
 	Once bool
+	// Never makes every error answer come back without another try.
+	Never bool
 }
 
 // New makes a Node without asking anything yet. The error says which endpoint cannot be used and how to write it.
@@ -136,6 +138,9 @@ func (n *Node) Do(ctx context.Context, calls []Call) error {
 
 // weigh decides what becomes of a failed exchange: nil means try again, after whatever wait was due.
 func (n *Node) weigh(ctx context.Context, ep *endpoint, err *Error, size int) error {
+	if err.answered {
+		return err
+	}
 	if !err.once && n.shrink(ep, err, size) && err.Kind != timedOut {
 		return nil
 	}

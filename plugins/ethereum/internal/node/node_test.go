@@ -466,8 +466,12 @@ func TestFinality(t *testing.T) {
 		{"200", false, 0, false}, {"finalized", true, 0, false},
 	}
 	for _, c := range cases {
-		url := (&nodetest.Node{Chain: chain, NoFinal: c.noFinal}).Serve(t)
+		asked := 0
+		url := (&nodetest.Node{Chain: chain, NoFinal: c.noFinal, Before: func(string, ...any) error { asked++; return nil }}).Serve(t)
 		got, known, err := open(t, node.Config{Finality: c.rule}, url).Final(t.Context(), 100)
+		if asked > 2 { // for the chain id and once for the block
+			t.Errorf("%q: asked %d times", c.rule, asked)
+		}
 		if err != nil || got != c.want || known != c.known {
 			t.Errorf("%q: got %d, %v, %v, want %d, %v", c.rule, got, known, err, c.want, c.known)
 		}
