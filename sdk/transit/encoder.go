@@ -137,9 +137,25 @@ func (e *encoder) columns(n int) error {
 	return nil
 }
 
-// size estimates the bytes of a row on the wire.
+// size estimates the bytes of a row on the wire. Most columns take the same in every row: only the others are looked at.
 func (p *plan) size(row unsafe.Pointer) int {
-	return sizeOfColumns(p.columns, row)
+	size := p.fixed
+	for _, c := range p.variable {
+		size += sizeOf(c, unsafe.Add(row, c.offset))
+	}
+	return size
+}
+
+// divide finds the columns of different size from row to row, and what the others take together.
+func divide(columns []*column) (fixed int, variable []*column) {
+	for _, c := range columns {
+		if c.codec.size == nil {
+			fixed += c.codec.fixed
+			continue
+		}
+		variable = append(variable, c)
+	}
+	return fixed, variable
 }
 
 func sizeOfColumns(columns []*column, p unsafe.Pointer) int {

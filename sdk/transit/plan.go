@@ -17,6 +17,9 @@ type plan struct {
 	rowType Type
 	columns []*column
 	covered bool // every field is a column: reading a row overwrites all of it
+
+	fixed    int       // bytes on the wire of the columns that take the same in every row
+	variable []*column // the others
 }
 
 // A column is one field of a row struct, of a nested struct, or the element of a list.
@@ -42,7 +45,9 @@ func newPlan(rt reflect.Type) (*plan, error) {
 		return nil, fmt.Errorf("transit: %w", err)
 	}
 	schema := arrow.NewSchema(fieldsOf(columns), nil)
-	return &plan{goType: rt, rowType: Type{Name: name, Schema: schema}, columns: columns, covered: !b.skipped}, nil
+	p := &plan{goType: rt, rowType: Type{Name: name, Schema: schema}, columns: columns, covered: !b.skipped}
+	p.fixed, p.variable = divide(columns)
+	return p, nil
 }
 
 // A planner walks a struct type.

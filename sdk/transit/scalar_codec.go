@@ -267,8 +267,13 @@ func nanoseconds(t time.Time) (int64, error) {
 
 func decodeTime(b *binding, from, n int, to target) error {
 	in := b.layout.values[from*8 : (from+n)*8]
+	last := int64(binary.LittleEndian.Uint64(in))
+	t := timeOf(last)
 	for i := range n {
-		*(*time.Time)(to.at(i)) = timeOf(int64(binary.LittleEndian.Uint64(in)))
+		if ns := int64(binary.LittleEndian.Uint64(in)); ns != last { // rows of one block have one time
+			last, t = ns, timeOf(ns)
+		}
+		*(*time.Time)(to.at(i)) = t
 		in = in[8:]
 	}
 	return nil
