@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -23,6 +24,8 @@ func Serve(service Service, logger hclog.Logger) {
 	if os.Getenv(LivenessEnv) == "1" {
 		go dieWithHost(os.NewFile(LivenessFD, "liveness"))
 	}
+	floor := heapFloor()
+	defer runtime.KeepAlive(floor)
 	adapter := &Adapter{Service: service, called: restoreOutput(os.Stdout, os.Stderr)}
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: Handshake(),
