@@ -12,6 +12,20 @@ func (o *Output[Out]) wakeFlusher() {
 	}
 }
 
+// leaveOrLinger sends the rows that wait at once where nothing has left for a
+// while, and otherwise leaves them to the flusher: a goroutine that has to be
+// woken for every single row would cost more than all the rest of its way.
+func (o *Output[Out]) leaveOrLinger() error {
+	if time.Since(o.rows.sent) < linger {
+		o.wakeFlusher()
+		return nil
+	}
+	if err := o.rows.flush(); err != nil {
+		return o.fail(err)
+	}
+	return nil
+}
+
 // flushLoop sends rows that wait for company that does not come, and answers
 // barriers while the reader rests. It ends with ctx.
 func (o *Output[Out]) flushLoop(ctx context.Context) {

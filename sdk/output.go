@@ -65,7 +65,7 @@ func (o *Output[Out]) Emit(row Out) error {
 		return o.fail(err)
 	}
 	if len(o.rows.rows) == 1 {
-		o.wakeFlusher()
+		return o.leaveOrLinger()
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func (o *Output[Out]) gather(rows []Out) error {
 		}
 	}
 	if o.rows.waiting() {
-		o.wakeFlusher()
+		return o.leaveOrLinger()
 	}
 	return nil
 }
