@@ -148,9 +148,16 @@ func (c *column) bytes(a interface{ Value(row int) []byte }) cell {
 	case asAddress:
 		return func(row int) driver.Value { return c.address(common.Address(a.Value(row))) }
 	case asHex:
-		return func(row int) driver.Value { return hexText(a.Value(row)) }
+		var last []byte
+		var text driver.Value
+		return func(row int) driver.Value { // often what the row before has: the hash of a block, of a transaction
+			if v := a.Value(row); text == nil || string(v) != string(last) {
+				last, text = v, hexText(v)
+			}
+			return text
+		}
 	default:
-		return func(row int) driver.Value { return a.Value(row) }
+		return func(row int) driver.Value { return append([]byte{}, a.Value(row)...) } // nil would be null
 	}
 }
 

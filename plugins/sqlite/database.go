@@ -17,13 +17,10 @@ import (
 	"github.com/penstock-io/penstock/sdk"
 )
 
-// patience is how long to wait for another program that writes to the file.
-const patience = 5 * time.Second
-
 // database is the one connection to a file: SQLite has one writer at a time. Its errors say which file they are about and what to do.
 type database struct {
-	path     string // absolute
-	patience time.Duration
+	path     string        // absolute
+	patience time.Duration // how long to wait for another program that writes
 
 	pool  *sql.DB
 	conn  *sql.Conn
@@ -32,9 +29,6 @@ type database struct {
 
 // open opens the file, and makes it if it is not there.
 func (d *database) open(ctx context.Context) error {
-	if d.patience == 0 {
-		d.patience = patience
-	}
 	if err := d.inspect(); err != nil {
 		return sdk.Stop(err)
 	}

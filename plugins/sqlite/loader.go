@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/transit"
@@ -19,8 +20,9 @@ type loader struct {
 	Tables map[string]string `hcl:"tables,optional" doc:"names of tables, by the step that the rows come from; a table is named after its step otherwise"`
 	Hex    bool              `hcl:"hex,optional" doc:"keep addresses, hashes and bytes as hexadecimal text, otherwise as blobs"`
 
-	db     *database
-	tables []*table // by input
+	patience time.Duration // how long to wait for another program that writes to the file
+	db       *database
+	tables   []*table // by input
 }
 
 // Validate checks what can be known without the file.
@@ -49,7 +51,7 @@ func (l *loader) Start(ctx context.Context, start sdk.Start) error {
 	if err := l.plan(start.Inputs); err != nil {
 		return sdk.Stop(err)
 	}
-	l.db = &database{path: path}
+	l.db = &database{path: path, patience: l.patience}
 	if err := l.db.open(ctx); err != nil {
 		return err
 	}

@@ -19,11 +19,16 @@
 // has an index.
 package main
 
-import "github.com/penstock-io/penstock/sdk"
+import (
+	"time"
 
-func main() { sdk.Serve(register()) }
+	"github.com/penstock-io/penstock/sdk"
+)
 
-func register() sdk.Register {
-	return sdk.BatchLoader("sqlite", &loader{Hex: true}).
+func main() { sdk.Serve(register(5 * time.Second)) }
+
+// register is what the plugin serves. The patience is how long it waits for another program that writes to the same file.
+func register(patience time.Duration) sdk.Register {
+	return sdk.BatchLoader("sqlite", &loader{Hex: true, patience: patience}).
 		Doc("Keeps rows in a SQLite database, one table for each step it reads.")
 }

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/plugintest"
+)
+
+func TestRowsAreSeenAfterTheCommit(t *testing.T) {
+	path := newFile(t)
+	l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	load(t, l, 0, eventsOf(1, 2)...)
+	load(t, l, 0, eventsOf(3)...)
+	if got := blocksIn(t, path, "events"); got != "" {
+		t.Errorf("before the commit: got blocks %s, want none", got)
+	}
+	commit(t, l)
+	if got := blocksIn(t, path, "events"); got != "1 2 3" {
+		t.Errorf("after the commit: got blocks %s, want 1 2 3", got)
+	}
+	load(t, l, 0, eventsOf(4)...)
+	commit(t, l)
+	commit(t, l) // of nothing
+	if got := blocksIn(t, path, "events"); got != "1 2 3 4" {
+		t.Errorf("after the second commit: got blocks %s, want 1 2 3 4", got)
+	}
+}
+
+func TestCloseLeavesOneFileAndNothingThatWasNotCommitted(t *testing.T) {
+	path := newFile(t)
+	l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	load(t, l, 0, eventsOf(1)...)
+	commit(t, l)
+	load(t, l, 0, eventsOf(2)...)
+	closed(t, l)
+	if got := filesBeside(t, path); got != "rows.db" {
+		t.Errorf("the directory has %s, want rows.db alone", got)
+	}
+	if got := blocksIn(t, path, "events"); got != "1" {
+		t.Errorf("got blocks %s, want 1", got)
+	}
+}
+
+func TestReadersOfTheFileDoNotHoldTheLoaderUp(t *testing.T) {
+	path := newFile(t)
+	l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	db := opened(t, path)
+	execute(t, db, "BEGIN")
+	execute(t, db, "SELECT count(*) FROM events")
+	load(t, l, 0, eventsOf(1)...)
+	commit(t, l)
+	execute(t, db, "COMMIT")
+	if got := blocksIn(t, path, "events"); got != "1" {
+		t.Errorf("got blocks %s, want 1", got)
+	}
+}
+
+// Each case is what is left of blocks 1 to 9, each with two rows, when a pipeline begins again.
+func TestRowsThatComeAgainAreRemoved(t *testing.T) {
+	to := func(block uint64) *uint64 { return &block }
+	tests := []struct {
+		name  string
+		start sdk.Start
+		first []event // the first rows that come
+		want  string
+	}{
+		{name: "from the beginning", want: ""},
+		{name: "from a block", start: sdk.Start{From: 4}, want: "1 2 3"},
+		{name: "from a block, with rows that come", start: sdk.Start{From: 4}, first: eventsOf(4, 5), want: "1 2 3 4 5"},
+		{name: "from a block to another", start: sdk.Start{From: 4, To: to(6)}, want: "1 2 3 7 8 9"},
+		{name: "from a block beyond all", start: sdk.Start{From: 10}, want: "1 2 3 4 5 6 7 8 9"},
+		{name: "from a block beyond the integers", start: sdk.Start{From: 1 << 63}, want: "1 2 3 4 5 6 7 8 9"},
+		{name: "to a block beyond the integers", start: sdk.Start{From: 8, To: to(1 << 63)}, want: "1 2 3 4 5 6 7"},
+		{name: "after a cursor", start: sdk.Start{From: 1, Cursor: &sdk.Cursor{Block: 7}}, want: "1 2 3 4 5 6 7"},
+		{name: "after a cursor, to a block", start: sdk.Start{From: 1, Cursor: &sdk.Cursor{Block: 5}, To: to(7)}, want: "1 2 3 4 5 8 9"},
+		{name: "after a cursor at the start of the chain", start: sdk.Start{Cursor: &sdk.Cursor{}}, want: ""},
+		{name: "after a cursor that counts no blocks", start: sdk.Start{Cursor: &sdk.Cursor{Position: []byte("x")}}, want: "1 2 3 4 5 6 7 8 9"},
+		{name: "from the head", start: sdk.Start{FromLatest: true}, want: "1 2 3 4 5 6 7 8 9"},
+		{name: "from the head, with rows that come", start: sdk.Start{FromLatest: true}, first: eventsOf(8, 9, 10), want: "1 2 3 4 5 6 7 8 9 10"},
+		{name: "from the head, after a cursor", start: sdk.Start{FromLatest: true, Cursor: &sdk.Cursor{Block: 8}}, want: "1 2 3 4 5 6 7 8"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := newFile(t)
+			var all []event
+			for block := range uint64(9) {
+				all = append(all, event{BlockNumber: block + 1}, event{BlockNumber: block + 1, LogIndex: 1})
+			}
+			run(t, path, sdk.Start{}, all...)
+			var first []event
+			for _, e := range tt.first {
+				first = append(first, e, event{BlockNumber: e.BlockNumber, LogIndex: 1})
+			}
+			run(t, path, tt.start, first...)
+			rows := strings.Fields(blocksIn(t, path, "events"))
+			for i := 0; i < len(rows); i += 2 {
+				if i+1 == len(rows) || rows[i] != rows[i+1] {
+					t.Fatalf("got rows of blocks %v, want two of each", rows)
+				}
+			}
+			if got := strings.Join(slices.Compact(rows), " "); got != tt.want {
+				t.Errorf("got blocks %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// An event of a source that counts no blocks.
+type tick struct{ Price uint64 }
+
+func (tick) TransitType() string { return "test.tick" }
+
+// odd counts its blocks in words.
+type odd struct{ BlockNumber string }
+
+func (odd) TransitType() string { return "test.odd" }
+
+func TestRowsThatAreOfNoBlockStay(t *testing.T) {
+	path := newFile(t)
+	for range 2 {
+		l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[tick](t, "ticks"), input[odd](t, "odds")}})
+		load(t, l, 0, tick{1})
+		load(t, l, 1, odd{"one"})
+		commit(t, l)
+		closed(t, l)
+	}
+	if got := query(t, path, "SELECT (SELECT count(*) FROM ticks), (SELECT count(*) FROM odds)"); got != "2|2" {
+		t.Errorf("got %s rows, want 2|2", got)
+	}
+}
+
+func TestTablesAreNamedAfterTheirStepUnlessSaidOtherwise(t *testing.T) {
+	path := newFile(t)
+	steps := []string{`swaps["first"]`, "group", "ticks", "a.b"}
+	var inputs []sdk.Input
+	for _, name := range steps {
+		inputs = append(inputs, input[event](t, name))
+	}
+	l := started(t, &loader{Path: path, Tables: map[string]string{"ticks": "Ticks of today"}}, sdk.Start{Inputs: inputs})
+	for i := range steps {
+		load(t, l, i, event{BlockNumber: uint64(i)})
+	}
+	commit(t, l)
+	for i, table := range []string{`swaps["first"]`, "group", "Ticks of today", "a.b"} {
+		if got := blocksIn(t, path, table); got != string(rune('0'+i)) {
+			t.Errorf("table %s: got blocks %s, want %d", table, got, i)
+		}
+	}
+}
+
+func TestInputsCanShareATable(t *testing.T) {
+	path := newFile(t)
+	start := sdk.Start{Inputs: []sdk.Input{input[event](t, "first"), input[event](t, "second")}, FromLatest: true}
+	for range 2 {
+		l := started(t, &loader{Path: path, Tables: map[string]string{"first": "both", "second": "BOTH"}}, start)
+		load(t, l, 0, eventsOf(1)...)
+		load(t, l, 1, eventsOf(1)...)
+		load(t, l, 0, eventsOf(2)...)
+		commit(t, l)
+		closed(t, l)
+	}
+	if got := blocksIn(t, path, "both"); got != "1 1 2" {
+		t.Errorf("got blocks %s, want 1 1 2", got)
+	}
+}
+
+// cut has fewer columns than event.
+type cut struct {
+	Name        string
+	BlockNumber uint64
+}
+
+func (cut) TransitType() string { return "test.event" }
+
+// turned has those of event in another order.
+type turned struct {
+	Name        string
+	LogIndex    uint64
+	BlockNumber uint64
+}
+
+func (turned) TransitType() string { return "test.event" }
+
+func TestColumnsMayComeInAnotherOrder(t *testing.T) {
+	path := newFile(t)
+	run(t, path, sdk.Start{}, event{1, 2, "three"})
+	l := started(t, &loader{Path: path}, sdk.Start{From: 2, Inputs: []sdk.Input{input[turned](t, "events")}})
+	load(t, l, 0, turned{"six", 5, 4})
+	commit(t, l)
+	if got := query(t, path, "SELECT block_number, log_index, name FROM events"); got != "1|2|three\n4|5|six" {
+		t.Errorf("got %s, want 1|2|three and 4|5|six", got)
+	}
+}
+
+func TestSettingsThatCannotBe(t *testing.T) {
+	p := plugintest.Run(t, register(short))
+	tests := map[string]string{
+		`{}`:                                    "path: is required",
+		`{"path":""}`:                           "path is empty",
+		`{"path":"a.db","tables":{"swaps":""}}`: `the table of step "swaps" is named ""`,
+		`{"path":"a.db","tables":{"swaps":"SQLite_x"}}`: "does not begin with sqlite_",
+		`{"path":":memory:"}`:                           "write the name of a file",
+		`{"path":"file:a.db?mode=memory"}`:              "write the name of a file",
+		`{"path":7}`:                                    "path: ",
+		`{"path":"a.db","hex":"yes"}`:                   "hex: ",
+		`{"path":"a.db","batch":5}`:                     "batch: ",
+	}
+	for settings, want := range tests {
+		got := strings.Join(plugintest.Mistakes(t, p, "sqlite", settings), "; ")
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q in it", settings, got, want)
+		}
+	}
+	if got := plugintest.Mistakes(t, p, "sqlite", `{"path":"a b/ü.db","tables":{"swaps":"s"}}`); len(got) > 0 {
+		t.Errorf("settings that are right: got %q", got)
+	}
+}
+
+func TestNamesOfFilesMeanNothingToSQLite(t *testing.T) {
+	for _, name := range []string{"a?mode=ro.db", "b#c.db", "d%20e.db", "f g.db", "ü'\".db", "i&j=k.db"} {
+		path := filepath.Join(t.TempDir(), name)
+		l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+		load(t, l, 0, eventsOf(1)...)
+		commit(t, l)
+		closed(t, l)
+		if got := filesBeside(t, path); got != name {
+			t.Errorf("the file is called %s, want %s", got, name)
+		}
+	}
+}
+
+// The whole conversation with a host: rows, safe points, a checkpoint, a rewind, the end.
+func TestARewindLeavesEveryRowOnce(t *testing.T) {
+	path := newFile(t)
+	p := plugintest.Run(t, register(short))
+	s := step(t, path)
+	s.Start.From = 1
+	s.Start.Inputs = append(s.Start.Inputs, input[swap](t, "swaps"))
+	process := plugintest.Open(t, p, s)
+
+	plugintest.Send(process, "events", eventsOf(1, 2)...)
+	process.Block("events", 2)
+	plugintest.Send(process, "swaps", swap{BlockNumber: 1})
+	process.Block("swaps", 2)
+	process.Barrier(1)
+	process.Until(plugintest.Barrier)
+	if got := blocksIn(t, path, "events"); got != "1 2" {
+		t.Errorf("after the checkpoint: got blocks %s, want 1 2", got)
+	}
+
+	plugintest.Send(process, "events", eventsOf(3, 4)...)
+	process.Block("events", 4)
+	plugintest.Send(process, "swaps", swap{BlockNumber: 4})
+	process.Block("swaps", 4)
+	process.Barrier(2)
+	process.Until(plugintest.Barrier)
+	process.Rewind(&sdk.Cursor{Block: 3}, nil)
+	if got := blocksIn(t, path, "events") + "; " + blocksIn(t, path, "swaps"); got != "1 2 3; 1" {
+		t.Errorf("after the rewind: got blocks %s, want 1 2 3; 1", got)
+	}
+
+	plugintest.Send(process, "events", eventsOf(4, 5)...)
+	process.End("events")
+	process.End("swaps")
+	process.Until(plugintest.Ended)
+	if got := blocksIn(t, path, "events"); got != "1 2 3 4 5" {
+		t.Errorf("at the end: got blocks %s, want 1 2 3 4 5", got)
+	}
+	if got := filesBeside(t, path); got != "rows.db" {
+		t.Errorf("the directory has %s, want rows.db alone", got)
+	}
+}
+
+// swap is a row as wide as those of uniswap.swap.
+type swap struct {
+	BlockNumber             uint64
+	BlockHash, TxHash       common.Hash
+	LogIndex                uint64
+	Pair, Sender, Recipient common.Address
+	Amount0In, Amount1In    uint64
+}
+
+func (swap) TransitType() string { return "test.swap" }
