@@ -123,7 +123,10 @@ func (a *app) ask(ctx context.Context, o inquiry) (*answers, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := catalog.Open(catalog.Config{Dir: dir, Plugins: file.Plugins, HostVersion: a.version, LogLevel: "warn", Logger: logger})
+	c, err := catalog.Open(catalog.Config{
+		Dir: dir, Plugins: file.Plugins, StartTimeout: file.Host.StartTimeout,
+		HostVersion: a.version, LogLevel: "warn", Logger: logger,
+	})
 	if err != nil {
 		return nil, err
 	}
