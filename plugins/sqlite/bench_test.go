@@ -1,0 +1,80 @@
+package main
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/transit"
+)
+
+// transfer is a row with what a loader has most to do with: addresses, hashes and large numbers.
+type transfer struct {
+	BlockNumber uint64
+	BlockHash   common.Hash
+	TxHash      common.Hash
+	LogIndex    uint64
+	Token       common.Address
+	Sender      common.Address
+	Recipient   common.Address
+	Amount0In   uint256.Int
+	Amount1In   uint256.Int
+	Amount0Out  uint256.Int
+	Amount1Out  uint256.Int
+}
+
+func (transfer) TransitType() string { return "test.transfer" }
+
+const (
+	batchRows   = 1024
+	batchBlocks = 8
+)
+
+func BenchmarkLoadNarrowRows(b *testing.B) {
+	benchmark(b, func(n int) event {
+		return event{BlockNumber: uint64(n / batchRows * batchBlocks), LogIndex: uint64(n % batchRows), Name: "Transfer"}
+	})
+}
+
+func BenchmarkLoadWideRows(b *testing.B) {
+	benchmark(b, func(n int) transfer {
+		r := transfer{BlockNumber: uint64(n / batchRows * batchBlocks), LogIndex: uint64(n % batchRows)}
+		binary.BigEndian.PutUint64(r.BlockHash[:], r.BlockNumber)
+		binary.BigEndian.PutUint64(r.TxHash[:], uint64(n/4))
+		binary.BigEndian.PutUint16(r.Token[:], uint16(n%100))
+		binary.BigEndian.PutUint16(r.Sender[:], uint16(n%5))
+		binary.BigEndian.PutUint32(r.Recipient[:], uint32(n%3000))
+		r.Amount0In.SetUint64(uint64(n) * 1_000_000_007)
+		r.Amount1Out.Mul(&r.Amount0In, uint256.NewInt(998_244_353_998_244_353))
+		return r
+	})
+}
+
+// benchmark loads batches as they come from history: a commit after many.
+func benchmark[T transit.Row](b *testing.B, row func(n int) T) {
+	l := started(b, &loader{Path: newFile(b), Hex: true}, sdk.Start{Inputs: []sdk.Input{input[T](b, "rows")}})
+	const many = 50
+	batches := make([]transit.Batch, many)
+	for i := range batches {
+		rows := make([]T, batchRows)
+		for k := range rows {
+			rows[k] = row(i*batchRows + k)
+		}
+		batches[i] = batchOf(b, rows...)
+	}
+	n := 0
+	for b.Loop() {
+		if err := l.Load(b.Context(), 0, batches[n%many]); err != nil {
+			b.Fatal(err)
+		}
+		if n++; n%many == 0 {
+			commit(b, l)
+		}
+	}
+	commit(b, l)
+	b.ReportMetric(float64(n*batchRows)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(0, "ns/op")
+}
