@@ -215,7 +215,7 @@ func until(t *testing.T, process *plugintest.Process, what plugintest.What) (all
 	t.Helper()
 	for _, e := range process.Until(what) {
 		last = e
-		switch e.What {
+		switch e.What { //nolint:exhaustive // the others are of no interest here
 		case plugintest.Rows:
 			all = append(all, texts(plugintest.RowsOf[joined](t, e))...)
 		case plugintest.SafePoint:

@@ -43,4 +43,4 @@ func transfers(n int) []transfer {
 
 func at(block uint64) *sdk.Cursor { return &sdk.Cursor{Block: block} }
 
-func to(block uint64) *uint64 { return &block }
+func to(block uint64) *uint64 { return new(block) }

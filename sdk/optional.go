@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 )
@@ -78,14 +79,8 @@ func checkMethods(author reflect.Type, interfaces ...reflect.Type) error {
 
 // withoutReceiver is the type of a method as an interface would have it.
 func withoutReceiver(method reflect.Type) reflect.Type {
-	var in, out []reflect.Type
-	for i := 1; i < method.NumIn(); i++ {
-		in = append(in, method.In(i))
-	}
-	for i := range method.NumOut() {
-		out = append(out, method.Out(i))
-	}
-	return reflect.FuncOf(in, out, method.IsVariadic())
+	in := slices.Collect(method.Ins())
+	return reflect.FuncOf(in[1:], slices.Collect(method.Outs()), method.IsVariadic())
 }
 
 // author is an author's struct seen through its optional interfaces. It is a

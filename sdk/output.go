@@ -23,7 +23,7 @@ var (
 	// errReorged ends the output of a reader that has reported a reorg.
 	errReorged = errors.New("a reorg was reported: the host starts the reader again, Read has to return")
 	// errReturned ends the output of a reader whose Read has returned.
-	errReturned = errors.New("Read has returned: nothing can be emitted any more") //nolint:revive,staticcheck // Read is a name
+	errReturned = errors.New("Read has returned: nothing can be emitted any more") //nolint:staticcheck // Read is a name
 )
 
 // Output is where a reader puts its rows. Its methods are safe for concurrent

@@ -35,57 +35,48 @@ func (p prototype) copy() any {
 }
 
 // ownCollections replaces the maps and slices within v by copies, in fields
-// that are not exported too: a copy of a process must not write into another's.
+// that are not exported too: a process must not write into another's.
 func ownCollections(v reflect.Value) {
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // nothing else holds a collection of its own
 	case reflect.Struct:
-		for i := range v.NumField() {
-			f := v.Field(i)
+		for _, f := range v.Fields() {
 			if !f.CanSet() {
 				f = reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem()
 			}
 			ownCollections(f)
 		}
 	case reflect.Array:
-		if holdsCollections(v.Type().Elem()) {
-			for i := range v.Len() {
-				ownCollections(v.Index(i))
-			}
-		}
+		ownElements(v)
 	case reflect.Slice:
-		if v.IsNil() {
-			return
-		}
-		own := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
-		reflect.Copy(own, v)
-		v.Set(own)
-		if holdsCollections(v.Type().Elem()) {
-			for i := range v.Len() {
-				ownCollections(v.Index(i))
-			}
+		if !v.IsNil() {
+			v.Set(reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, v.Len()), v))
+			ownElements(v)
 		}
 	case reflect.Map:
-		if v.IsNil() {
-			return
+		if !v.IsNil() {
+			v.Set(ownMap(v))
 		}
-		own := reflect.MakeMapWithSize(v.Type(), v.Len())
-		for entries := v.MapRange(); entries.Next(); {
-			elem := reflect.New(v.Type().Elem()).Elem()
-			elem.Set(entries.Value())
-			ownCollections(elem)
-			own.SetMapIndex(entries.Key(), elem)
-		}
-		v.Set(own)
 	}
 }
 
-// holdsCollections keeps long arrays of numbers from being walked.
-func holdsCollections(t reflect.Type) bool {
-	switch t.Kind() {
+func ownElements(v reflect.Value) {
+	switch v.Type().Elem().Kind() { //nolint:exhaustive // nothing else holds a collection of its own
 	case reflect.Struct, reflect.Array, reflect.Slice, reflect.Map:
-		return true
+		for i := range v.Len() {
+			ownCollections(v.Index(i))
+		}
 	}
-	return false
+}
+
+func ownMap(v reflect.Value) reflect.Value {
+	own := reflect.MakeMapWithSize(v.Type(), v.Len())
+	for entries := v.MapRange(); entries.Next(); {
+		elem := reflect.New(v.Type().Elem()).Elem()
+		elem.Set(entries.Value())
+		ownCollections(elem)
+		own.SetMapIndex(entries.Key(), elem)
+	}
+	return own
 }
 
 // configure makes a copy with the settings in place and tells everything that

@@ -93,7 +93,8 @@ func TestRegistersThatCannotBeServed(t *testing.T) {
 		{"nil", []sdk.Register{sdk.Subscriber[value, value]("nil", nil)}, []string{"register nil: the prototype is nil"}},
 		{"a type that cannot be mapped", []sdk.Register{sdk.Subscriber("bad", fromUnmappable{})}, []string{"register bad: ", "Callback"}},
 		{
-			"methods that look like others", []sdk.Register{sdk.Subscriber("misnamed", misnamed{})},
+			"methods that look like others",
+			[]sdk.Register{sdk.Subscriber("misnamed", misnamed{})},
 			[]string{
 				"method Close of *sdk_test.misnamed is func(), want func() error",
 				"method Start of *sdk_test.misnamed is func(context.Context) error, want func(context.Context, sdk.Start) error",
@@ -108,7 +109,8 @@ func TestRegistersThatCannotBeServed(t *testing.T) {
 		{"inputs of one name", []sdk.Register{sdk.Aggregator("j", twins{})}, []string{`Right are both input "left"`}},
 		{"a tuple that is no struct", []sdk.Register{sdk.Aggregator("j", noTuple{})}, []string{"the tuple of an aggregator is a struct, not []sdk_test.a"}},
 		{
-			"everything at once", []sdk.Register{sdk.Subscriber("one", fromUnmappable{}), good, sdk.Aggregator("two", twins{})},
+			"everything at once",
+			[]sdk.Register{sdk.Subscriber("one", fromUnmappable{}), good, sdk.Aggregator("two", twins{})},
 			[]string{"register one: ", "register two: "},
 		},
 	}

@@ -2,7 +2,6 @@ package sdk
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -41,7 +40,8 @@ func Serve(registers ...Register) {
 		os.Exit(1)
 	}
 	if !wire.Started() {
-		explain(os.Stdout, service.Description())
+		name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+		fmt.Print(explanation(name, service.Description()))
 		os.Exit(1)
 	}
 	hclog.SetDefault(logger)
@@ -49,15 +49,17 @@ func Serve(registers ...Register) {
 	os.Exit(0)
 }
 
-// explain is what people see who run a plugin by hand.
-func explain(out io.Writer, d *pluginv1.DescribeResponse) {
-	name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
-	fmt.Fprintf(out, "%s is a Penstock plugin. It is not run by hand: put it into your plugin_dir, name one of its\nregisters in a pipeline file, and start `penstock run FILE`. It serves:\n\n", name)
+// explanation is what people see who run a plugin by hand.
+func explanation(name string, d *pluginv1.DescribeResponse) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s is a Penstock plugin. It is not run by hand: put it into your plugin_dir, name one of its\n", name)
+	b.WriteString("registers in a pipeline file, and start `penstock run FILE`. It serves:\n\n")
 	for _, r := range d.Registers {
 		kind := strings.ToLower(strings.TrimPrefix(r.Type.String(), "PROCESS_TYPE_"))
-		fmt.Fprintf(out, "  %-11s %-24s %s\n", kind, r.Name, r.Doc)
+		b.WriteString(strings.TrimRight(fmt.Sprintf("  %-11s %-24s %s", kind, r.Name, r.Doc), " ") + "\n")
 	}
-	fmt.Fprintf(out, "\n`penstock plugin describe %s` tells its settings and types.\n", name)
+	fmt.Fprintf(&b, "\n`penstock plugin describe %s` tells its settings and types.\n", name)
+	return b.String()
 }
 
 // buildVersion is the version of the plugin's main module, or the commit it was

@@ -159,7 +159,7 @@ func TestSafePointsStandInLineWithRows(t *testing.T) {
 	process.End("input")
 	rows, next := 0, uint64(0)
 	for _, e := range process.Until(plugintest.Ended) {
-		switch e.What {
+		switch e.What { //nolint:exhaustive // the others are of no interest here
 		case plugintest.Rows:
 			rows += e.Count
 		case plugintest.SafePoint:
@@ -291,7 +291,7 @@ func TestPoisonRowsArePutAsideAndCounted(t *testing.T) {
 	rows, aside, reports := 0, 0, 0
 	var cause string
 	for _, e := range process.Until(plugintest.Barrier) {
-		switch e.What {
+		switch e.What { //nolint:exhaustive // the others are of no interest here
 		case plugintest.Rows:
 			rows += e.Count
 		case plugintest.PutAside:

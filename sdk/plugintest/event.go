@@ -2,7 +2,6 @@ package plugintest
 
 import (
 	"fmt"
-	"testing"
 
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/internal/wire"
@@ -60,7 +59,7 @@ func (f *Failure) String() string {
 
 // RowsOf decodes the rows of an event. Out may have fewer columns than the
 // process emits.
-func RowsOf[Out transit.Row](t testing.TB, e Event) []Out {
+func RowsOf[Out transit.Row](t TB, e Event) []Out {
 	t.Helper()
 	if e.What != Rows {
 		t.Fatalf("plugintest: these are no rows, but %s", e.What)

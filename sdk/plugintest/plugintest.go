@@ -19,10 +19,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -38,12 +38,21 @@ import (
 // Patience is how long a single wait may take before the test fails.
 const Patience = 10 * time.Second
 
+// TB is the part of testing.TB that is used here.
+type TB interface {
+	Helper()
+	Cleanup(f func())
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any) // does not return
+	Output() io.Writer                 // for what the registers log
+}
+
 // Plugin serves registers inside a test.
 type Plugin struct{ client wire.Client }
 
 // Run serves registers until the test has ended. It fails the test if they
 // could not be served, and at its end if a process does not end.
-func Run(t testing.TB, registers ...sdk.Register) *Plugin {
+func Run(t TB, registers ...sdk.Register) *Plugin {
 	t.Helper()
 	specs := make([]process.Register, len(registers))
 	for i, r := range registers {
@@ -78,9 +87,9 @@ func Run(t testing.TB, registers ...sdk.Register) *Plugin {
 
 // listen makes a socket under a path that is short enough, which those of
 // t.TempDir may not be.
-func listen(t testing.TB) net.Listener {
+func listen(t TB) net.Listener {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "plugintest") //nolint:usetesting // see above
+	dir, err := os.MkdirTemp("", "plugintest") //nolint:usetesting // as it says above
 	if err != nil {
 		t.Fatalf("plugintest: make a directory for the socket: %v", err)
 	}
@@ -92,7 +101,7 @@ func listen(t testing.TB) net.Listener {
 	return socket
 }
 
-func dial(t testing.TB, path string) wire.Client {
+func dial(t TB, path string) wire.Client {
 	t.Helper()
 	options := append(wire.DialOptions(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	conn, err := grpc.NewClient("unix://"+path, options...)
@@ -105,9 +114,9 @@ func dial(t testing.TB, path string) wire.Client {
 
 // Mistakes are what the register finds wrong with settings, as a user is told
 // before anything starts. Settings are as in Step.
-func Mistakes(t testing.TB, p *Plugin, register string, settings any) []string {
+func Mistakes(t TB, p *Plugin, register string, settings any) []string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	res, err := p.client.Configure(ctx, &pluginv1.ConfigureRequest{Register: register, Settings: encode(t, settings)})
 	if err != nil {
@@ -125,7 +134,7 @@ func Mistakes(t testing.TB, p *Plugin, register string, settings any) []string {
 }
 
 // encode makes a JSON object of settings.
-func encode(t testing.TB, settings any) []byte {
+func encode(t TB, settings any) []byte {
 	t.Helper()
 	switch s := settings.(type) {
 	case nil:

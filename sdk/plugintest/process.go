@@ -3,7 +3,6 @@ package plugintest
 import (
 	"context"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/penstock-io/penstock/sdk"
@@ -15,7 +14,7 @@ import (
 // Process is the host's side of the conversation with one process. It belongs
 // to the goroutine of the test.
 type Process struct {
-	t          testing.TB
+	t          TB
 	step       Step
 	stream     wire.ClientStream
 	cancel     context.CancelFunc
@@ -142,12 +141,13 @@ func (p *Process) Until(what What) []Event {
 	for {
 		e := p.Next()
 		all = append(all, e)
-		switch {
-		case e.What == what:
+		if e.What == what {
 			return all
-		case e.What == Failed:
+		}
+		if e.Failure != nil {
 			p.failf("waited for %s, but it failed: %s", what, e.Failure)
-		case e.What == HungUp:
+		}
+		if e.What == HungUp {
 			p.failf("waited for %s, but its stream is over", what)
 		}
 	}

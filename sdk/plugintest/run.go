@@ -1,8 +1,6 @@
 package plugintest
 
 import (
-	"testing"
-
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
@@ -15,7 +13,7 @@ type Input struct {
 
 // In is a batch of rows for the input of that name. There may be several for
 // one input, and none of rows.
-func In[T transit.Row](t testing.TB, port string, rows ...T) Input {
+func In[T transit.Row](t TB, port string, rows ...T) Input {
 	t.Helper()
 	in := Wire[T](t, port)
 	return Input{wire: in, send: func(p *Process) {
@@ -28,20 +26,20 @@ func In[T transit.Row](t testing.TB, port string, rows ...T) Input {
 
 // Transform runs a subscriber from its first row to its last and returns what
 // it emits.
-func Transform[Out, In transit.Row](t testing.TB, p *Plugin, register string, settings any, rows []In) []Out {
+func Transform[Out, In transit.Row](t TB, p *Plugin, register string, settings any, rows []In) []Out {
 	t.Helper()
 	return collect[Out](feed(t, p, Step{Register: register, Settings: settings}, batches(t, "input", rows)))
 }
 
 // Aggregate runs an aggregator until all of its inputs have ended and returns
 // what it emits. The batches go in one after the other, in the order given.
-func Aggregate[Out transit.Row](t testing.TB, p *Plugin, register string, settings any, policy Policy, inputs ...Input) []Out {
+func Aggregate[Out transit.Row](t TB, p *Plugin, register string, settings any, policy Policy, inputs ...Input) []Out {
 	t.Helper()
 	return collect[Out](feed(t, p, Step{Register: register, Settings: settings, Policy: policy}, inputs))
 }
 
 // Load runs a loader until all of its inputs have ended.
-func Load(t testing.TB, p *Plugin, register string, settings any, inputs ...Input) {
+func Load(t TB, p *Plugin, register string, settings any, inputs ...Input) {
 	t.Helper()
 	feed(t, p, Step{Register: register, Settings: settings}, inputs).Until(Ended)
 }
@@ -55,7 +53,7 @@ type WasRead[Out transit.Row] struct {
 
 // Read runs a reader until it has ended, or has found a reorg. A reader that
 // follows a chain for ever has to be given Start.To, or is used through Open.
-func Read[Out transit.Row](t testing.TB, p *Plugin, register string, settings any, start sdk.Start) WasRead[Out] {
+func Read[Out transit.Row](t TB, p *Plugin, register string, settings any, start sdk.Start) WasRead[Out] {
 	t.Helper()
 	var out WasRead[Out]
 	reading := Open(t, p, Step{Register: register, Settings: settings, Start: start})
@@ -74,6 +72,7 @@ func Read[Out transit.Row](t testing.TB, p *Plugin, register string, settings an
 			reading.failf("it failed after %d rows: %s", len(out.Rows), e.Failure)
 		case HungUp:
 			reading.failf("its stream is over after %d rows", len(out.Rows))
+		default: // nothing that rows depend on
 		}
 	}
 }
@@ -81,7 +80,7 @@ func Read[Out transit.Row](t testing.TB, p *Plugin, register string, settings an
 // batchRows is how many rows go into one batch when a test gives many.
 const batchRows = 1024
 
-func batches[T transit.Row](t testing.TB, port string, rows []T) []Input {
+func batches[T transit.Row](t TB, port string, rows []T) []Input {
 	t.Helper()
 	all := []Input{In(t, port, rows[:min(len(rows), batchRows)]...)}
 	for n := batchRows; n < len(rows); n += batchRows {
@@ -91,7 +90,7 @@ func batches[T transit.Row](t testing.TB, port string, rows []T) []Input {
 }
 
 // feed opens a process, sends all batches and ends its inputs.
-func feed(t testing.TB, p *Plugin, step Step, inputs []Input) *Process {
+func feed(t TB, p *Plugin, step Step, inputs []Input) *Process {
 	t.Helper()
 	wired := map[string]bool{}
 	for _, in := range inputs {

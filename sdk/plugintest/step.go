@@ -3,7 +3,6 @@ package plugintest
 import (
 	"context"
 	"math"
-	"testing"
 	"time"
 
 	"github.com/penstock-io/penstock/sdk"
@@ -39,7 +38,7 @@ type Policy struct {
 }
 
 // Wire is a stream of rows of type T that is wired to the port of a register.
-func Wire[T transit.Row](t testing.TB, port string) sdk.Input {
+func Wire[T transit.Row](t TB, port string) sdk.Input {
 	t.Helper()
 	typ, err := transit.TypeOf[T]()
 	if err != nil {
@@ -49,7 +48,7 @@ func Wire[T transit.Row](t testing.TB, port string) sdk.Input {
 }
 
 // Open opens a process and fails the test if it is refused.
-func Open(t testing.TB, p *Plugin, step Step) *Process {
+func Open(t TB, p *Plugin, step Step) *Process {
 	t.Helper()
 	opened, failure := TryOpen(t, p, step)
 	if failure != nil {
@@ -59,7 +58,7 @@ func Open(t testing.TB, p *Plugin, step Step) *Process {
 }
 
 // TryOpen opens a process, or returns why it refuses to.
-func TryOpen(t testing.TB, p *Plugin, step Step) (*Process, *Failure) {
+func TryOpen(t TB, p *Plugin, step Step) (*Process, *Failure) {
 	t.Helper()
 	if step.Start.Pipeline == "" {
 		step.Start.Pipeline = "test"
@@ -67,7 +66,7 @@ func TryOpen(t testing.TB, p *Plugin, step Step) (*Process, *Failure) {
 	if step.Start.Step == "" {
 		step.Start.Step = step.Register
 	}
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:usetesting // the stream is closed by Cleanup
+	ctx, cancel := context.WithCancel(context.Background()) // Cleanup ends it
 	stream, err := p.client.Process(ctx)
 	if err != nil {
 		cancel()

@@ -22,8 +22,11 @@ func (s *Service) Process(ctx context.Context, stream wire.Stream) error {
 		return fmt.Errorf("wait to be opened: %w", err)
 	}
 	out := &Sender{stream: stream, generation: first.Generation}
-	if first.Kind != pluginv1.Kind_KIND_OPEN || first.Open == nil {
+	if first.Kind != pluginv1.Kind_KIND_OPEN {
 		return out.fail(Stopf("the first frame must be %s, not %s", pluginv1.Kind_KIND_OPEN, first.Kind))
+	}
+	if first.Open == nil {
+		return out.fail(Stopf("%s does not say what to open", first.Kind))
 	}
 	register, err := s.register(first.Open.Register)
 	if err != nil {

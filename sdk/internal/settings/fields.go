@@ -2,8 +2,10 @@ package settings
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,32 +39,33 @@ func fields(t reflect.Type) ([]field, error) {
 	return all, nil
 }
 
-func tagged(t reflect.Type, at []int) ([]field, error) {
-	var out []field
+func tagged(t reflect.Type, at []int) (all []field, err error) {
 	for i := range t.NumField() {
 		sf := t.Field(i)
-		index := append(at[:len(at):len(at)], i)
+		index := append(slices.Clip(at), i)
 		tag, ok := sf.Tag.Lookup("hcl")
-		if !ok {
-			if sf.Anonymous && sf.Type.Kind() == reflect.Struct {
-				inner, err := tagged(sf.Type, index)
-				if err != nil {
-					return nil, err
-				}
-				out = append(out, inner...)
-			}
-			continue
+		var found []field
+		switch {
+		case ok:
+			found, err = one(sf, tag, index)
+		case sf.Anonymous && sf.Type.Kind() == reflect.Struct:
+			found, err = tagged(sf.Type, index)
 		}
-		f := field{field: sf.Name, index: index, typ: sf.Type, doc: sf.Tag.Get("doc")}
-		if !sf.IsExported() {
-			return nil, fmt.Errorf("%s.%s has an hcl tag but is not exported", t, sf.Name)
-		}
-		if err := f.parse(tag); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("%s.%s: %w", t, sf.Name, err)
 		}
-		out = append(out, f)
+		all = append(all, found...)
 	}
-	return out, nil
+	return all, nil
+}
+
+func one(sf reflect.StructField, tag string, index []int) ([]field, error) {
+	if !sf.IsExported() {
+		return nil, errors.New("it has an hcl tag but is not exported")
+	}
+	f := field{field: sf.Name, index: index, typ: sf.Type, doc: sf.Tag.Get("doc")}
+	err := f.parse(tag)
+	return []field{f}, err
 }
 
 // parse reads a tag: a name and options.
@@ -103,38 +106,43 @@ func isText(t reflect.Type) bool {
 // be told.
 func plain(v reflect.Value) (value any, ok bool) {
 	if v.Kind() == reflect.Pointer {
-		if v.IsNil() {
-			return nil, true
-		}
 		v = v.Elem()
 	}
-	if v.Type() == durationType {
+	switch {
+	case !v.IsValid():
+		return nil, true
+	case v.Type() == durationType:
 		return v.Interface().(time.Duration).String(), true
-	}
-	if isText(v.Type()) {
+	case isText(v.Type()):
 		return plainText(v)
-	}
-	switch v.Kind() {
-	case reflect.Slice:
-		items := make([]any, v.Len())
-		for i := range items {
-			if items[i], ok = plain(v.Index(i)); !ok {
-				return nil, false
-			}
-		}
-		return items, true
-	case reflect.Map:
-		items := make(map[string]any, v.Len())
-		for entries := v.MapRange(); entries.Next(); {
-			key := entries.Key().String()
-			if items[key], ok = plain(entries.Value()); !ok {
-				return nil, false
-			}
-		}
-		return items, true
+	case v.Kind() == reflect.Slice:
+		return plainList(v)
+	case v.Kind() == reflect.Map:
+		return plainMap(v)
 	default:
 		return v.Interface(), true
 	}
+}
+
+func plainList(v reflect.Value) (items []any, ok bool) {
+	items = make([]any, v.Len())
+	for i := range items {
+		if items[i], ok = plain(v.Index(i)); !ok {
+			return nil, false
+		}
+	}
+	return items, true
+}
+
+func plainMap(v reflect.Value) (items map[string]any, ok bool) {
+	items = make(map[string]any, v.Len())
+	for entries := v.MapRange(); entries.Next(); {
+		key := entries.Key().String()
+		if items[key], ok = plain(entries.Value()); !ok {
+			return nil, false
+		}
+	}
+	return items, true
 }
 
 // plainText is what UnmarshalText would read, if the type can write it.

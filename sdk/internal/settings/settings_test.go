@@ -47,8 +47,7 @@ type everything struct {
 	Some    *filter                  `hcl:"some,block"`
 	Many    []filter                 `hcl:"many,block"`
 	base
-	Own     func()
-	private int
+	Own func()
 }
 
 func TestSchema(t *testing.T) {
@@ -217,8 +216,8 @@ func TestStructsThatCannotBeSettings(t *testing.T) {
 		want      string
 	}{
 		{&struct {
-			x int `hcl:"x"` //nolint:unused // that is the mistake
-		}{}, "has an hcl tag but is not exported"},
+			x int `hcl:"x"`
+		}{}, "x: it has an hcl tag but is not exported"},
 		{&struct {
 			X int `hcl:"x,requird"`
 		}{}, `unknown option "requird" in its hcl tag: there are optional, block and sensitive`},
