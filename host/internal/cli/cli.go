@@ -76,7 +76,7 @@ func (a *app) tell(err error) int {
 		return exitOK
 	case errors.Is(err, errSaid):
 		return exitFailed
-	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+	case errors.Is(err, errInterrupted):
 		return exitInterrupted
 	case errors.As(err, new(*usageError)):
 		code = exitUsage

@@ -12,8 +12,9 @@ import (
 var errInterrupted = errors.New("interrupted")
 
 // interruptible calls f with a context that ends with the first Ctrl-C or
-// SIGTERM, and waits for it. At the second it waits no longer: the program is
-// about to end, and its plugins end with it.
+// SIGTERM, and waits for it. That f was stopped by that is errInterrupted. At the
+// second signal it waits no longer: the program is about to end, and its plugins
+// end with it.
 func interruptible(ctx context.Context, f func(context.Context) error) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -25,6 +26,9 @@ func interruptible(ctx context.Context, f func(context.Context) error) error {
 	for {
 		select {
 		case err := <-done:
+			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+				return errInterrupted
+			}
 			return err
 		case <-signals:
 			if ctx.Err() != nil {
