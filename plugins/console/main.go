@@ -4,14 +4,16 @@
 package main
 
 import (
+	"io"
 	"os"
+	"time"
 
 	"github.com/penstock-io/penstock/sdk"
 )
 
-func main() {
-	sdk.Serve(
-		sdk.BatchLoader("console", &console{Format: "table", Limit: 20, out: os.Stdout}).
-			Doc("prints rows on the host's standard output, as a table or as JSON lines"),
-	)
+func main() { sdk.Serve(register(os.Stdout, time.Now)) }
+
+func register(out io.Writer, now func() time.Time) sdk.Register {
+	return sdk.BatchLoader("console", &console{Format: "table", out: out, now: now}).
+		Doc("Prints rows on the host's standard output, as a table or as JSON lines.")
 }

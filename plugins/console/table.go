@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/transit"
+)
+
+// headerEvery is after how many rows a table repeats its header.
+const headerEvery = 40
+
+// widest is how many characters of a value a table shows. The largest uint256
+// fits.
+const widest = 78
+
+// table lays the rows of one input out in columns, which grow with what they
+// hold.
+type table struct {
+	step    string
+	width   int  // of the steps' names
+	several bool // rows of other inputs may stand in between: each says whose it is
+	columns []tableColumn
+	rows    int // since the last header
+}
+
+type tableColumn struct {
+	index int
+	name  string
+	right bool // numbers are, so that their digits stand below each other
+	width int
+	cell  string // of the current row
+}
+
+func newTable(in sdk.Input, columns []int, width int, several bool) *table {
+	t := &table{step: legible(in.Name), width: width, several: several}
+	known := in.Type.Columns()
+	for _, i := range columns {
+		name := legible(known[i].Name)
+		t.columns = append(t.columns, tableColumn{index: i, name: name, right: isNumber(known[i].Type), width: widthOf(name)})
+	}
+	return t
+}
+
+// isNumber tells types whose values are compared by their digits.
+func isNumber(typ string) bool {
+	switch typ {
+	case "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "uint256", "bigint", "float32", "float64":
+		return true
+	}
+	return false
+}
+
+// row prints one row, under a header now and then.
+func (t *table) row(page []byte, batch transit.Batch, row int) []byte {
+	grown := false
+	for i := range t.columns {
+		c := &t.columns[i]
+		c.cell = legible(batch.Text(c.index, row))
+		if n := widthOf(c.cell); n > c.width {
+			c.width, grown = n, true
+		}
+	}
+	if grown || t.rows == headerEvery {
+		t.rows = 0
+	}
+	if t.rows == 0 {
+		page = t.line(page, t.step, func(c *tableColumn) string { return c.name })
+	}
+	t.rows++
+	step := ""
+	if t.several {
+		step = t.step
+	}
+	return t.line(page, step, func(c *tableColumn) string { return c.cell })
+}
+
+func (t *table) line(page []byte, step string, cell func(*tableColumn) string) []byte {
+	page = append(page, step...)
+	page = pad(page, t.width-widthOf(step))
+	for i := range t.columns {
+		c := &t.columns[i]
+		text := cell(c)
+		page = append(page, "  "...)
+		if c.right {
+			page = pad(page, c.width-widthOf(text))
+		}
+		page = append(page, text...)
+		if !c.right {
+			page = pad(page, c.width-widthOf(text))
+		}
+	}
+	return append(bytes.TrimRight(page, " "), '\n')
+}
+
+func pad(page []byte, n int) []byte {
+	for range n {
+		page = append(page, ' ')
+	}
+	return page
+}
+
+// widthOf is how wide a legible text is.
+func widthOf(s string) int { return utf8.RuneCountInString(s) }
+
+// legible keeps a value on one line and within its column. What is not there to
+// be seen, such as the codes that terminals obey, comes from whoever wrote a
+// contract: it is shown as a dot.
+func legible(s string) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n == widest {
+			kept := []rune(b.String())
+			return string(kept[:widest-1]) + "…"
+		}
+		if !unicode.IsPrint(r) {
+			r = '·'
+		}
+		b.WriteRune(r)
+		n++
+	}
+	return b.String()
+}
