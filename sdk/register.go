@@ -57,8 +57,8 @@ type Transforming[In, Out transit.Row] interface {
 }
 
 // BatchTransforming is Transform for those who work faster on many rows. Where
-// it is there, Transform is not called. The slice is reused after return; rows
-// that were emitted may point into it.
+// it is there, Transform is not called. The slice is reused after return. Rows
+// that were emitted may point into it: they leave with the batch.
 type BatchTransforming[In, Out transit.Row] interface {
 	TransformBatch(ctx context.Context, rows []In, emit func(Out) error) error
 }

@@ -65,13 +65,16 @@ func (w *transformWorker[In, Out]) Batch(ctx context.Context, _ int, body []byte
 }
 
 func (w *transformWorker[In, Out]) batchAtOnce(ctx context.Context) error {
-	n := len(w.in)
-	err := w.all.TransformBatch(ctx, w.in, w.emit)
-	if w.rows.waiting() {
-		w.in = nil // rows that were emitted may point into it
+	if err := ofMany(ctx, "TransformBatch", len(w.in), w.all.TransformBatch(ctx, w.in, w.emit)); err != nil {
+		return err
+	}
+	// Rows that were emitted may point into the batch: they leave before it is
+	// written to again.
+	if err := w.rows.flush(); err != nil {
+		return err
 	}
 	clear(w.in)
-	return ofMany(ctx, "TransformBatch", n, err)
+	return nil
 }
 
 func (w *transformWorker[In, Out]) SafePoint(_ context.Context, _ int, point *wire.Frame) error {

@@ -89,7 +89,7 @@ func Run(t TB, registers ...sdk.Register) *Plugin {
 // t.TempDir may not be.
 func listen(t TB) net.Listener {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "plugintest") //nolint:usetesting // as it says above
+	dir, err := os.MkdirTemp("", "plugintest")
 	if err != nil {
 		t.Fatalf("plugintest: make a directory for the socket: %v", err)
 	}
