@@ -23,27 +23,27 @@ import (
 )
 
 // devchain starts a real node, with traffic, that mines when told to.
-func devchain(t testing.TB, blocks uint64) *chain.Chain {
-	t.Helper()
-	c, err := chain.Start(t.Context(), chain.Config{Blocks: blocks, IPC: filepath.Join(t.TempDir(), "ipc")})
+func devchain(tb testing.TB, blocks uint64) *chain.Chain {
+	tb.Helper()
+	c, err := chain.Start(tb.Context(), chain.Config{Blocks: blocks, IPC: filepath.Join(tb.TempDir(), "ipc")})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := c.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return c
 }
 
-func client(t testing.TB, c *chain.Chain) *ethclient.Client {
-	t.Helper()
-	client, err := ethclient.DialContext(t.Context(), c.HTTPURL())
+func client(tb testing.TB, c *chain.Chain) *ethclient.Client {
+	tb.Helper()
+	client, err := ethclient.DialContext(tb.Context(), c.HTTPURL())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(client.Close)
+	tb.Cleanup(client.Close)
 	return client
 }
 
@@ -315,7 +315,16 @@ func BenchmarkHistory(b *testing.B) {
 			b.ReportMetric(float64(rows)/seconds, "rows/s")
 		})
 	}
-	read("headers", func(b *testing.B) int { return len(plugintest.Read[eth.Header](b, p, "eth.headers", nil, start).Rows) })
-	read("blocks", func(b *testing.B) int { return len(plugintest.Read[eth.Block](b, p, "eth.blocks", nil, start).Rows) })
-	read("logs", func(b *testing.B) int { return len(plugintest.Read[eth.Log](b, p, "eth.logs", nil, start).Rows) })
+	read("headers", func(b *testing.B) int {
+		b.Helper()
+		return len(plugintest.Read[eth.Header](b, p, "eth.headers", nil, start).Rows)
+	})
+	read("blocks", func(b *testing.B) int {
+		b.Helper()
+		return len(plugintest.Read[eth.Block](b, p, "eth.blocks", nil, start).Rows)
+	})
+	read("logs", func(b *testing.B) int {
+		b.Helper()
+		return len(plugintest.Read[eth.Log](b, p, "eth.logs", nil, start).Rows)
+	})
 }

@@ -29,7 +29,7 @@ func TestEventsThatAreNone(t *testing.T) {
 		"0xddf2(address)":             "is no event",
 		"Transfer(address":            "a parenthesis is not closed",
 		"Transfer((address,uint256)":  "a parenthesis is not closed",
-		"Transfer(adress)":            `"adress" is no type of a parameter`,
+		"Transfer(addr)":              `"addr" is no type of a parameter`,
 		"Transfer(uint256,)":          "is no type of a parameter",
 		"Transfer(bytes33)":           "is no type of a parameter",
 		"Transfer(address) returns":   `"returns" follows its parameters`,

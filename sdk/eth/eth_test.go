@@ -43,8 +43,6 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func number(n uint64) *uint256.Int { return uint256.NewInt(n) }
 
 func header(n uint64) eth.Header {
@@ -53,8 +51,8 @@ func header(n uint64) eth.Header {
 		Miner: common.Address{3}, GasLimit: 4, GasUsed: 5, BaseFeePerGas: number(6), Size: 7, TransactionCount: 8,
 		StateRoot: common.Hash{9}, TransactionsRoot: common.Hash{10}, ReceiptsRoot: common.Hash{11}, Sha3Uncles: common.Hash{12},
 		LogsBloom: []byte{13}, ExtraData: []byte{14}, Difficulty: *number(15), TotalDifficulty: number(16), MixHash: common.Hash{17},
-		Nonce: [8]byte{18}, WithdrawalsRoot: ptr(common.Hash{19}), BlobGasUsed: ptr(uint64(20)), ExcessBlobGas: ptr(uint64(21)),
-		ParentBeaconRoot: ptr(common.Hash{22}), RequestsHash: ptr(common.Hash{23}),
+		Nonce: [8]byte{18}, WithdrawalsRoot: new(common.Hash{19}), BlobGasUsed: new(uint64(20)), ExcessBlobGas: new(uint64(21)),
+		ParentBeaconRoot: new(common.Hash{22}), RequestsHash: new(common.Hash{23}),
 	}
 }
 
@@ -66,9 +64,9 @@ func transaction() eth.Transaction {
 		BlobVersionedHashes: []common.Hash{{15}, {16}},
 		AccessList:          []eth.AccessTuple{{Address: common.Address{17}, StorageKeys: []common.Hash{{18}, {19}}}, {Address: common.Address{20}}},
 		AuthorizationList:   []eth.Authorization{{ChainID: *number(21), Address: common.Address{22}, Nonce: 23, YParity: 1, R: *number(24), S: *number(25)}},
-		ChainID:             ptr(uint64(26)), V: *number(27), R: *number(28), S: *number(29), Status: ptr(uint64(1)), GasUsed: ptr(uint64(30)),
-		CumulativeGasUsed: ptr(uint64(31)), EffectiveGasPrice: number(32), ContractAddress: &common.Address{33}, BlobGasUsed: ptr(uint64(34)),
-		BlobGasPrice: number(35), LogCount: ptr(uint64(36)),
+		ChainID:             new(uint64(26)), V: *number(27), R: *number(28), S: *number(29), Status: new(uint64(1)), GasUsed: new(uint64(30)),
+		CumulativeGasUsed: new(uint64(31)), EffectiveGasPrice: number(32), ContractAddress: &common.Address{33}, BlobGasUsed: new(uint64(34)),
+		BlobGasPrice: number(35), LogCount: new(uint64(36)),
 	}
 }
 
@@ -113,8 +111,8 @@ func TestRowsTravel(t *testing.T) {
 	)
 	travels(t, eth.Receipt{
 		BlockNumber: 1, BlockHash: common.Hash{2}, Timestamp: time.Unix(3, 0).UTC(), TransactionIndex: 4, TransactionHash: common.Hash{5},
-		TransactionType: 2, From: common.Address{6}, To: &common.Address{7}, ContractAddress: &common.Address{8}, Status: ptr(uint64(1)),
-		Root: &common.Hash{9}, GasUsed: 10, CumulativeGasUsed: 11, EffectiveGasPrice: number(12), BlobGasUsed: ptr(uint64(13)),
+		TransactionType: 2, From: common.Address{6}, To: &common.Address{7}, ContractAddress: &common.Address{8}, Status: new(uint64(1)),
+		Root: &common.Hash{9}, GasUsed: 10, CumulativeGasUsed: 11, EffectiveGasPrice: number(12), BlobGasUsed: new(uint64(13)),
 		BlobGasPrice: number(14), LogsBloom: []byte{15}, LogCount: 16,
 	})
 	travels(t, eth.Log{

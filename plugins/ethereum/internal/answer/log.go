@@ -22,10 +22,10 @@ type logJSON struct {
 	Removed          bool     `json:"removed"`
 }
 
-// Logs decodes logs. Where the node does not tell their time it is the zero time.
+// Logs decodes logs. Where the node does not tell their time it is the zero time. Some nodes write null where there are none.
 func (d *Decoder) Logs(raw []byte) ([]eth.Log, error) {
 	var j []logJSON
-	if err := unmarshal(raw, &j); err != nil {
+	if err := unmarshal(raw, &j); err != nil && !errors.Is(err, ErrNull) {
 		return nil, err
 	}
 	out := make([]eth.Log, len(j))

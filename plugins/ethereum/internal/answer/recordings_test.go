@@ -15,15 +15,15 @@ import (
 )
 
 // recorded returns the results of a method that a mainnet node answered, by file. Without recordings the test is skipped.
-func recorded(t testing.TB, method string) map[string]json.RawMessage {
-	t.Helper()
+func recorded(tb testing.TB, method string) map[string]json.RawMessage {
+	tb.Helper()
 	root := os.Getenv("PENSTOCK_RECORDINGS")
 	if root == "" {
-		t.Skip("PENSTOCK_RECORDINGS is unset: it names a folder of recorded answers of a node")
+		tb.Skip("PENSTOCK_RECORDINGS is unset: it names a folder of recorded answers of a node")
 	}
 	files, err := filepath.Glob(filepath.Join(root, "mainnet-rpc", method, "*.json"))
 	if err != nil || len(files) == 0 {
-		t.Skipf("no recordings of %s under %s", method, root)
+		tb.Skipf("no recordings of %s under %s", method, root)
 	}
 	out := map[string]json.RawMessage{}
 	for _, file := range files {
@@ -34,10 +34,10 @@ func recorded(t testing.TB, method string) map[string]json.RawMessage {
 		}
 		raw, err := os.ReadFile(file)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if err := json.Unmarshal(raw, &pairs); err != nil {
-			t.Fatalf("%s: %v", file, err)
+			tb.Fatalf("%s: %v", file, err)
 		}
 		for _, p := range pairs {
 			if len(p.Response.Result) > 0 && string(p.Response.Result) != "null" {

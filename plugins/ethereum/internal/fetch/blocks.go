@@ -75,7 +75,7 @@ func unlinkedIfMoved(err error) error {
 	return err
 }
 
-var errEarly = errors.New("the block that the receipts are of is not there yet")
+var errEarly = errors.New("the node does not have the block yet that this answer is about")
 
 func (b *Blocks[T]) read(ctx context.Context, e follow.Extent) ([]Block, error) {
 	var (

@@ -117,24 +117,26 @@ func (l *Logs) pieces(ctx context.Context, from, to, piece uint64) (follow.Span[
 	return all, nil
 }
 
-// ask reads a range with one batch. The blocks at its ends are in it too: they link it to its neighbours, and a node that has the last
-// one has all the logs.
+// ask reads a range with one batch. The blocks at its ends are in it too and come first: they link it to its neighbours, and a node that
+// has had the last one has all the logs.
 func (l *Logs) ask(ctx context.Context, from, to uint64) (follow.Span[eth.Log], error) {
 	var (
 		dec         = new(answer.Decoder)
 		first, last node.Ref
-		answers     = make([][]eth.Log, 0, 1)
-		calls       = []node.Call{refCall(dec, from, &first)}
+		parts       = l.split.of(l.addresses)
+		answers     = make([][]eth.Log, len(parts))
+		calls       = []node.Call{refCall(dec, to, &last)}
 	)
 	if to > from {
-		calls = append(calls, refCall(dec, to, &last))
+		calls = append(calls, refCall(dec, from, &first))
 	}
-	parts := l.split.of(l.addresses)
-	answers = slices.Grow(answers, len(parts))[:len(parts)]
 	for i, addresses := range parts {
 		query := l.query(addresses)
 		query["fromBlock"], query["toBlock"] = node.Hex(from), node.Hex(to)
 		calls = append(calls, node.Call{Method: "eth_getLogs", Params: []any{query}, Once: from < to, Decode: func(raw []byte) (err error) {
+			if last.Hash == (common.Hash{}) {
+				return errEarly // what a node says of a range whose end it does not have may be half of it
+			}
 			answers[i], err = dec.Logs(raw)
 			return err
 		}})
@@ -143,7 +145,7 @@ func (l *Logs) ask(ctx context.Context, from, to uint64) (follow.Span[eth.Log], 
 		return follow.Span[eth.Log]{}, err
 	}
 	if to == from {
-		last = first
+		first = last
 	}
 	rows := slices.Concat(answers...)
 	if err := l.check(ctx, rows, first, last); err != nil {

@@ -218,7 +218,7 @@ func restless(t *testing.T, seed uint64) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if seed%2 == 0 {
-		c.To = to(380)
+		c.To = new(uint64(380))
 		l := &ledger{}
 		if err := host(ctx, c, d, l); err != nil {
 			t.Fatalf("Run: %v", err)
@@ -270,14 +270,12 @@ func still(c *nodetest.Chain) *direct {
 	return &direct{Chain: c, move: func() bool { return false }, size: 10, finalKnown: true}
 }
 
-func to(n uint64) *uint64 { return &n }
-
 func TestBothEndsAreInclusive(t *testing.T) {
 	chain := nodetest.NewChain(50)
 	chain.Finalize(30)
 	for _, c := range []struct{ from, to uint64 }{{0, 0}, {0, 50}, {50, 50}, {30, 31}, {31, 31}, {5, 29}, {20, 40}} {
 		l := &ledger{}
-		if err := follow.Run(t.Context(), follow.Config{From: c.from, To: to(c.to)}, still(chain), still(chain), l); err != nil {
+		if err := follow.Run(t.Context(), follow.Config{From: c.from, To: new(c.to)}, still(chain), still(chain), l); err != nil {
 			t.Fatalf("%d to %d: %v", c.from, c.to, err)
 		}
 		if diff := cmp.Diff(want(chain, c.from, c.to), l.rows); diff != "" {
@@ -290,7 +288,7 @@ func TestSafePoints(t *testing.T) {
 	chain := nodetest.NewChain(24)
 	chain.Finalize(20)
 	l := &ledger{}
-	if err := follow.Run(t.Context(), follow.Config{ChainID: 7, From: 1, To: to(24)}, still(chain), still(chain), l); err != nil {
+	if err := follow.Run(t.Context(), follow.Config{ChainID: 7, From: 1, To: new(uint64(24))}, still(chain), still(chain), l); err != nil {
 		t.Fatal(err)
 	}
 	var got []uint64
@@ -312,7 +310,7 @@ func TestSafePoints(t *testing.T) {
 func TestStartsAtTheHeadIfToldTo(t *testing.T) {
 	chain := nodetest.NewChain(50)
 	l := &ledger{}
-	if err := follow.Run(t.Context(), follow.Config{FromLatest: true, To: to(50)}, still(chain), still(chain), l); err != nil {
+	if err := follow.Run(t.Context(), follow.Config{FromLatest: true, To: new(uint64(50))}, still(chain), still(chain), l); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want(chain, 50, 50), l.rows); diff != "" {
@@ -324,7 +322,7 @@ func TestGoesOnAfterTheCursor(t *testing.T) {
 	chain := nodetest.NewChain(50)
 	cursor := &sdk.Cursor{Block: 40, Hash: chain.At(40).Hash}
 	l := &ledger{}
-	if err := follow.Run(t.Context(), follow.Config{From: 3, Cursor: cursor, To: to(45)}, still(chain), still(chain), l); err != nil {
+	if err := follow.Run(t.Context(), follow.Config{From: 3, Cursor: cursor, To: new(uint64(45))}, still(chain), still(chain), l); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want(chain, 41, 45), l.rows); diff != "" {
@@ -336,7 +334,7 @@ func TestCursorAtTheEndIsDone(t *testing.T) {
 	chain := nodetest.NewChain(50)
 	l := &ledger{}
 	cursor := &sdk.Cursor{Block: 45, Hash: chain.At(45).Hash}
-	if err := follow.Run(t.Context(), follow.Config{Cursor: cursor, To: to(45)}, still(chain), still(chain), l); err != nil || len(l.rows) > 0 {
+	if err := follow.Run(t.Context(), follow.Config{Cursor: cursor, To: new(uint64(45))}, still(chain), still(chain), l); err != nil || len(l.rows) > 0 {
 		t.Errorf("got %v and rows %v, want nothing", err, l.rows)
 	}
 }
@@ -346,7 +344,7 @@ func TestWaitsForBlocksThatAreNotThereYet(t *testing.T) {
 	l := &ledger{}
 	done := make(chan error, 1)
 	go func() {
-		done <- follow.Run(t.Context(), follow.Config{From: 14, To: to(16)}, still(chain), still(chain), l)
+		done <- follow.Run(t.Context(), follow.Config{From: 14, To: new(uint64(16))}, still(chain), still(chain), l)
 	}()
 	for range 10 {
 		chain.Mine(1)
@@ -545,7 +543,7 @@ func (b breaking) Span(ctx context.Context, e follow.Extent) (follow.Span[string
 
 func TestEndBeforeTheBeginningIsRefused(t *testing.T) {
 	chain := nodetest.NewChain(20)
-	err := follow.Run(t.Context(), follow.Config{From: 10, To: to(5)}, still(chain), still(chain), &ledger{})
+	err := follow.Run(t.Context(), follow.Config{From: 10, To: new(uint64(5))}, still(chain), still(chain), &ledger{})
 	if err == nil || !strings.Contains(err.Error(), "the last block to read, 5, lies before the first, 10") {
 		t.Errorf("got %v", err)
 	}

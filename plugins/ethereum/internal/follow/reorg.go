@@ -42,23 +42,14 @@ func (r *recent) at(number uint64) (node.Ref, bool) {
 	return r.refs[i], true
 }
 
-// verdict is what the chain says about blocks that were emitted.
-type verdict uint8
-
-const (
-	unchanged verdict = iota // it still has the newest
-	unsure                   // it does not have them now, but nothing else in their place either
-	forked                   // it has others
-)
-
 // reconcile finds out what it means that blocks do not link. The chain has changed: the newest block that is still on it is reported,
 // and errDone returned. Or it has not, and endpoints disagree for a while: nil after a pause.
 func (f *follower[T]) reconcile(ctx context.Context) error {
-	fork, v, err := f.fork(ctx)
+	fork, changed, err := f.fork(ctx)
 	if err != nil {
 		return err
 	}
-	if v != forked {
+	if !changed {
 		return f.puzzled(ctx)
 	}
 	if fork.Number < f.settled {
@@ -94,39 +85,30 @@ func (f *follower[T]) puzzled(ctx context.Context) error {
 	return nil
 }
 
-// fork finds the newest emitted block that is still on the chain.
-func (f *follower[T]) fork(ctx context.Context) (node.Ref, verdict, error) {
+// fork finds the newest emitted block that is still on the chain; false unless the chain has another block in the place of a later one.
+func (f *follower[T]) fork(ctx context.Context) (fork node.Ref, changed bool, err error) {
 	const step = 32
 	refs := f.recent.refs
-	if len(refs) == 0 {
-		return node.Ref{}, unsure, nil
-	}
-	var replaced bool
 	for end := len(refs); end > 0; end -= step {
 		part := refs[max(0, end-step):end]
 		now, err := f.now(ctx, part)
 		if err != nil {
-			return node.Ref{}, unsure, err
+			return node.Ref{}, false, err
 		}
-		for i := len(part) - 1; i >= 0; i-- {
-			switch {
-			case now[i].Hash == part[i].Hash && !replaced:
-				if end == len(refs) && i == len(part)-1 {
-					return part[i], unchanged, nil
-				}
-				return part[i], unsure, nil
-			case now[i].Hash == part[i].Hash:
-				return part[i], forked, nil
-			case now[i].Hash != common.Hash{}:
-				replaced = true
+		for i, ref := range slices.Backward(part) {
+			if now[i].Hash == ref.Hash {
+				return ref, changed, nil
+			}
+			if now[i].Hash != (common.Hash{}) {
+				changed = true
 			}
 		}
 	}
-	if !replaced {
-		return node.Ref{}, unsure, nil
+	if !changed {
+		return node.Ref{}, false, nil
 	}
-	fork, err := f.older(ctx, refs[0])
-	return fork, forked, err
+	fork, err = f.older(ctx, refs[0])
+	return fork, true, err
 }
 
 func (f *follower[T]) now(ctx context.Context, refs []node.Ref) ([]node.Ref, error) {

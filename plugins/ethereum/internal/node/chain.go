@@ -67,8 +67,7 @@ func (n *Node) Final(ctx context.Context, head uint64) (block uint64, known bool
 		return err
 	}}
 	err = n.Do(ctx, []Call{call})
-	var told *RPCError
-	if errors.As(err, &told) {
+	if _, told := errors.AsType[*RPCError](err); told {
 		return 0, false, nil // none yet, or it does not know the tag
 	}
 	return ref.Number, err == nil && ref.Hash != common.Hash{}, err

@@ -56,8 +56,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // KindOf is the kind of an error that Do returned; Transient if it is none of ours.
 func KindOf(err error) Kind {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
 	}
 	return Transient
@@ -68,8 +67,9 @@ func Hopeless(err error) bool {
 	switch KindOf(err) {
 	case Pruned, NoMethod, Invalid, WrongChain, TooManyAddresses:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 var (
@@ -111,19 +111,16 @@ func (e *statusError) Error() string {
 
 // fault makes an Error of what went wrong with some calls.
 func (n *Node) fault(ep *endpoint, calls []*Call, err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	e = &Error{Kind: classify(err), Endpoint: ep.label, What: describe(calls), Tries: 1, Err: err}
-	var told *RPCError
-	answered := errors.As(err, &told)
+	e := &Error{Kind: classify(err), Endpoint: ep.label, What: describe(calls), Tries: 1, Err: err}
+	_, answered := errors.AsType[*RPCError](err)
 	for _, c := range calls {
 		e.once = e.once || c.Once
 		e.answered = e.answered || c.Never && answered
 	}
-	var status *statusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*statusError](err); ok {
 		e.After = status.after
 	}
 	return e
@@ -131,15 +128,13 @@ func (n *Node) fault(ep *endpoint, calls []*Call, err error) *Error {
 
 // classify finds the kind of what an exchange or a Decode returned.
 func classify(err error) Kind {
-	var (
-		rpc    *RPCError
-		status *statusError
-	)
-	switch {
-	case errors.As(err, &rpc):
-		return classifyRPC(rpc)
-	case errors.As(err, &status):
+	if told, ok := errors.AsType[*RPCError](err); ok {
+		return classifyRPC(told)
+	}
+	if status, ok := errors.AsType[*statusError](err); ok {
 		return classifyStatus(status)
+	}
+	switch {
 	case errors.Is(err, errTimedOut), errors.Is(err, context.DeadlineExceeded):
 		return timedOut
 	case errors.Is(err, errTooLong):

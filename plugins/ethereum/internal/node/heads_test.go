@@ -26,10 +26,10 @@ func next(t *testing.T, h *node.Heads) node.Ref {
 	return ref
 }
 
-// follows checks that heads are seen as the chain moves; asks counts how often the node was asked for its head.
-func follows(t *testing.T, chain *nodetest.Chain, n *node.Node, poll time.Duration) {
+// follows checks that heads are seen as the chain moves.
+func follows(t *testing.T, chain *nodetest.Chain, n *node.Node) {
 	t.Helper()
-	h := n.Heads(poll)
+	h := n.Heads(time.Millisecond)
 	defer h.Close()
 	if got := next(t, h); got != chain.Head().Ref {
 		t.Errorf("first head: got %+v, want %+v", got, chain.Head().Ref)
@@ -48,7 +48,7 @@ func follows(t *testing.T, chain *nodetest.Chain, n *node.Node, poll time.Durati
 
 func TestHeadsByPolling(t *testing.T) {
 	chain := nodetest.NewChain(10)
-	follows(t, chain, open(t, node.Config{}, (&nodetest.Node{Chain: chain}).Serve(t)), time.Millisecond)
+	follows(t, chain, open(t, node.Config{}, (&nodetest.Node{Chain: chain}).Serve(t)))
 }
 
 func TestHeadsBySubscription(t *testing.T) {
@@ -60,7 +60,7 @@ func TestHeadsBySubscription(t *testing.T) {
 		}
 		return nil
 	}}
-	follows(t, chain, open(t, node.Config{}, nodetest.WebSocket(served.Serve(t))), time.Millisecond)
+	follows(t, chain, open(t, node.Config{}, nodetest.WebSocket(served.Serve(t))))
 	if asks.Load() != 1 {
 		t.Errorf("the node was asked for its head %d times beside the subscription, want once", asks.Load())
 	}
@@ -78,15 +78,15 @@ func TestHeadsOverIPC(t *testing.T) {
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.ServeListener(listener) })
 	defer serving.Wait()
-	defer listener.Close() //nolint:errcheck // it ends ServeListener
-	follows(t, chain, open(t, node.Config{}, path), time.Millisecond)
+	defer listener.Close() // it ends ServeListener
+	follows(t, chain, open(t, node.Config{}, path))
 }
 
 // Where a node cannot be subscribed to it is polled.
 func TestHeadsWithoutSubscriptions(t *testing.T) {
 	chain := nodetest.NewChain(10)
 	served := &nodetest.Node{Chain: chain, NoHeads: true}
-	follows(t, chain, open(t, node.Config{}, nodetest.WebSocket(served.Serve(t))), time.Millisecond)
+	follows(t, chain, open(t, node.Config{}, nodetest.WebSocket(served.Serve(t))))
 }
 
 // A connection that breaks costs no head.

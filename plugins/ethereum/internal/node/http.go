@@ -89,8 +89,7 @@ func encode(calls []*Call) ([]byte, error) {
 
 // withoutURL drops the URL, which may hold a key, from an error of the HTTP client.
 func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err
@@ -98,11 +97,11 @@ func withoutURL(err error) error {
 
 // read takes the whole body of an answer that is JSON.
 func read(resp *http.Response) ([]byte, error) {
-	defer resp.Body.Close() //nolint:errcheck // what was read is complete or an error anyway
+	defer resp.Body.Close()
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	odd := resp.StatusCode < 200 || resp.StatusCode > 299
 	if odd || kind == "text/html" {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) //nolint:errcheck // as much of it as there is
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // as much of it as there is
 		if odd && isRPC(text) {
 			return text, nil // the node says more than the status does
 		}
@@ -199,5 +198,5 @@ func match(all []envelope, n int) ([]reply, error) {
 }
 
 func (e *envelope) failure() error {
-	return &RPCError{Code: e.Error.Code, Message: e.Error.Message, Data: json.RawMessage(e.Error.Data)}
+	return &RPCError{Code: e.Error.Code, Message: e.Error.Message, Data: e.Error.Data}
 }

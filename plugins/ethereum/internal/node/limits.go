@@ -15,13 +15,13 @@ type Limit struct {
 
 // LimitOf finds the limit that an error states; the zero Limit if it states none.
 func LimitOf(err error) Limit {
-	var rpc *RPCError
-	if !errors.As(err, &rpc) {
+	told, ok := errors.AsType[*RPCError](err)
+	if !ok {
 		return Limit{}
 	}
-	text := rpc.Message
-	if strings.Contains(string(rpc.Data), " ") {
-		text += " " + string(rpc.Data) // some say it there
+	text := told.Message
+	if strings.Contains(string(told.Data), " ") {
+		text += " " + string(told.Data) // some say it there
 	}
 	for _, re := range suggestions {
 		if m := re.FindStringSubmatch(text); m != nil {

@@ -61,7 +61,7 @@ func kindOfAnswer(t *testing.T, code int, message string, once bool) node.Kind {
 		if err != nil {
 			t.Error(err)
 		}
-		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":1,"error":{"code":%d,"message":%s}}`, code, text)
+		_, _ = fmt.Fprintf(w, `{"jsonrpc":"2.0","id":1,"error":{"code":%d,"message":%s}}`, code, text)
 	})
 	calls := say(1)
 	calls[0].Once = once

@@ -157,6 +157,7 @@ func (n *Node) weigh(ctx context.Context, ep *endpoint, err *Error, size int) er
 			return nil
 		}
 		return err
+	default: // it may pass
 	}
 	if err.Tries > n.retries {
 		return err

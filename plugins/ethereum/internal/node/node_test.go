@@ -221,7 +221,7 @@ func closedPort(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // it is closed to be refused
+	defer l.Close()
 	return "http://" + l.Addr().String()
 }
 
@@ -267,7 +267,7 @@ func TestBatchesShrink(t *testing.T) {
 	refusals := map[string]func(w http.ResponseWriter, calls []asked){
 		"413": func(w http.ResponseWriter, _ []asked) { w.WriteHeader(413) },
 		"one error for the first call": func(w http.ResponseWriter, c []asked) {
-			fmt.Fprintf(w, `[{"id":%s,"error":{"code":-32600,"message":"batch too large"}}]`, c[0].ID)
+			_, _ = fmt.Fprintf(w, `[{"id":%s,"error":{"code":-32600,"message":"batch too large"}}]`, c[0].ID)
 		},
 		"one error for all": func(w http.ResponseWriter, _ []asked) {
 			_, _ = io.WriteString(w, `{"id":null,"error":{"code":-32600,"message":"batch too large"}}`)
@@ -279,7 +279,7 @@ func TestBatchesShrink(t *testing.T) {
 			head := echo(c[:3], true)
 			_, _ = io.WriteString(w, strings.TrimSuffix(head, "]"))
 			for _, c := range c[3:] {
-				fmt.Fprintf(w, `,{"id":%s,"error":{"code":-32003,"message":"response too large"}}`, c.ID)
+				_, _ = fmt.Fprintf(w, `,{"id":%s,"error":{"code":-32003,"message":"response too large"}}`, c.ID)
 			}
 			_, _ = io.WriteString(w, "]")
 		},
@@ -462,8 +462,13 @@ func TestFinality(t *testing.T) {
 		want    uint64
 		known   bool
 	}{
-		{"finalized", false, 64, true}, {"", false, 64, true}, {"safe", false, 64, true}, {"12", false, 88, true}, {"0", false, 100, true},
-		{"200", false, 0, false}, {"finalized", true, 0, false},
+		{"finalized", false, 64, true},
+		{"", false, 64, true},
+		{"safe", false, 64, true},
+		{"12", false, 88, true},
+		{"0", false, 100, true},
+		{"200", false, 0, false},
+		{"finalized", true, 0, false},
 	}
 	for _, c := range cases {
 		asked := 0

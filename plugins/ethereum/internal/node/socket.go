@@ -86,13 +86,12 @@ func plain(err error) error {
 	if errors.Is(err, rpc.ErrMissingBatchResponse) {
 		return errMissing
 	}
-	var coded rpc.Error
-	if !errors.As(err, &coded) {
+	coded, ok := errors.AsType[rpc.Error](err)
+	if !ok {
 		return err
 	}
 	out := &RPCError{Code: coded.ErrorCode(), Message: coded.Error()}
-	var detailed rpc.DataError
-	if errors.As(err, &detailed) && detailed.ErrorData() != nil {
+	if detailed, ok := errors.AsType[rpc.DataError](err); ok && detailed.ErrorData() != nil {
 		if data, err := json.Marshal(detailed.ErrorData()); err == nil {
 			out.Data = data
 		}

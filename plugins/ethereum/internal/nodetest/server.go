@@ -30,6 +30,8 @@ type Node struct {
 	BatchItems int
 	// NoReceipts leaves out eth_getBlockReceipts, NoTimes the time of logs, NoFinal the tag "finalized".
 	NoReceipts, NoTimes, NoFinal bool
+	// Partial answers for as much of a range as the node has.
+	Partial bool
 	// Hide makes eth_getLogs answer with none.
 	Hide func() bool
 	// Denied is told of every eth_getLogs that was refused.
@@ -44,27 +46,29 @@ type Error struct {
 	Message string
 }
 
-func (e *Error) Error() string  { return e.Message }
+func (e *Error) Error() string { return e.Message }
+
+// ErrorCode is the code of the answer.
 func (e *Error) ErrorCode() int { return e.Code }
 
 // RPC is the node without a transport.
-func (n *Node) RPC(t testing.TB) *rpc.Server {
-	t.Helper()
+func (n *Node) RPC(tb testing.TB) *rpc.Server {
+	tb.Helper()
 	server := rpc.NewServer()
-	t.Cleanup(server.Stop)
+	tb.Cleanup(server.Stop)
 	if n.BatchItems > 0 {
 		server.SetBatchLimits(n.BatchItems, 25<<20)
 	}
 	if err := server.RegisterName("eth", &api{n}); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return server
 }
 
 // Handler serves HTTP and, on the same path, WebSocket.
-func (n *Node) Handler(t testing.TB) http.Handler {
-	t.Helper()
-	server := n.RPC(t)
+func (n *Node) Handler(tb testing.TB) http.Handler {
+	tb.Helper()
+	server := n.RPC(tb)
 	ws := server.WebsocketHandler([]string{"*"})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
@@ -76,10 +80,10 @@ func (n *Node) Handler(t testing.TB) http.Handler {
 }
 
 // Serve serves the node on loopback and returns its URL.
-func (n *Node) Serve(t testing.TB) string {
-	t.Helper()
-	s := httptest.NewServer(n.Handler(t))
-	t.Cleanup(s.Close)
+func (n *Node) Serve(tb testing.TB) string {
+	tb.Helper()
+	s := httptest.NewServer(n.Handler(tb))
+	tb.Cleanup(s.Close)
 	return s.URL
 }
 
@@ -125,7 +129,7 @@ func (a *api) at(which string) (*Block, error) {
 }
 
 // ChainId is eth_chainId.
-func (a *api) ChainId() (string, error) { //nolint:revive // the name is the protocol's
+func (a *api) ChainId() (string, error) {
 	return quantity(max(1, a.n.ChainID)), a.before("eth_chainId")
 }
 
@@ -251,10 +255,14 @@ func (a *api) NewHeads(ctx context.Context) (*rpc.Subscription, error) {
 			select {
 			case <-moved:
 				moved = a.n.Chain.Moved()
-				if b := a.n.Chain.At(a.height()); b == nil || notifier.Notify(sub.ID, a.header(b)) != nil {
+				b := a.n.Chain.At(a.height())
+				if b == nil {
+					continue // it has just become shorter, and will move again
+				}
+				if err := notifier.Notify(sub.ID, a.header(b)); err != nil {
 					return
 				}
-			case <-sub.Err():
+			case <-sub.Err(): //nolint:errcheck // the subscriber has gone
 				return
 			}
 		}
@@ -273,8 +281,8 @@ type Query struct {
 
 // Blocks is the range that is asked for.
 func (q Query) Blocks() (from, to uint64) {
-	from, _ = strconv.ParseUint(q.FromBlock, 0, 64) //nolint:errcheck // 0 if there is none
-	to, _ = strconv.ParseUint(q.ToBlock, 0, 64)     //nolint:errcheck // 0 if there is none
+	from, _ = strconv.ParseUint(q.FromBlock, 0, 64) // 0 if there is none
+	to, _ = strconv.ParseUint(q.ToBlock, 0, 64)     // 0 if there is none
 	return from, to
 }
 
@@ -284,24 +292,25 @@ func (a *api) GetLogs(raw json.RawMessage) ([]object, error) {
 	if err := json.Unmarshal(raw, &q); err != nil {
 		return nil, &Error{-32602, err.Error()}
 	}
+	height := a.height()
 	if err := a.before("eth_getLogs", q); err != nil {
 		return nil, err
 	}
-	out, err := a.logs(q)
+	out, err := a.logs(q, height)
 	if err != nil && a.n.Denied != nil {
 		a.n.Denied()
 	}
 	return out, err
 }
 
-func (a *api) logs(q Query) ([]object, error) {
-	blocks, err := a.chosen(q)
-	if err != nil {
-		return nil, err
-	}
+func (a *api) logs(q Query, height uint64) ([]object, error) {
 	out := []object{}
 	if a.n.Hide != nil && a.n.Hide() {
 		return out, nil
+	}
+	blocks, err := a.chosen(q, height)
+	if err != nil {
+		return nil, err
 	}
 	for _, b := range blocks {
 		for _, l := range b.Logs {
@@ -317,7 +326,7 @@ func (a *api) logs(q Query) ([]object, error) {
 }
 
 // chosen is the blocks that a query is about.
-func (a *api) chosen(q Query) ([]*Block, error) {
+func (a *api) chosen(q Query, height uint64) ([]*Block, error) {
 	if a.n.MostAddresses > 0 && len(q.Address) > a.n.MostAddresses {
 		return nil, &Error{-32602, "exceed max addresses or topics per search position"}
 	}
@@ -328,6 +337,9 @@ func (a *api) chosen(q Query) ([]*Block, error) {
 		return nil, &Error{-32000, "unknown block"}
 	}
 	from, to := q.Blocks()
+	if a.n.Partial {
+		to = min(to, height)
+	}
 	if to > a.height() {
 		return nil, &Error{-32602, "block range extends beyond current head block"}
 	}
