@@ -55,6 +55,7 @@ func BenchmarkLoadWideRows(b *testing.B) {
 
 // benchmark loads batches as they come from history: a commit after many.
 func benchmark[T transit.Row](b *testing.B, row func(n int) T) {
+	b.Helper()
 	l := started(b, &loader{Path: newFile(b), Hex: true}, sdk.Start{Inputs: []sdk.Input{input[T](b, "rows")}})
 	const many = 50
 	batches := make([]transit.Batch, many)

@@ -30,21 +30,25 @@ func TestFilesThatCannotBeDatabases(t *testing.T) {
 	}{
 		{"in no directory", func(_ *testing.T, dir string) string { return filepath.Join(dir, "a", "rows.db") }, []string{"there is no directory", "make it"}},
 		{"in a file", func(t *testing.T, dir string) string {
+			t.Helper()
 			write(t, filepath.Join(dir, "a"), "")
 			return filepath.Join(dir, "a", "rows.db")
 		}, []string{"/a", "change path"}},
 		{"a directory", func(_ *testing.T, dir string) string { return dir }, []string{"it is a directory, not a file"}},
 		{"a text", func(t *testing.T, dir string) string {
+			t.Helper()
 			write(t, filepath.Join(dir, "rows.db"), strings.Repeat("no database\n", 100))
 			return filepath.Join(dir, "rows.db")
 		}, []string{"not a database", "move it away"}},
 		{"a link that leads nowhere", func(t *testing.T, dir string) string {
+			t.Helper()
 			if err := os.Symlink(filepath.Join(dir, "gone", "x"), filepath.Join(dir, "rows.db")); err != nil {
 				t.Skip(err)
 			}
 			return filepath.Join(dir, "rows.db")
 		}, []string{"unable to open", "can be written to"}},
 		{"damaged", func(t *testing.T, dir string) string {
+			t.Helper()
 			path := filepath.Join(dir, "rows.db")
 			run(t, path, sdk.Start{}, eventsOf(1, 2, 3)...)
 			file, err := os.OpenFile(path, os.O_RDWR, 0)

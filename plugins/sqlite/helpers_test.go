@@ -32,105 +32,105 @@ func eventsOf(blocks ...uint64) []event {
 }
 
 // input is a stream of rows from the step of that name.
-func input[T transit.Row](t testing.TB, step string) sdk.Input {
-	t.Helper()
-	in := plugintest.Wire[T](t, "input")
+func input[T transit.Row](tb testing.TB, step string) sdk.Input {
+	tb.Helper()
+	in := plugintest.Wire[T](tb, "input")
 	in.Name = step
 	return in
 }
 
-func batchOf[T transit.Row](t testing.TB, rows ...T) transit.Batch {
-	t.Helper()
+func batchOf[T transit.Row](tb testing.TB, rows ...T) transit.Batch {
+	tb.Helper()
 	e, err := transit.NewEncoder[T]()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	body, err := e.Append(nil, rows)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	b, err := transit.DecodeBatch(e.Type(), body)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
 
 // started opens a loader and closes it when the test ends, unless it is closed before.
-func started(t testing.TB, l *loader, start sdk.Start) *loader {
-	t.Helper()
-	if err := l.Start(t.Context(), start); err != nil {
-		t.Fatal(err)
+func started(tb testing.TB, l *loader, start sdk.Start) *loader {
+	tb.Helper()
+	if err := l.Start(tb.Context(), start); err != nil {
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
+	tb.Cleanup(func() { _ = l.Close() })
 	return l
 }
 
-func load[T transit.Row](t testing.TB, l *loader, input int, rows ...T) {
-	t.Helper()
-	if err := l.Load(t.Context(), input, batchOf(t, rows...)); err != nil {
-		t.Fatal(err)
+func load[T transit.Row](tb testing.TB, l *loader, input int, rows ...T) {
+	tb.Helper()
+	if err := l.Load(tb.Context(), input, batchOf(tb, rows...)); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-func commit(t testing.TB, l *loader) {
-	t.Helper()
-	if err := l.Commit(t.Context(), sdk.Commit{}); err != nil {
-		t.Fatal(err)
+func commit(tb testing.TB, l *loader) {
+	tb.Helper()
+	if err := l.Commit(tb.Context(), sdk.Commit{}); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-func closed(t testing.TB, l *loader) {
-	t.Helper()
+func closed(tb testing.TB, l *loader) {
+	tb.Helper()
 	if err := l.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // run loads events from start to end, as one run of a pipeline does.
-func run(t testing.TB, path string, start sdk.Start, rows ...event) {
-	t.Helper()
-	start.Inputs = []sdk.Input{input[event](t, "events")}
-	l := started(t, &loader{Path: path}, start)
+func run(tb testing.TB, path string, start sdk.Start, rows ...event) {
+	tb.Helper()
+	start.Inputs = []sdk.Input{input[event](tb, "events")}
+	l := started(tb, &loader{Path: path}, start)
 	if len(rows) > 0 {
-		load(t, l, 0, rows...)
+		load(tb, l, 0, rows...)
 	}
-	commit(t, l)
-	closed(t, l)
+	commit(tb, l)
+	closed(tb, l)
 }
 
 // opened is somebody else's connection to the file.
-func opened(t testing.TB, path string) *sql.DB {
-	t.Helper()
+func opened(tb testing.TB, path string) *sql.DB {
+	tb.Helper()
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	db.SetMaxOpenConns(1)
-	t.Cleanup(func() { _ = db.Close() })
+	tb.Cleanup(func() { _ = db.Close() })
 	return db
 }
 
-func execute(t testing.TB, db *sql.DB, statement string) {
-	t.Helper()
-	if _, err := db.ExecContext(t.Context(), statement); err != nil {
-		t.Fatalf("%s: %v", statement, err)
+func execute(tb testing.TB, db *sql.DB, statement string) {
+	tb.Helper()
+	if _, err := db.ExecContext(tb.Context(), statement); err != nil {
+		tb.Fatalf("%s: %v", statement, err)
 	}
 }
 
 // query is the answer to a question, a row a line, with | between columns.
-func query(t testing.TB, path, question string) string {
-	t.Helper()
-	db := opened(t, path)
+func query(tb testing.TB, path, question string) string {
+	tb.Helper()
+	db := opened(tb, path)
 	defer db.Close()
-	rows, err := db.QueryContext(t.Context(), question)
+	rows, err := db.QueryContext(tb.Context(), question)
 	if err != nil {
-		t.Fatalf("%s: %v", question, err)
+		tb.Fatalf("%s: %v", question, err)
 	}
 	defer rows.Close()
 	names, err := rows.Columns()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var lines []string
 	for rows.Next() {
@@ -139,7 +139,7 @@ func query(t testing.TB, path, question string) string {
 			pointers[i] = &cells[i]
 		}
 		if err := rows.Scan(pointers...); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		var texts []string
 		for _, c := range cells {
@@ -148,28 +148,28 @@ func query(t testing.TB, path, question string) string {
 		lines = append(lines, strings.Join(texts, "|"))
 	}
 	if err := rows.Err(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return strings.Join(lines, "\n")
 }
 
 // blocksIn are the blocks of a table's rows, in the order they stand.
-func blocksIn(t testing.TB, path, table string) string {
-	t.Helper()
-	return strings.ReplaceAll(query(t, path, "SELECT block_number FROM "+quote(table)+" ORDER BY rowid"), "\n", " ")
+func blocksIn(tb testing.TB, path, table string) string {
+	tb.Helper()
+	return strings.ReplaceAll(query(tb, path, "SELECT block_number FROM "+quote(table)+" ORDER BY rowid"), "\n", " ")
 }
 
-func newFile(t testing.TB) string {
-	t.Helper()
-	return filepath.Join(t.TempDir(), "rows.db")
+func newFile(tb testing.TB) string {
+	tb.Helper()
+	return filepath.Join(tb.TempDir(), "rows.db")
 }
 
 // filesBeside are the names of all files in the directory of path.
-func filesBeside(t testing.TB, path string) string {
-	t.Helper()
+func filesBeside(tb testing.TB, path string) string {
+	tb.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var names []string
 	for _, e := range entries {
@@ -179,27 +179,27 @@ func filesBeside(t testing.TB, path string) string {
 }
 
 // wants fails unless the failure has a class and says all of the words.
-func wants(t testing.TB, failure *plugintest.Failure, class string, words ...string) {
-	t.Helper()
+func wants(tb testing.TB, failure *plugintest.Failure, class string, words ...string) {
+	tb.Helper()
 	if failure == nil {
-		t.Fatalf("it did not fail, want %s: %q", class, words)
+		tb.Fatalf("it did not fail, want %s: %q", class, words)
 	}
 	if failure.Class != class {
-		t.Errorf("the failure is of class %s, want %s: %s", failure.Class, class, failure.Message)
+		tb.Errorf("the failure is of class %s, want %s: %s", failure.Class, class, failure.Message)
 	}
 	for _, word := range words {
 		if !strings.Contains(failure.Message, word) {
-			t.Errorf("the failure does not say %q: %s", word, failure.Message)
+			tb.Errorf("the failure does not say %q: %s", word, failure.Message)
 		}
 	}
 }
 
 // step is a step that reads events.
-func step(t testing.TB, path string) plugintest.Step {
-	t.Helper()
+func step(tb testing.TB, path string) plugintest.Step {
+	tb.Helper()
 	return plugintest.Step{
 		Register: "sqlite", Settings: map[string]any{"path": path},
-		Start: sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}},
+		Start: sdk.Start{Inputs: []sdk.Input{input[event](tb, "events")}},
 	}
 }
 

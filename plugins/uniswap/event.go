@@ -59,7 +59,7 @@ type chosen struct {
 }
 
 // Start prepares the look-up of pairs.
-func (c *chosen) Start(context.Context, sdk.Start) error {
+func (c *chosen) Start(context.Context, sdk.Start) error { //nolint:unparam // it is an sdk.Starter
 	c.pairs = make(map[common.Address]bool, len(c.Pairs))
 	for _, pair := range c.Pairs {
 		c.pairs[pair] = true

@@ -123,10 +123,10 @@ func TestPairThatLiesIsReported(t *testing.T) {
 	process.End("swaps")
 	var aside int
 	for _, e := range process.Until(plugintest.Ended) {
-		switch e.What {
-		case plugintest.PutAside:
+		if e.What == plugintest.PutAside {
 			aside += e.Count
-		case plugintest.Rows:
+		}
+		if e.What == plugintest.Rows {
 			t.Errorf("%d rows were emitted, want none", e.Count)
 		}
 	}
