@@ -28,7 +28,8 @@ build: ## build bin/penstock, bin/devchain and bin/plugins/*
 	@$(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/devchain ./examples/devchain
 
 run: build ## run pipelines.hcl until Ctrl-C: on the development chain, or on the node that ETH_RPC_URL names
-	@exec $(BIN)/penstock run $(if $(ETH_RPC_URL),,--devchain --var from=0) pipelines.hcl
+	@# A job of its own gets Ctrl-C alone: make would turn a clean end into an error.
+	@if [ -t 0 ]; then set -m; fi; $(BIN)/penstock run $(if $(ETH_RPC_URL),,--devchain --var from=0) pipelines.hcl
 
 test: ## run every test, with the race detector where there is a C compiler
 	$(GO) test $(RACE) -timeout 9m ./...
