@@ -17,9 +17,6 @@ const (
 	frameBytes = 1 << 20
 )
 
-// rowBytes is the largest row: what a message can hold but for the header.
-const rowBytes = wire.MaxMessage - 64<<10
-
 // emitter gathers rows and sends them as frames. It is not safe for
 // concurrent use.
 type emitter[Out transit.Row] struct {
@@ -120,7 +117,7 @@ func (e *emitter[Out]) sendAll(rows []Out) error {
 
 // send writes rows as one frame without keeping them.
 func (e *emitter[Out]) send(rows []Out, bytes int, origin int64) error {
-	if bytes > rowBytes {
+	if bytes > process.LargestBody {
 		return tooBig(rows, bytes)
 	}
 	buf := e.bodies.Take()
@@ -128,7 +125,7 @@ func (e *emitter[Out]) send(rows []Out, bytes int, origin int64) error {
 	if err != nil {
 		return Stop(fmt.Errorf("encode %d rows of %s: %w", len(rows), rows[0].TransitType(), err))
 	}
-	if len(body) > rowBytes {
+	if len(body) > process.LargestBody {
 		return tooBig(rows, len(body))
 	}
 	*buf = body
@@ -148,5 +145,5 @@ func (e *emitter[Out]) send(rows []Out, bytes int, origin int64) error {
 // frame is so big.
 func tooBig[Out transit.Row](rows []Out, bytes int) error {
 	return Stop(fmt.Errorf("a row of %s takes %d bytes, the largest may take %d: split it, or keep a reference to it instead",
-		rows[0].TransitType(), bytes/len(rows), rowBytes))
+		rows[0].TransitType(), bytes/len(rows), process.LargestBody))
 }

@@ -317,6 +317,65 @@ func TestSnapshotForARegisterWithoutRestoreIsRefused(t *testing.T) {
 	plugintest.Open(t, p, witnessStep(t, nil, []byte{})) // nothing to restore
 }
 
+// garbled puts bytes into its errors.
+type garbled struct {
+	Label string `hcl:"label,optional"`
+}
+
+func (g *garbled) Validate() error {
+	if g.Label != "" {
+		return errors.New("no label\xff")
+	}
+	return nil
+}
+
+func (g *garbled) Transform(_ context.Context, row value, _ func(value) error) error {
+	switch row.Value {
+	case 1:
+		panic("broken \xfe" + strings.Repeat("x", 10<<20))
+	case 2:
+		return sdk.Poison(errors.New("bad row \xfe"))
+	}
+	return errors.New("cannot read \xfe")
+}
+
+func TestErrorsMayHoldAnything(t *testing.T) {
+	p := plugintest.Run(t, sdk.Subscriber("witness", &garbled{}).Doc("\xff"))
+	process := plugintest.Open(t, p, witnessStep(t, nil, nil))
+	plugintest.Send(process, "input", value{Value: 2})
+	if e := process.Expect(plugintest.PutAside); e.Cause != "bad row \uFFFD" {
+		t.Errorf("poison: got %q", e.Cause)
+	}
+	plugintest.Send(process, "input", value{})
+	if f := process.Expect(plugintest.Failed).Failure; f.Message != "cannot read \uFFFD" {
+		t.Errorf("error: got %q", f.Message)
+	}
+	process = plugintest.Open(t, p, witnessStep(t, nil, nil))
+	plugintest.Send(process, "input", value{Value: 1})
+	f := process.Expect(plugintest.Failed).Failure
+	if !strings.HasPrefix(f.Message, "panic: broken \uFFFDxxx") || len(f.Message) > 100<<10 || f.Stack == "" {
+		t.Errorf("panic: got %d bytes: %.80q", len(f.Message), f.Message)
+	}
+	if got := plugintest.Mistakes(t, p, "witness", `{"label": "x"}`); !cmp.Equal(got, []string{"no label\uFFFD"}) {
+		t.Errorf("mistakes: got %q", got)
+	}
+}
+
+// hoarder has a snapshot that no message holds.
+type hoarder struct{ forgetful }
+
+func (hoarder) Snapshot() ([]byte, error) { return make([]byte, 257<<20), nil }
+
+func TestSnapshotBeyondTheLimitIsRefused(t *testing.T) {
+	p := plugintest.Run(t, sdk.Subscriber("witness", hoarder{}))
+	process := plugintest.Open(t, p, witnessStep(t, nil, nil))
+	process.Barrier(4)
+	f := process.Expect(plugintest.Failed).Failure
+	if f.Class != "stop" || !strings.Contains(f.Message, "the snapshot for checkpoint 4 has 269484032 bytes") {
+		t.Errorf("got %s", f)
+	}
+}
+
 // classy returns errors of every class.
 type classy struct{}
 

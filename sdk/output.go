@@ -41,6 +41,7 @@ type Output[Out transit.Row] struct {
 	err     error   // why the output is of no more use
 	settled bool    // all rows up to place have been emitted, and none after it
 	place   *Cursor // of the last safe point; where the reader began, before the first
+	last    SafePoint
 	start   Start
 }
 
@@ -127,8 +128,8 @@ func (o *Output[Out]) mark(p SafePoint) error {
 	if err := o.rows.out.Send(pointFrame(p)); err != nil {
 		return o.fail(err)
 	}
-	place := p.Cursor
-	o.place, o.settled = &place, true
+	o.last = p
+	o.place, o.settled = &o.last.Cursor, true
 	return o.answerBarrier()
 }
 
@@ -236,7 +237,9 @@ func (o *Output[Out]) finish(read, stopped error) (over bool, err error) {
 	}
 	if to := o.start.To; to != nil && !o.settled {
 		// Read returns when the last block has been emitted: it is a safe point.
-		return true, o.mark(SafePoint{Cursor: Cursor{ChainID: o.start.Network.ChainID, Block: *to}, Head: *to})
+		point := o.last
+		point.Cursor = Cursor{ChainID: o.start.Network.ChainID, Block: *to}
+		return true, o.mark(point)
 	}
 	return true, o.answerLate()
 }

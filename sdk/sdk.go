@@ -12,7 +12,8 @@
 // pipeline file can set, and the values of the struct given to the constructor
 // are the defaults. Every process gets a copy of its own, so its methods are
 // never called by two goroutines at once, and fields without a tag may hold
-// whatever state the author needs.
+// whatever state the author needs. Maps and slices are copied too; what a
+// pointer of the prototype points to is shared.
 //
 // Rows are structs that name their data type:
 //
@@ -23,8 +24,18 @@
 // checked before anything starts that the producer has them.
 //
 // Everything else is an optional one-method interface, found by assertion:
-// Starter, Closer, Snapshotter, Restorer, Validator, Committer and
-// TransformBatch.
+// Validator, Starter, Restorer, Snapshotter, Committer, Closer and
+// BatchTransforming. A process lives through them in this order: its settings
+// are set and validated, Start, Restore where there is a snapshot, rows with
+// Snapshot and Commit between them, Close. A rewind is the end of one copy of
+// the struct and the beginning of another.
+//
+// An error says what is to be done about it: a plain one is tried again from
+// the last place that is safe, Stop is for good, Rewind goes back to a place,
+// Poison and PutAside leave a row out and count it. A panic is an error with
+// its stack, and ends its process alone.
+//
+// Package plugintest runs registers in a test, over the wire that hosts use.
 package sdk
 
 import (
@@ -47,7 +58,7 @@ type Cursor struct {
 // SafePoint says that all rows up to and including Cursor have been emitted.
 type SafePoint struct {
 	Cursor    Cursor
-	Head      uint64 // the newest block the source has
+	Head      uint64 // the newest block the source has; 0: unknown
 	Finalized uint64 // the newest block that cannot be undone; 0: unknown
 }
 

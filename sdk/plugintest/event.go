@@ -23,7 +23,7 @@ const (
 	PutAside  What = "put aside"  // Count, Cause
 	Ended     What = "ended"      // nothing
 	Failed    What = "failed"     // Failure
-	HungUp    What = "hung up"    // nothing: the stream is over
+	HungUp    What = "hung up"    // Cause: the stream is over
 )
 
 // Event is one thing that a process has said.

@@ -35,7 +35,7 @@ func (p *Process) receive() {
 	for {
 		f, err := p.stream.Recv()
 		if err != nil {
-			p.gather(Event{What: HungUp})
+			p.gather(Event{What: HungUp, Cause: err.Error()})
 			return
 		}
 		if f.Kind == pluginv1.Kind_KIND_OPENED {
@@ -148,7 +148,7 @@ func (p *Process) Until(what What) []Event {
 			p.failf("waited for %s, but it failed: %s", what, e.Failure)
 		}
 		if e.What == HungUp {
-			p.failf("waited for %s, but its stream is over", what)
+			p.failf("waited for %s, but its stream is over: %s", what, e.Cause)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func Read[Out transit.Row](t TB, p *Plugin, register string, settings any, start
 		case Failed:
 			reading.failf("it failed after %d rows: %s", len(out.Rows), e.Failure)
 		case HungUp:
-			reading.failf("its stream is over after %d rows", len(out.Rows))
+			reading.failf("its stream is over after %d rows: %s", len(out.Rows), e.Cause)
 		default: // nothing that rows depend on
 		}
 	}

@@ -85,7 +85,7 @@ func TryOpen(t TB, p *Plugin, step Step) (*Process, *Failure) {
 	case Failed:
 		return nil, e.Failure
 	default:
-		opened.failf("it answered with %s before it said that it is open", e.What)
+		opened.failf("it answered with %s before it said that it is open %s", e.What, e.Cause)
 		return nil, nil
 	}
 }

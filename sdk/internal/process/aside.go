@@ -35,7 +35,7 @@ func PutAside(ctx context.Context, n uint64, cause error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.rows += n
-	a.cause = cause.Error()
+	a.cause = sendable(cause.Error())
 }
 
 // wait is how long a report has to wait; 0: there is none.

@@ -122,6 +122,10 @@ func (g *generation) barrier(ctx context.Context, w Consumer, checkpoint uint64)
 	if err := g.aside.report(ctx, g.out); err != nil {
 		return err
 	}
+	if len(state) > LargestBody {
+		return Stopf("the snapshot for checkpoint %d has %d bytes, the largest may have %d: hold less, or keep it elsewhere and snapshot a reference",
+			checkpoint, len(state), LargestBody)
+	}
 	f := &wire.Frame{Kind: pluginv1.Kind_KIND_BARRIER, Checkpoint: checkpoint}
 	if state != nil {
 		f.Snapshot = &pluginv1.Snapshot{State: state}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/penstock-io/penstock/sdk/internal/settings"
 	"github.com/penstock-io/penstock/sdk/internal/wire"
@@ -62,15 +63,27 @@ func guard(f func() error) (err error) {
 func failedFrame(err error) *wire.Frame {
 	f := &wire.Frame{
 		Kind:   pluginv1.Kind_KIND_FAILED,
-		Failed: &pluginv1.Failed{Class: pluginv1.Class_CLASS_RETRY, Message: err.Error()},
+		Failed: &pluginv1.Failed{Class: pluginv1.Class_CLASS_RETRY, Message: sendable(err.Error())},
 	}
 	if e := (*Error)(nil); errors.As(err, &e) {
 		f.Failed.Class, f.Cursor = e.Class, e.Cursor
 	}
 	if p := (*panicError)(nil); errors.As(err, &p) {
-		f.Failed.Stack = p.stack
+		f.Failed.Stack = sendable(p.stack)
 	}
 	return f
+}
+
+// longestText bounds what is told about one error.
+const longestText = 64 << 10
+
+// sendable is text that a message can carry: authors put anything into their
+// errors, also bytes that are no text.
+func sendable(text string) string {
+	if len(text) > longestText {
+		text = text[:longestText] + fmt.Sprintf("... (%d bytes)", len(text))
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
 func mistakesError(mistakes []settings.Mistake) error {

@@ -8,6 +8,9 @@ import (
 	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 )
 
+// LargestBody is what a message can hold beside a frame's header.
+const LargestBody = wire.MaxMessage - 64<<10
+
 // Sender numbers frames and puts them on the stream, one at a time. It is safe
 // for concurrent use.
 type Sender struct {

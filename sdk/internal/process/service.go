@@ -64,7 +64,7 @@ func checkName(name string) error {
 // message is the register as the host sees it.
 func (r Register) message() *pluginv1.Register {
 	m := &pluginv1.Register{
-		Name: r.Name, Type: r.Type, Doc: r.Doc, ManyInputs: r.ManyInputs,
+		Name: r.Name, Type: r.Type, Doc: sendable(r.Doc), ManyInputs: r.ManyInputs,
 		Dependencies: r.Dependencies, Addressable: r.Addressable, Settings: r.Settings,
 		Output: r.outputMessage(),
 	}
@@ -103,7 +103,7 @@ func (s *Service) Configure(_ context.Context, req *pluginv1.ConfigureRequest) (
 	_, mistakes := r.New(req.Settings)
 	res := &pluginv1.ConfigureResponse{}
 	for _, m := range mistakes {
-		res.Mistakes = append(res.Mistakes, &pluginv1.Mistake{Attribute: m.Attribute, Message: m.Message})
+		res.Mistakes = append(res.Mistakes, &pluginv1.Mistake{Attribute: sendable(m.Attribute), Message: sendable(m.Message)})
 	}
 	return res, nil
 }
