@@ -164,6 +164,13 @@ func (c *Catalog) with(ctx context.Context, name string, f func(*remote.Plugin) 
 // stopTimeout is how long a plugin that was only asked something may take to end.
 const stopTimeout = 2 * time.Second
 
+// In returns the same catalog with sockets made below dir.
+func (c *Catalog) In(dir string) *Catalog {
+	moved := *c
+	moved.cfg.RunDir = dir
+	return &moved
+}
+
 // Start starts a plugin. It is the caller's to stop.
 func (c *Catalog) Start(ctx context.Context, name string, logger hclog.Logger) (*remote.Plugin, error) {
 	path, ok := c.binaries[name]

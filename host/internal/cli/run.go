@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/penstock-io/penstock/host/internal/cli/view"
+	"github.com/penstock-io/penstock/host/internal/catalog"
 	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/engine"
 	"github.com/penstock-io/penstock/host/internal/graph"
@@ -184,7 +185,11 @@ func (p *project) run(ctx context.Context, s *store.Store, display view.View, lo
 	if diags.HasErrors() {
 		return diags // unreachable but for numbers: the same model was built before
 	}
-	e := engine.New(engineConfig(p, g, logger))
+	sockets, err := s.RunDir()
+	if err != nil {
+		return err
+	}
+	e := engine.New(engineConfig(p, g, p.catalog.In(sockets), logger))
 	logger.Info("starting", "pipelines", len(p.model.Pipelines), "processes", len(g.Processes), "data_dir", s.Dir())
 
 	showing, hide := context.WithCancel(context.WithoutCancel(ctx))
@@ -194,7 +199,7 @@ func (p *project) run(ctx context.Context, s *store.Store, display view.View, lo
 		display.Notice("draining…")
 		logger.Info("draining: what is on its way is still loaded; Ctrl-C again ends at once")
 	})
-	err := e.Run(ctx)
+	err = e.Run(ctx)
 	release()
 	hide()
 	shown.Wait()
@@ -204,14 +209,14 @@ func (p *project) run(ctx context.Context, s *store.Store, display view.View, lo
 	return unlessStopped(ctx, nil)
 }
 
-func engineConfig(p *project, g *graph.Graph, logger hclog.Logger) engine.Config {
+func engineConfig(p *project, g *graph.Graph, plugins *catalog.Catalog, logger hclog.Logger) engine.Config {
 	host := p.model.Host
 	return engine.Config{
 		Graph:  g,
 		Logger: logger.Named("engine"),
 		Launch: func(ctx context.Context, process *graph.Process) (*remote.Plugin, error) {
 			log := logger.With("pipeline", process.Pipeline.Name, "step", process.Step.Name)
-			plugin, err := p.catalog.Start(ctx, process.Register.Plugin, log)
+			plugin, err := plugins.Start(ctx, process.Register.Plugin, log)
 			if err == nil {
 				log.Debug("started a plugin", "plugin", plugin.Name(), "pid", plugin.PID())
 			}

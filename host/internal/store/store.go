@@ -21,6 +21,7 @@ import (
 const (
 	fileName = "penstock.db"
 	pidName  = "penstock.pid" // who has the lock, for the message to who has not
+	runName  = "run"          // what lives no longer than a host
 
 	// lockPatience is how long another process may take to let go of the lock:
 	// a host that is just ending is no reason to give up.
@@ -81,9 +82,24 @@ func (s *Store) prepare() error {
 // Dir is the directory that was opened.
 func (s *Store) Dir() string { return s.dir }
 
+// RunDir makes an empty directory for what lives no longer than this host, such
+// as sockets. What a host that was killed left in it is removed. It goes with
+// Close.
+func (s *Store) RunDir() (string, error) {
+	dir := s.runPath()
+	if err := os.RemoveAll(dir); err != nil {
+		return "", explain(s.dir, err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", explain(s.dir, err)
+	}
+	return dir, nil
+}
+
 // Close lets go of the directory. Nothing may be asked of the store afterwards.
 func (s *Store) Close() error {
-	_ = os.Remove(s.pidPath()) // a stale one misleads nobody: without the lock it is not read
+	_ = os.Remove(s.pidPath())    // a stale one misleads nobody: without the lock it is not read
+	_ = os.RemoveAll(s.runPath()) // what is left over goes with the next RunDir
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close data directory %s: %w", s.dir, err)
 	}
@@ -91,6 +107,7 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) pidPath() string { return filepath.Join(s.dir, pidName) }
+func (s *Store) runPath() string { return filepath.Join(s.dir, runName) }
 
 // InUseError tells that another host has the directory.
 type InUseError struct {

@@ -259,3 +259,33 @@ func write(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// What a host that was killed left behind is gone when the next one begins, and
+// nothing is left after a clean end.
+func TestRunDirIsEmptyAtFirst(t *testing.T) {
+	dir := t.TempDir()
+	left := filepath.Join(dir, "run", "4711", "plugin.sock")
+	if err := os.MkdirAll(filepath.Dir(left), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := s.RunDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(run); err != nil || len(entries) > 0 {
+		t.Errorf("the directory holds %v, %v; want nothing", entries, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(run); !os.IsNotExist(err) {
+		t.Errorf("the directory is there after Close: %v", err)
+	}
+}
