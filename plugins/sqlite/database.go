@@ -136,13 +136,16 @@ func (d *database) exec(ctx context.Context, statement string) error {
 // One row at a time through the driver's own interface is the fastest way: it looks for the value of each placeholder among all values, and
 // SQLite keeps a journal for each statement of several rows.
 func (d *database) insert(ctx context.Context, t *table, cells []cell, rows int) error {
-	// The driver starts a goroutine for every call whose context can end. What has been read from memory is written at once.
+	// The driver starts a goroutine for every call whose context can end: looking now and then is cheaper.
 	calm := context.WithoutCancel(ctx)
 	err := d.conn.Raw(func(conn any) error {
 		if err := t.compile(calm, conn.(driver.ConnPrepareContext)); err != nil {
 			return err
 		}
 		for row := range rows {
+			if row%256 == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
 			for i, cell := range cells {
 				t.values[i].Value = cell(row)
 			}

@@ -216,6 +216,16 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 	}
 }
 
+func TestALongBatchEndsWithTheContext(t *testing.T) {
+	l := started(t, &loader{Path: newFile(t)}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	load(t, l, 0, eventsOf(1)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.Load(ctx, 0, batchOf(t, eventsOf(2)...)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
 func TestManyLoadersOfOneFile(t *testing.T) {
 	path := newFile(t)
 	p := plugintest.Run(t, register(time.Minute))
