@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +29,8 @@ const bareArg = "bare"
 
 // What a bare connection carries, and how it is set up.
 const (
-	opaque   = "opaque"   // bytes, which nobody copies
+	opaque   = "opaque"   // bytes, in one piece
+	pieces   = "pieces"   // bytes, left in the buffers that gRPC reads into
 	protobuf = "protobuf" // generated messages
 	defaults = "defaults" // as gRPC comes
 	tuned    = "tuned"    // with large windows and buffers
@@ -44,8 +46,9 @@ const (
 // raw is an opaque message.
 type raw struct{ data mem.BufferSlice }
 
-// rawCodec hands bytes over without a copy, which is the best that gRPC can do.
-type rawCodec struct{}
+// rawCodec hands bytes over: whole, which takes a copy on the receiver's side,
+// or as they lie in gRPC's buffers, which is of use to those only who pass them on.
+type rawCodec struct{ whole bool }
 
 func (rawCodec) Name() string { return "bench" }
 
@@ -55,7 +58,11 @@ func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
 	return data, nil
 }
 
-func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
+func (c rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	if c.whole {
+		v.(*raw).data = mem.BufferSlice{mem.SliceBuffer(data.Materialize())}
+		return nil
+	}
 	data.Ref()
 	v.(*raw).data = data
 	return nil
@@ -97,6 +104,23 @@ func (s *bareService) read(_ any, stream grpc.ServerStream) error {
 	}
 }
 
+// tick sends a row's bytes now and then, the first of which say when.
+func (s *bareService) tick(_ any, stream grpc.ServerStream) error {
+	tick := time.NewTicker(ticksEvery)
+	defer tick.Stop()
+	for {
+		row := binary.LittleEndian.AppendUint64(make([]byte, 0, sample.Bytes), uint64(time.Now().UnixNano()))
+		if err := stream.SendMsg(&raw{mem.BufferSlice{mem.SliceBuffer(row[:sample.Bytes])}}); err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		}
+	}
+}
+
 // copy sends back what it receives.
 func (s *bareService) copy(_ any, stream grpc.ServerStream) error {
 	return s.each(stream, stream.SendMsg)
@@ -130,6 +154,7 @@ func ignoreEnd(err error) error {
 
 var bareStreams = []grpc.StreamDesc{
 	{StreamName: "Read", ServerStreams: true, ClientStreams: true},
+	{StreamName: "Tick", ServerStreams: true, ClientStreams: true},
 	{StreamName: "Copy", ServerStreams: true, ClientStreams: true},
 	{StreamName: "Drop", ServerStreams: true, ClientStreams: true},
 }
@@ -158,7 +183,7 @@ func serveBare(args []string) error {
 			grpc.ReadBufferSize(tunedBuffer), grpc.WriteBufferSize(tunedBuffer))
 	}
 	desc := &grpc.ServiceDesc{ServiceName: bareName, HandlerType: (*any)(nil)}
-	for i, handler := range []grpc.StreamHandler{s.read, s.copy, s.drop} {
+	for i, handler := range []grpc.StreamHandler{s.read, s.tick, s.copy, s.drop} {
 		d := bareStreams[i]
 		d.Handler = handler
 		desc.Streams = append(desc.Streams, d)
@@ -177,7 +202,7 @@ func bareCodec(content string) encoding.CodecV2 {
 	if content == protobuf {
 		return encoding.GetCodecV2(proto.Name)
 	}
-	return rawCodec{}
+	return rawCodec{whole: content == opaque}
 }
 
 // bare is a connection to another process that is nothing but gRPC.

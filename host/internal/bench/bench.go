@@ -63,7 +63,7 @@ func run(ctx context.Context, out io.Writer, e effort, only string) (err error) 
 			return fmt.Errorf("measure %s: %w", s.name, err)
 		}
 	}
-	return nil
+	return b.table.err
 }
 
 func checkSection(name string) error {

@@ -33,14 +33,10 @@ func chainFigures(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.table.add(figure{
-		what: "typed, against ready-made frames", measured: rows(r[0]), yardstick: rows(r[1]),
-		ratio: ratio(r[0], r[1], load.rate), goal: goal{atLeast: 0.5},
-	})
-	b.table.add(figure{
-		what: "  … against protobuf messages, gRPC alone", yardstick: rows(r[2]),
-		ratio: ratio(r[0], r[2], load.rate), goal: goal{atLeast: 4},
-	})
+	b.table.add(compare("typed, against ready-made frames", r[0], r[1], goal{atLeast: 0.5}))
+	protobuf := compare("  … against protobuf messages, gRPC alone", r[0], r[2], goal{atLeast: 4})
+	protobuf.measured = "" // it stands above
+	b.table.add(protobuf)
 	return nil
 }
 

@@ -14,10 +14,10 @@ import (
 	"github.com/penstock-io/penstock/sdk/transit/testdata/logpb"
 )
 
-// work is what a codec cost per row in one turn.
+// work is what a codec cost per row in one turn, in processor time.
 type work struct{ ns, allocations float64 }
 
-func (w work) time() float64  { return w.ns }
+func (w work) cost() float64  { return w.ns }
 func (w work) count() float64 { return w.allocations }
 
 // codecFigures compares with protobuf messages that are ready, and with JSON.
@@ -66,18 +66,19 @@ func (b *bench) codecFigure(ctx context.Context, what string, variants []variant
 	if err != nil {
 		return err
 	}
-	ns := median(r[0], work.time)
+	ns := median(r[0], work.cost)
 	b.table.add(figure{
 		what:      what,
 		measured:  fmt.Sprintf("%4.0f ns a row, %.3f allocations", ns, median(r[0], work.count)),
-		yardstick: fmt.Sprintf("protobuf %.0f ns, JSON %.0f ns", median(r[1], work.time), median(r[2], work.time)),
-		ratio:     ratio(r[0], r[1], work.time), value: ns, goal: g,
+		yardstick: fmt.Sprintf("protobuf %.0f ns, JSON %.0f ns", median(r[1], work.cost), median(r[2], work.cost)),
+		ratio:     ratio(r[0], r[1], work.cost), value: ns, goal: g,
 	})
 	return nil
 }
 
 // coding measures a function that encodes or decodes one frame.
 func (b *bench) coding(name string, f func() error) variant[work] {
+	short := effort{span: b.span / 4}
 	return variant[work]{name, func(ctx context.Context) (work, error) {
 		if err := f(); err != nil {
 			return work{}, err
@@ -85,11 +86,11 @@ func (b *bench) coding(name string, f func() error) variant[work] {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		n, wall, err := until(ctx, b.span/4, func() (int, error) { return sample.FrameRows, f() })
+		l, err := short.flow(ctx, nil, func() (int, error) { return sample.FrameRows, f() })
 		runtime.ReadMemStats(&after)
 		return work{
-			ns:          float64(wall.Nanoseconds()) / float64(n),
-			allocations: float64(after.Mallocs-before.Mallocs) / float64(n),
+			ns:          l.ownPerRow(),
+			allocations: float64(after.Mallocs-before.Mallocs) / float64(max(l.rows, 1)),
 		}, err
 	}}
 }

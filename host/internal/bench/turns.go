@@ -18,6 +18,15 @@ func (l load) rate() float64 { return float64(l.rows) / l.wall.Seconds() }
 
 func (l load) cpuPerRow() float64 { return float64(l.cpu.Nanoseconds()) / float64(max(l.rows, 1)) }
 
+// ownPerRow is cpuPerRow of work that one goroutine does: where the processor
+// time is not known it is the time that passed.
+func (l load) ownPerRow() float64 {
+	if l.cpu == 0 {
+		l.cpu = l.wall
+	}
+	return l.cpuPerRow()
+}
+
 // variant is one way to do something.
 type variant[R any] struct {
 	name string
