@@ -9,14 +9,6 @@ network "ethereum" {
   }
 }
 
-# Only where the defaults do not do: a plugin finds nothing in its environment
-# but what stands here, and uses as much memory as it likes without limits.
-plugin "whale" {
-  limits {
-    memory = "256MiB"
-  }
-}
-
 pipeline "whales" {
   from = "latest"
 

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/penstock-io/penstock/host/internal/cli/view"
 	"github.com/penstock-io/penstock/host/internal/catalog"
+	"github.com/penstock-io/penstock/host/internal/cli/view"
 	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/engine"
 	"github.com/penstock-io/penstock/host/internal/graph"

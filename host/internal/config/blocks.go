@@ -136,6 +136,8 @@ func (f *File) plugin(block *hclsyntax.Block) {
 	if at := rangeOf(limits.Body, "cpu"); p.Limits.CPU < 0 {
 		e.errorf(&at, "Wrong value", "cpu is a number of processors, such as 0.5.")
 	}
+	at := limits.DefRange()
+	e.warnf(&at, "Not in force yet", "This version reads limits, but lets plugins use what they like.")
 }
 
 // environment is what a plugin finds in its environment: a map of values, or a
