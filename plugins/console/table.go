@@ -17,6 +17,11 @@ const headerEvery = 40
 // fits.
 const widest = 78
 
+// spare is the room that a column of numbers gets beyond the one that it grows
+// for. The next ones have more digits or fewer, and each time it grows the
+// header is shown again.
+const spare = 3
+
 // table lays the rows of one input out in columns, which grow with what they
 // hold.
 type table struct {
@@ -62,6 +67,9 @@ func (t *table) row(page []byte, batch transit.Batch, row int) []byte {
 		c.cell = legible(batch.Text(c.index, row))
 		if n := widthOf(c.cell); n > c.width {
 			c.width, grown = n, true
+			if c.right {
+				c.width += spare
+			}
 		}
 	}
 	if grown || t.rows == headerEvery {
