@@ -11,6 +11,7 @@ import (
 
 	ethereum "github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/google/go-cmp/cmp"
@@ -55,31 +56,51 @@ func upTo(url string, from, to uint64) sdk.Start {
 	return sdk.Start{Network: network(url), From: from, To: &to}
 }
 
+// read is what the registers tell of a chain.
+type read struct {
+	Headers      []eth.Header
+	Blocks       []eth.Block
+	Transactions []eth.Transaction
+	Receipts     []eth.Receipt
+	Logs         []eth.Log
+	Last         sdk.SafePoint
+}
+
+func readAll(t *testing.T, p *plugintest.Plugin, start sdk.Start) read {
+	t.Helper()
+	headers := plugintest.Read[eth.Header](t, p, "eth.headers", nil, start)
+	return read{
+		Headers:      headers.Rows,
+		Blocks:       plugintest.Read[eth.Block](t, p, "eth.blocks", nil, start).Rows,
+		Transactions: plugintest.Read[eth.Transaction](t, p, "eth.transactions", nil, start).Rows,
+		Receipts:     plugintest.Read[eth.Receipt](t, p, "eth.receipts", nil, start).Rows,
+		Logs:         plugintest.Read[eth.Log](t, p, "eth.logs", nil, start).Rows,
+		Last:         headers.SafePoints[len(headers.SafePoints)-1],
+	}
+}
+
 // Whatever way a node is reached, all registers tell of the chain what go-ethereum's own client does.
 func TestReadsTheDevelopmentChain(t *testing.T) {
-	c := devchain(t, 80)
+	c := devchain(t, 45)
 	p := plugintest.Run(t, registers()...)
 	want := client(t, c)
-	for name, url := range map[string]string{"http": c.HTTPURL(), "websocket": c.WSURL(), "ipc": c.IPCPath()} {
-		t.Run(name, func(t *testing.T) {
-			start := upTo(url, 0, c.Head().Number.Uint64())
-			headers := plugintest.Read[eth.Header](t, p, "eth.headers", nil, start)
-			blocks := plugintest.Read[eth.Block](t, p, "eth.blocks", nil, start).Rows
-			transactions := plugintest.Read[eth.Transaction](t, p, "eth.transactions", nil, start).Rows
-			receipts := plugintest.Read[eth.Receipt](t, p, "eth.receipts", nil, start).Rows
-			logs := plugintest.Read[eth.Log](t, p, "eth.logs", nil, start).Rows
-			compareBlocks(t, want, headers.Rows, blocks)
-			compareTransactions(t, want, blocks, transactions, receipts)
-			compareLogs(t, want, logs, 0, *start.To)
-			final, err := want.HeaderByNumber(t.Context(), big.NewInt(rpc.FinalizedBlockNumber.Int64()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			last := headers.SafePoints[len(headers.SafePoints)-1]
-			if last.Cursor.Block != *start.To || last.Cursor.ChainID != chain.ChainID || last.Head != *start.To || last.Finalized != final.Number.Uint64() {
-				t.Errorf("last safe point: %+v", last)
-			}
-		})
+	head := c.Head().Number.Uint64()
+	got := readAll(t, p, upTo(c.HTTPURL(), 0, head))
+	compareBlocks(t, want, got.Headers, got.Blocks)
+	compareTransactions(t, want, got.Blocks, got.Transactions, got.Receipts)
+	compareLogs(t, want, got.Logs, 0, head)
+	final, err := want.HeaderByNumber(t.Context(), big.NewInt(rpc.FinalizedBlockNumber.Int64()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := sdk.SafePoint{Cursor: sdk.Cursor{ChainID: chain.ChainID, Block: head, Hash: c.Head().Hash()}, Head: head, Finalized: final.Number.Uint64()}
+	if diff := cmp.Diff(last, got.Last); diff != "" {
+		t.Errorf("last safe point (-want +got):\n%s", diff)
+	}
+	for name, url := range map[string]string{"websocket": c.WSURL(), "ipc": c.IPCPath()} {
+		if diff := cmp.Diff(got, readAll(t, p, upTo(url, 0, head))); diff != "" {
+			t.Errorf("%s differs from http (-http +%s):\n%s", name, name, diff)
+		}
 	}
 }
 
@@ -116,12 +137,18 @@ func compareTransactions(t *testing.T, want *ethclient.Client, blocks []eth.Bloc
 	if len(transactions) == 0 || len(receipts) != len(transactions) {
 		t.Fatalf("got %d transactions and %d receipts", len(transactions), len(receipts))
 	}
-	for i, r := range receipts {
-		tx := transactions[i]
-		w, err := want.TransactionReceipt(t.Context(), tx.TransactionHash)
+	expected := map[common.Hash]*types.Receipt{}
+	for _, b := range blocks {
+		all, err := want.BlockReceipts(t.Context(), rpc.BlockNumberOrHashWithHash(b.BlockHash, true))
 		if err != nil {
 			t.Fatal(err)
 		}
+		for _, r := range all {
+			expected[r.TxHash] = r
+		}
+	}
+	for i, r := range receipts {
+		tx, w := transactions[i], expected[r.TransactionHash]
 		exp := []any{w.TxHash, w.Status, w.GasUsed, w.EffectiveGasPrice.String(), uint64(len(w.Logs)), w.BlockHash}
 		got := []any{r.TransactionHash, *r.Status, r.GasUsed, r.EffectiveGasPrice.Dec(), r.LogCount, r.BlockHash}
 		also := []any{tx.TransactionHash, *tx.Status, *tx.GasUsed, tx.EffectiveGasPrice.Dec(), *tx.LogCount, tx.BlockHash}
@@ -164,7 +191,7 @@ func TestEventsChooseLogs(t *testing.T) {
 func TestFollowsTheHeadOverReorgs(t *testing.T) {
 	for _, transport := range []string{"http", "websocket"} {
 		t.Run(transport, func(t *testing.T) {
-			c := devchain(t, 70)
+			c := devchain(t, 38)
 			url := map[string]string{"http": c.HTTPURL(), "websocket": c.WSURL()}[transport]
 			p := plugintest.Run(t, registers()...)
 			reading := plugintest.Open(t, p, plugintest.Step{
