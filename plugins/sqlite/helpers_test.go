@@ -108,6 +108,7 @@ func opened(tb testing.TB, path string) *sql.DB {
 	}
 	db.SetMaxOpenConns(1)
 	tb.Cleanup(func() { _ = db.Close() })
+	execute(tb, db, "PRAGMA busy_timeout = 5000") // the last to close the file has it for itself for a moment
 	return db
 }
 

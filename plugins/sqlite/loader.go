@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -106,6 +107,8 @@ func (l *loader) forget(ctx context.Context, t *table, start sdk.Start) error {
 	case c != nil && c.Block == 0 && len(c.Position) > 0:
 		sdk.Logger(ctx).Warn("rows that come again after a restart will be there twice: their source does not count blocks", "table", t.name)
 		return nil
+	case c != nil && c.Block == math.MaxUint64:
+		return nil // nothing comes after it
 	case c != nil:
 		t.again.first = c.Block + 1
 	case start.FromLatest:

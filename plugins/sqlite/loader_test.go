@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,6 +30,19 @@ func TestRowsAreSeenAfterTheCommit(t *testing.T) {
 	commit(t, l) // of nothing
 	if got := blocksIn(t, path, "events"); got != "1 2 3 4" {
 		t.Errorf("after the second commit: got blocks %s, want 1 2 3 4", got)
+	}
+}
+
+func TestRowsStandInTheOrderTheyCame(t *testing.T) {
+	path := newFile(t)
+	l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	for n := range uint64(3) {
+		load(t, l, 0, event{n, 2, "b"}, event{n, 1, "a"}, event{n, 3, "c"})
+	}
+	commit(t, l)
+	want := "0 2\n0 1\n0 3\n1 2\n1 1\n1 3\n2 2\n2 1\n2 3"
+	if got := query(t, path, "SELECT block_number || ' ' || log_index FROM events ORDER BY rowid"); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -80,6 +94,7 @@ func TestRowsThatComeAgainAreRemoved(t *testing.T) {
 		{name: "after a cursor", start: sdk.Start{From: 1, Cursor: &sdk.Cursor{Block: 7}}, want: "1 2 3 4 5 6 7"},
 		{name: "after a cursor, to a block", start: sdk.Start{From: 1, Cursor: &sdk.Cursor{Block: 5}, To: to(7)}, want: "1 2 3 4 5 8 9"},
 		{name: "after a cursor at the start of the chain", start: sdk.Start{Cursor: &sdk.Cursor{}}, want: ""},
+		{name: "after the last cursor there is", start: sdk.Start{Cursor: &sdk.Cursor{Block: math.MaxUint64}}, want: "1 2 3 4 5 6 7 8 9"},
 		{name: "after a cursor that counts no blocks", start: sdk.Start{Cursor: &sdk.Cursor{Position: []byte("x")}}, want: "1 2 3 4 5 6 7 8 9"},
 		{name: "from the head", start: sdk.Start{FromLatest: true}, want: "1 2 3 4 5 6 7 8 9"},
 		{name: "from the head, with rows that come", start: sdk.Start{FromLatest: true}, first: eventsOf(8, 9, 10), want: "1 2 3 4 5 6 7 8 9 10"},
