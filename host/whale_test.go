@@ -54,7 +54,7 @@ func TestPluginOfSomebodyElse(t *testing.T) {
 	build("..", plugins+"/", "./plugins/ethereum", "./plugins/uniswap", "./plugins/console")
 	whale := filepath.Join("..", "examples", "whale")
 	build(whale, filepath.Join(plugins, "whale"), ".")
-	run(t, whale, "go", "test", "./...")
+	run(t, whale, "go", "test", "-trimpath", "./...")
 
 	penstock, dir := filepath.Join(bin, "penstock"), t.TempDir()
 	describes := run(t, dir, penstock, "plugin", "describe", "whale", "--plugin-dir", plugins)
