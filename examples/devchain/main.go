@@ -98,7 +98,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	flags.BoolVar(&opts.withParent, "with-parent", false, "end when the parent process ends")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, "devchain runs a development chain: a go-ethereum node with tokens, pairs and traffic.\n\nFlags:\n")
+		_, _ = fmt.Fprint(stdout, "devchain runs a development chain: a go-ethereum node with tokens, pairs and traffic.\n\nFlags:\n")
 		flags.SetOutput(stdout)
 		flags.PrintDefaults()
 		return opts, err

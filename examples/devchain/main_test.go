@@ -183,7 +183,7 @@ func TestEndsWithItsParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if conn, err := net.Dial("tcp", strings.TrimPrefix(got.HTTP, "http://")); err == nil {
-		conn.Close()
+		_ = conn.Close()
 		t.Error("the chain is still served after its parent's end")
 	}
 	if err := parent.Wait(); err == nil {

@@ -34,6 +34,6 @@ pipeline "epochs" {
 
   loader "console" "show" {
     input   = totals
-    columns = ["first_block", "block_number", "pair", "swaps", "volume0", "volume1"]
+    columns = ["begin", "block_number", "pair", "swaps", "volume0", "volume1"]
   }
 }

@@ -75,8 +75,9 @@ func (p *Plugin) broken(err error) error {
 		return context.Canceled
 	case codes.DeadlineExceeded:
 		return context.DeadlineExceeded
+	default:
+		return errors.New(clean(st.Message()))
 	}
-	return errors.New(clean(st.Message()))
 }
 
 func (p *Plugin) awaitDeath() {

@@ -241,7 +241,7 @@ func TestSendToADyingPlugin(t *testing.T) {
 	if !errors.Is(err, remote.ErrEnded) && !errors.As(err, new(*remote.Exit)) {
 		t.Errorf("Send: got %v, want %v or how the plugin ended", err, remote.ErrEnded)
 	}
-	exitOf(t, s)
+	_ = exitOf(t, s)
 }
 
 // A process outside of the group that holds the output open cannot hide that
@@ -284,7 +284,7 @@ func TestStream(t *testing.T) {
 	if err := s.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Recv(); err != io.EOF {
+	if _, err := s.Recv(); !errors.Is(err, io.EOF) {
 		t.Errorf("Recv: got %v, want %v", err, io.EOF)
 	}
 	if err := s.Send(batch(1)); err == nil {

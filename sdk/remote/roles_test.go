@@ -267,11 +267,11 @@ func (s service) Configure(ctx context.Context, req *pluginv1.ConfigureRequest) 
 	case "count":
 		for i := range 10_000 {
 			fmt.Println("line", i)
-			fmt.Fprintln(s.stdout, "fd 1", i)
+			_, _ = fmt.Fprintln(s.stdout, "fd 1", i)
 		}
 		return mistakes(), nil
 	case "print":
-		fmt.Fprintln(os.Stdout, "printed to os.Stdout")
+		_, _ = fmt.Fprintln(os.Stdout, "printed to os.Stdout")
 		fmt.Fprintln(os.Stderr, "printed to os.Stderr")
 		return mistakes(), nil
 	}
@@ -338,7 +338,7 @@ func (s service) run(ctx context.Context, open *pluginv1.Open, stream wire.Strea
 		go func() { panic("boom in another goroutine") }()
 		<-ctx.Done()
 	case "exit":
-		fmt.Fprintln(os.NewFile(2, "stderr"), "the disk is on fire")
+		_, _ = fmt.Fprintln(os.NewFile(2, "stderr"), "the disk is on fire")
 		os.Exit(7)
 	case "fail":
 		if err := stream.Send(failed(pluginv1.Class_CLASS_REWIND, "the chain has forked")); err != nil {

@@ -34,7 +34,7 @@ func config(t *testing.T, role string, env ...string) remote.Config {
 // ends.
 func runDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "r")
+	dir, err := os.MkdirTemp("", "r") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,11 +131,14 @@ func TestStartErrors(t *testing.T) {
 	}{
 		{"missing", at(missing), remote.ErrMissing, []string{"there is no file " + missing, "build or install"}},
 		{"directory", at(os.TempDir()), remote.ErrNotExecutable, []string{"is a directory", "name the program in it"}},
-		{"not executable", func(t *testing.T) remote.Config { return at(write(t, "#!/bin/sh\n", 0o644))(t) }, remote.ErrNotExecutable, []string{"chmod +x"}},
-		{"text", func(t *testing.T) remote.Config { return at(write(t, "hello there", 0o755))(t) }, remote.ErrNotProgram, []string{`it begins with "hello there"`}},
-		{"empty", func(t *testing.T) remote.Config { return at(write(t, "", 0o755))(t) }, remote.ErrNotProgram, []string{"it is empty"}},
-		{"other processor", func(t *testing.T) remote.Config { return at(foreign(t))(t) }, remote.ErrNotProgram, []string{"is not a program for linux/", "built for the processor"}},
-		{"no interpreter", func(t *testing.T) remote.Config { return at(write(t, "#!/no/such/interpreter\n", 0o755))(t) }, remote.ErrNotProgram, []string{"interpreter"}},
+		{"not executable", func(t *testing.T) remote.Config { t.Helper(); return at(write(t, "#!/bin/sh\n", 0o644))(t) }, remote.ErrNotExecutable, []string{"chmod +x"}},
+		{"text", func(t *testing.T) remote.Config { t.Helper(); return at(write(t, "hello there", 0o755))(t) }, remote.ErrNotProgram, []string{`it begins with "hello there"`}},
+		{"empty", func(t *testing.T) remote.Config { t.Helper(); return at(write(t, "", 0o755))(t) }, remote.ErrNotProgram, []string{"it is empty"}},
+		{"other processor", func(t *testing.T) remote.Config { t.Helper(); return at(foreign(t))(t) }, remote.ErrNotProgram, []string{"is not a program for linux/", "built for the processor"}},
+		{"no interpreter", func(t *testing.T) remote.Config {
+			t.Helper()
+			return at(write(t, "#!/no/such/interpreter\n", 0o755))(t)
+		}, remote.ErrNotProgram, []string{"interpreter"}},
 		{"prints and exits", role("stranger"), remote.ErrNotPlugin, []string{`"usage: stranger FILE", "try --help"`, "exited with code 64"}},
 		{"exits at once", role("exit 3"), remote.ErrExited, []string{"exited with code 3", "no licence found"}},
 		{"panics at once", role("panic"), remote.ErrExited, []string{"crashed: panic: boom at start"}},
@@ -181,6 +184,7 @@ func TestStartErrors(t *testing.T) {
 
 func at(path string) func(*testing.T) remote.Config {
 	return func(t *testing.T) remote.Config {
+		t.Helper()
 		c := config(t, "good")
 		c.Path = path
 		return c

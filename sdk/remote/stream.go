@@ -7,8 +7,6 @@ import (
 	"io"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/penstock-io/penstock/sdk/internal/wire"
 	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 	"github.com/penstock-io/penstock/sdk/transit"
@@ -121,8 +119,9 @@ func (s *Stream) open(ctx context.Context, open Open) (err error) {
 			return fmt.Errorf("read the type of its output: %w", err)
 		}
 		return nil
+	default:
+		return fmt.Errorf("it answered %s, want %s", f.Kind, KindOpened)
 	}
-	return fmt.Errorf("it answered %s, want %s", f.Kind, KindOpened)
 }
 
 // Output is the type of what the process sends, the zero Type for a loader.
@@ -151,7 +150,7 @@ func (s *Stream) Send(f *Frame) error {
 // context.Canceled: Cancel was called.
 func (s *Stream) Recv() (*Frame, error) {
 	f, err := s.wire.Recv()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		s.cancel()
 		return nil, io.EOF
 	}
@@ -166,12 +165,13 @@ func (s *Stream) Recv() (*Frame, error) {
 		failure := newFailure(f.Failed, f.Cursor)
 		f.Free()
 		return nil, fmt.Errorf("%s: %w", s.step, failure)
+	default:
+		kind := f.Kind
+		f.Free()
+		s.cancel()
+		return nil, fmt.Errorf("receive from %s: plugin %s sent a frame of kind %s, which a host of protocol %d does not know: rebuild the plugin with an SDK that fits",
+			s.step, s.plugin.Name(), kind, wire.Protocol)
 	}
-	kind := f.Kind
-	f.Free()
-	s.cancel()
-	return nil, fmt.Errorf("receive from %s: plugin %s sent a frame of kind %s, which a host of protocol %d does not know: rebuild the plugin with an SDK that fits",
-		s.step, s.plugin.Name(), kind, wire.Protocol)
 }
 
 // CloseSend tells the process that nothing more will come. It must not be
@@ -193,7 +193,7 @@ func (o Open) message() *pluginv1.Open {
 		Cursor:  o.Cursor.Proto(), From: o.From, FromLatest: o.FromLatest, Policy: o.Policy.message(),
 	}
 	if o.To != nil {
-		m.To = proto.Uint64(*o.To)
+		m.To = new(*o.To)
 	}
 	for _, e := range o.Network.Endpoints {
 		m.Network.Endpoints = append(m.Network.Endpoints, &pluginv1.Endpoint{Name: e.Name, Url: e.URL, Rate: e.Rate})

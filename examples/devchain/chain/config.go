@@ -14,9 +14,10 @@ const (
 	// ChainID is the chain id and the network id.
 	ChainID = 1337
 
-	// DefaultTxPerBlock and DefaultPairs stand in for the zero values of the Config.
+	// DefaultTxPerBlock stands in for the zero value of Config.TxPerBlock.
 	DefaultTxPerBlock = 12
-	DefaultPairs      = 3
+	// DefaultPairs stands in for the zero value of Config.Pairs.
+	DefaultPairs = 3
 
 	// At most so many generated transactions fill less than half of a block's gas, so that the base fee falls to
 	// its floor and stays there however long the chain runs.

@@ -38,7 +38,7 @@ func newNode(cfg Config, genesis *core.Genesis) (*node.Node, *eth.Ethereum, erro
 	}
 	backend, err := eth.New(stack, ethConfig(genesis))
 	if err != nil {
-		stack.Close()
+		_ = stack.Close() // the error at hand says more
 		return nil, nil, fmt.Errorf("assemble chain: %w", err)
 	}
 	filter := filters.NewFilterSystem(backend.APIBackend, filters.Config{})

@@ -65,12 +65,8 @@ func (d *domain) run(ctx context.Context) error {
 		if err == nil || d.draining() {
 			return d.end(work, err)
 		}
-		if reorg := (*reorgError)(nil); errors.As(err, &reorg) {
-			d.engine.cfg.Logger.Info("the chain was reorganised", "pipeline", d.name, "fork", reorg.fork.Block)
-			d.rewind(reorg.fork)
-			if time.Since(began) > d.engine.cfg.Restart.First {
-				continue // a reorg is the chain's doing, not a failure, unless it never ends
-			}
+		if d.reorganised(err) && time.Since(began) > d.engine.cfg.Restart.First {
+			continue // the chain's doing, not a failure, unless it never ends
 		}
 		if err := d.spend(err); err != nil {
 			return err
@@ -84,6 +80,18 @@ func (d *domain) run(ctx context.Context) error {
 			return d.end(work, nil)
 		}
 	}
+}
+
+// reorganised takes back what a reorg has taken off the chain, if that is what
+// ended a generation.
+func (d *domain) reorganised(err error) bool {
+	reorg := (*reorgError)(nil)
+	if !errors.As(err, &reorg) {
+		return false
+	}
+	d.engine.cfg.Logger.Info("the chain was reorganised", "pipeline", d.name, "fork", reorg.fork.Block)
+	d.rewind(reorg.fork)
+	return true
 }
 
 // end settles a domain that has drained or come to its last block.

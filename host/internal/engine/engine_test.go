@@ -380,7 +380,9 @@ func TestAFullEdgeHoldsItsProducerBack(t *testing.T) {
 		t.Errorf("the edge holds %d frames of %d bytes, more than it may", in.Depth, in.Bytes)
 	}
 	stop()
-	<-ended // whether it drained in time is another test's story
+	if err := <-ended; err != nil && !strings.Contains(err.Error(), "did not drain") {
+		t.Error(err)
+	}
 }
 
 // Two readers of different speed are joined block by block without piling up.

@@ -214,6 +214,7 @@ func (p *process) safePoint(ctx context.Context, f *remote.Frame) error {
 		return p.commit(f)
 	case registry.Reader:
 		p.domain.follow()
+	case registry.Subscriber, registry.Aggregator:
 	}
 	return p.publish(ctx, f)
 }

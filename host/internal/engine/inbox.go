@@ -94,5 +94,6 @@ func (e *edge) note(f *remote.Frame) {
 		}
 	case remote.KindEnded, remote.KindDrain:
 		e.over.Store(true)
+	default: // says nothing about progress
 	}
 }

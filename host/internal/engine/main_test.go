@@ -168,7 +168,9 @@ func (f *file) Load(_ context.Context, rows []record) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(f.buf, "%s\n", line)
+		if _, err := fmt.Fprintf(f.buf, "%s\n", line); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -14,7 +14,6 @@ func TestHeapFloor(t *testing.T) {
 	var with, without runtime.MemStats
 	runtime.ReadMemStats(&with)
 	runtime.KeepAlive(floor)
-	floor = nil
 	runtime.GC()
 	runtime.ReadMemStats(&without)
 	if with.NextGC < without.NextGC+floorBytes/2 {

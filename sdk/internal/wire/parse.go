@@ -144,6 +144,7 @@ func (f *Frame) setVarint(num protowire.Number, v uint64) {
 		f.Finalized = v
 	case fieldOrigin:
 		f.Origin = int64(v)
+	default: // a newer peer's field
 	}
 }
 
@@ -171,6 +172,7 @@ func (f *Frame) setBytes(num protowire.Number, v []byte) error {
 	case fieldProgress:
 		f.Progress = &pluginv1.Progress{}
 		return proto.Unmarshal(v, f.Progress)
+	default: // a newer peer's field
 	}
 	return nil
 }
