@@ -59,6 +59,7 @@ generated: generate ## fail if generated code is not up to date
 
 tidy: ## fail if go.mod is not tidy
 	@$(GO) mod tidy -diff
+	@cd examples/whale && $(GO) mod tidy -diff
 
 bench: ## print every figure, as ratios to a yardstick in the same run
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./sdk/transit
