@@ -53,8 +53,8 @@ func network(url string) sdk.Network {
 	return sdk.Network{Name: "dev", ChainID: chain.ChainID, Endpoints: []sdk.Endpoint{{Name: "local", URL: url}}}
 }
 
-func upTo(url string, from, to uint64) sdk.Start {
-	return sdk.Start{Network: network(url), From: from, To: &to}
+func upTo(url string, to uint64) sdk.Start {
+	return sdk.Start{Network: network(url), To: &to}
 }
 
 // read is what the registers tell of a chain.
@@ -86,7 +86,7 @@ func TestReadsTheDevelopmentChain(t *testing.T) {
 	p := plugintest.Run(t, registers()...)
 	want := client(t, c)
 	head := c.Head().Number.Uint64()
-	got := readAll(t, p, upTo(c.HTTPURL(), 0, head))
+	got := readAll(t, p, upTo(c.HTTPURL(), head))
 	compareBlocks(t, want, got.Headers, got.Blocks)
 	compareTransactions(t, want, got.Blocks, got.Transactions, got.Receipts)
 	compareLogs(t, want, got.Logs, 0, head)
@@ -99,8 +99,8 @@ func TestReadsTheDevelopmentChain(t *testing.T) {
 		t.Errorf("last safe point (-want +got):\n%s", diff)
 	}
 	for name, url := range map[string]string{"websocket": c.WSURL(), "ipc": c.IPCPath()} {
-		blocks := plugintest.Read[eth.Block](t, p, "eth.blocks", nil, upTo(url, 0, head)).Rows
-		logs := plugintest.Read[eth.Log](t, p, "eth.logs", nil, upTo(url, 0, head)).Rows
+		blocks := plugintest.Read[eth.Block](t, p, "eth.blocks", nil, upTo(url, head)).Rows
+		logs := plugintest.Read[eth.Log](t, p, "eth.logs", nil, upTo(url, head)).Rows
 		if diff := differ(got.Blocks, blocks) + differ(got.Logs, logs); diff != "" {
 			t.Errorf("%s differs from http (-http +%s):\n%s", name, name, diff)
 		}
@@ -194,7 +194,7 @@ func TestEventsChooseLogs(t *testing.T) {
 	c := devchain(t, 12)
 	p := plugintest.Run(t, registers()...)
 	settings := map[string]any{"events": []string{"event Sync(uint112 reserve0, uint112 reserve1);"}}
-	logs := plugintest.Read[eth.Log](t, p, "eth.logs", settings, upTo(c.HTTPURL(), 0, 12)).Rows
+	logs := plugintest.Read[eth.Log](t, p, "eth.logs", settings, upTo(c.HTTPURL(), 12)).Rows
 	compareLogs(t, client(t, c), logs, 0, 12, []common.Hash{common.HexToHash("0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1")})
 }
 
@@ -341,7 +341,7 @@ func BenchmarkHistory(b *testing.B) {
 	const blocks = 600
 	c := devchain(b, blocks)
 	p := plugintest.Run(b, registers()...)
-	start := upTo(c.HTTPURL(), 0, blocks)
+	start := upTo(c.HTTPURL(), blocks)
 	read := func(name string, once func(b *testing.B) int) {
 		b.Run(name, func(b *testing.B) {
 			rows := 0
