@@ -13,19 +13,19 @@ func main() { sdk.Serve(registers()...) }
 func registers() []sdk.Register {
 	return []sdk.Register{
 		sdk.Reader("eth.headers", &headers{
-			Batch: manyBlocks, Concurrency: concurrency, Poll: poll, Timeout: timeout, Retries: retries,
-		}).Doc("Block headers."),
+			Batch: manyBlocks, connection: defaults(),
+		}).Doc("reads block headers"),
 		sdk.Reader("eth.blocks", &blocks{
-			Receipts: true, Batch: fewBlocks, Concurrency: concurrency, Poll: poll, Timeout: timeout, Retries: retries,
-		}).Doc("Blocks with their transactions, receipts and withdrawals."),
+			Receipts: true, Batch: fewBlocks, connection: defaults(),
+		}).Doc("reads blocks with their transactions, receipts and withdrawals"),
 		sdk.Reader("eth.transactions", &transactions{
-			Receipts: true, Batch: fewBlocks, Concurrency: concurrency, Poll: poll, Timeout: timeout, Retries: retries,
-		}).Doc("Transactions with the fields of their receipts."),
+			Receipts: true, Batch: fewBlocks, connection: defaults(),
+		}).Doc("reads transactions with the fields of their receipts"),
 		sdk.Reader("eth.receipts", &receipts{
-			Batch: fewBlocks, Concurrency: concurrency, Poll: poll, Timeout: timeout, Retries: retries,
-		}).Doc("Receipts of transactions."),
+			Batch: fewBlocks, connection: defaults(),
+		}).Doc("reads receipts of transactions"),
 		sdk.Reader("eth.logs", &logs{
-			Range: mostBlocks, Concurrency: concurrency, Poll: poll, Timeout: timeout, Retries: retries,
-		}).Doc("Logs of contracts, by address, event and topic.").Addressable(),
+			Range: mostBlocks, connection: defaults(),
+		}).Doc("reads logs of contracts, by address, event and topic").Addressable(),
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/hashicorp/go-hclog"
@@ -14,35 +13,24 @@ import (
 	"github.com/penstock-io/penstock/sdk/eth"
 )
 
-// Default values of the settings that all readers have.
+// How much is asked for at once unless a pipeline says otherwise.
 const (
-	manyBlocks  = 100    // in a JSON-RPC batch, of headers
-	fewBlocks   = 10     // in a JSON-RPC batch, with what is in them
-	mostBlocks  = 10_000 // in one eth_getLogs
-	concurrency = 4
-	poll        = 500 * time.Millisecond
-	timeout     = 10 * time.Second
-	retries     = 10
+	manyBlocks = 100    // in a JSON-RPC batch, of headers
+	fewBlocks  = 10     // in a JSON-RPC batch, with what is in them
+	mostBlocks = 10_000 // in one eth_getLogs
 )
 
 // headers emits eth.header.
 type headers struct {
-	Batch       int           `hcl:"batch,optional" doc:"blocks asked for in one JSON-RPC batch"`
-	Concurrency int           `hcl:"concurrency,optional" doc:"batches under way at once while reading history"`
-	Poll        time.Duration `hcl:"poll,optional" doc:"how often to ask for the head where there is no subscription"`
-	Timeout     time.Duration `hcl:"timeout,optional" doc:"how long to wait for one answer"`
-	Retries     int           `hcl:"retries,optional" doc:"how often to ask again before giving up"`
+	Batch int `hcl:"batch,optional" doc:"blocks asked for in one JSON-RPC batch"`
+	connection
 }
 
-func (h *headers) connection() connection {
-	return connection{batch: h.Batch, concurrency: h.Concurrency, poll: h.Poll, timeout: h.Timeout, retries: h.Retries}
-}
-
-func (h *headers) Validate() error { return h.connection().validate() }
+func (h *headers) Validate() error { return h.validate(h.Batch) }
 
 // Read follows the chain and emits its headers.
 func (h *headers) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Header]) error {
-	return run(ctx, h.connection(), start, out, h.source)
+	return run(ctx, h.connection, h.Batch, start, out, h.source)
 }
 
 func (h *headers) source(n *node.Node, log hclog.Logger) follow.Source[eth.Header] {
@@ -54,23 +42,16 @@ func (h *headers) source(n *node.Node, log hclog.Logger) follow.Source[eth.Heade
 
 // blocks emits eth.block.
 type blocks struct {
-	Receipts    bool          `hcl:"receipts,optional" doc:"fetch receipts and fill the columns that are from them"`
-	Batch       int           `hcl:"batch,optional" doc:"blocks asked for in one JSON-RPC batch"`
-	Concurrency int           `hcl:"concurrency,optional" doc:"batches under way at once while reading history"`
-	Poll        time.Duration `hcl:"poll,optional" doc:"how often to ask for the head where there is no subscription"`
-	Timeout     time.Duration `hcl:"timeout,optional" doc:"how long to wait for one answer"`
-	Retries     int           `hcl:"retries,optional" doc:"how often to ask again before giving up"`
+	Receipts bool `hcl:"receipts,optional" doc:"fetch receipts and fill the columns that are from them"`
+	Batch    int  `hcl:"batch,optional" doc:"blocks asked for in one JSON-RPC batch"`
+	connection
 }
 
-func (b *blocks) connection() connection {
-	return connection{batch: b.Batch, concurrency: b.Concurrency, poll: b.Poll, timeout: b.Timeout, retries: b.Retries}
-}
-
-func (b *blocks) Validate() error { return b.connection().validate() }
+func (b *blocks) Validate() error { return b.validate(b.Batch) }
 
 // Read follows the chain and emits its blocks.
 func (b *blocks) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Block]) error {
-	return run(ctx, b.connection(), start, out, b.source)
+	return run(ctx, b.connection, b.Batch, start, out, b.source)
 }
 
 func (b *blocks) source(n *node.Node, log hclog.Logger) follow.Source[eth.Block] {
@@ -85,23 +66,16 @@ func (b *blocks) source(n *node.Node, log hclog.Logger) follow.Source[eth.Block]
 
 // transactions emits eth.transaction.
 type transactions struct {
-	Receipts    bool          `hcl:"receipts,optional" doc:"fetch receipts and fill the columns that are from them"`
-	Batch       int           `hcl:"batch,optional" doc:"blocks asked for in one JSON-RPC batch"`
-	Concurrency int           `hcl:"concurrency,optional" doc:"batches under way at once while reading history"`
-	Poll        time.Duration `hcl:"poll,optional" doc:"how often to ask for the head where there is no subscription"`
-	Timeout     time.Duration `hcl:"timeout,optional" doc:"how long to wait for one answer"`
-	Retries     int           `hcl:"retries,optional" doc:"how often to ask again before giving up"`
+	Receipts bool `hcl:"receipts,optional" doc:"fetch receipts and fill the columns that are from them"`
+	Batch    int  `hcl:"batch,optional" doc:"blocks asked for in one JSON-RPC batch"`
+	connection
 }
 
-func (t *transactions) connection() connection {
-	return connection{batch: t.Batch, concurrency: t.Concurrency, poll: t.Poll, timeout: t.Timeout, retries: t.Retries}
-}
-
-func (t *transactions) Validate() error { return t.connection().validate() }
+func (t *transactions) Validate() error { return t.validate(t.Batch) }
 
 // Read follows the chain and emits the transactions of its blocks.
 func (t *transactions) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Transaction]) error {
-	return run(ctx, t.connection(), start, out, t.source)
+	return run(ctx, t.connection, t.Batch, start, out, t.source)
 }
 
 func (t *transactions) source(n *node.Node, log hclog.Logger) follow.Source[eth.Transaction] {
@@ -116,22 +90,15 @@ func (t *transactions) source(n *node.Node, log hclog.Logger) follow.Source[eth.
 
 // receipts emits eth.receipt.
 type receipts struct {
-	Batch       int           `hcl:"batch,optional" doc:"blocks asked for in one JSON-RPC batch"`
-	Concurrency int           `hcl:"concurrency,optional" doc:"batches under way at once while reading history"`
-	Poll        time.Duration `hcl:"poll,optional" doc:"how often to ask for the head where there is no subscription"`
-	Timeout     time.Duration `hcl:"timeout,optional" doc:"how long to wait for one answer"`
-	Retries     int           `hcl:"retries,optional" doc:"how often to ask again before giving up"`
+	Batch int `hcl:"batch,optional" doc:"blocks asked for in one JSON-RPC batch"`
+	connection
 }
 
-func (r *receipts) connection() connection {
-	return connection{batch: r.Batch, concurrency: r.Concurrency, poll: r.Poll, timeout: r.Timeout, retries: r.Retries}
-}
-
-func (r *receipts) Validate() error { return r.connection().validate() }
+func (r *receipts) Validate() error { return r.validate(r.Batch) }
 
 // Read follows the chain and emits the receipts of its blocks.
 func (r *receipts) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Receipt]) error {
-	return run(ctx, r.connection(), start, out, r.source)
+	return run(ctx, r.connection, r.Batch, start, out, r.source)
 }
 
 func (r *receipts) source(n *node.Node, log hclog.Logger) follow.Source[eth.Receipt] {
@@ -143,18 +110,11 @@ func (r *receipts) source(n *node.Node, log hclog.Logger) follow.Source[eth.Rece
 
 // logs emits eth.log.
 type logs struct {
-	Addresses   []common.Address `hcl:"addresses,optional" doc:"only logs of these contracts; none: of all"`
-	Events      []string         `hcl:"events,optional" doc:"only these events, by signature, such as Transfer(address,address,uint256)"`
-	Topics      [][]common.Hash  `hcl:"topics,optional" doc:"only logs with one of the hashes listed for each position; an empty list takes any"`
-	Range       uint64           `hcl:"range,optional" doc:"most blocks asked for in one eth_getLogs; fewer are asked for where the node wants it"`
-	Concurrency int              `hcl:"concurrency,optional" doc:"ranges under way at once while reading history"`
-	Poll        time.Duration    `hcl:"poll,optional" doc:"how often to ask for the head where there is no subscription"`
-	Timeout     time.Duration    `hcl:"timeout,optional" doc:"how long to wait for one answer"`
-	Retries     int              `hcl:"retries,optional" doc:"how often to ask again before giving up"`
-}
-
-func (l *logs) connection() connection {
-	return connection{batch: manyBlocks, concurrency: l.Concurrency, poll: l.Poll, timeout: l.Timeout, retries: l.Retries}
+	Addresses []common.Address `hcl:"addresses,optional" doc:"only logs of these contracts; none: of all"`
+	Events    []string         `hcl:"events,optional" doc:"only these events, by signature, such as Transfer(address,address,uint256)"`
+	Topics    [][]common.Hash  `hcl:"topics,optional" doc:"only logs with one of the hashes listed for each position; an empty list takes any"`
+	Range     uint64           `hcl:"range,optional" doc:"most blocks asked for in one eth_getLogs; fewer are asked for where the node wants it"`
+	connection
 }
 
 // Validate checks the events too.
@@ -162,7 +122,7 @@ func (l *logs) Validate() error {
 	if _, err := l.filter(); err != nil {
 		return err
 	}
-	return l.connection().validate()
+	return l.validate(manyBlocks)
 }
 
 // Read follows the chain and emits the logs that the settings choose.
@@ -171,7 +131,7 @@ func (l *logs) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Lo
 	if err != nil {
 		return sdk.Stop(err)
 	}
-	return run(ctx, l.connection(), start, out, func(n *node.Node, log hclog.Logger) follow.Source[eth.Log] {
+	return run(ctx, l.connection, manyBlocks, start, out, func(n *node.Node, log hclog.Logger) follow.Source[eth.Log] {
 		return fetch.NewLogs(n, filter, l.Range, log)
 	})
 }

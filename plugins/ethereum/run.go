@@ -15,26 +15,32 @@ import (
 
 // connection is the settings that all readers have.
 type connection struct {
-	batch       int
-	concurrency int
-	poll        time.Duration
-	timeout     time.Duration
-	retries     int
-	backoff     time.Duration // before the first retry, at most; 0: the defaults of node and follow
+	Concurrency int           `hcl:"concurrency,optional" doc:"batches or ranges under way at once while reading history"`
+	Poll        time.Duration `hcl:"poll,optional" doc:"how often to ask for the head where there is no subscription"`
+	Timeout     time.Duration `hcl:"timeout,optional" doc:"how long to wait for one answer"`
+	Retries     int           `hcl:"retries,optional" doc:"how often to ask again before giving up"`
+
+	backoff time.Duration // before the first retry, at most; 0: the defaults of node and follow
 }
 
-func (c connection) validate() error {
+// defaults is what a connection is unless a pipeline says otherwise.
+func defaults() connection {
+	return connection{Concurrency: 4, Poll: 500 * time.Millisecond, Timeout: 10 * time.Second, Retries: 10}
+}
+
+// validate checks the settings and the size of a batch.
+func (c connection) validate(batch int) error {
 	switch {
-	case c.batch < 1 || c.batch > 1000:
-		return fmt.Errorf("batch is %d: write a number from 1 to 1000", c.batch)
-	case c.concurrency < 1 || c.concurrency > 100:
-		return fmt.Errorf("concurrency is %d: write a number from 1 to 100", c.concurrency)
-	case c.poll < 10*time.Millisecond:
-		return fmt.Errorf("poll is %s: write 10ms or more", c.poll)
-	case c.timeout < 100*time.Millisecond:
-		return fmt.Errorf("timeout is %s: write 100ms or more", c.timeout)
-	case c.retries < 0:
-		return fmt.Errorf("retries is %d: write 0 or more", c.retries)
+	case batch < 1 || batch > 1000:
+		return fmt.Errorf("batch is %d: write a number from 1 to 1000", batch)
+	case c.Concurrency < 1 || c.Concurrency > 100:
+		return fmt.Errorf("concurrency is %d: write a number from 1 to 100", c.Concurrency)
+	case c.Poll < 10*time.Millisecond:
+		return fmt.Errorf("poll is %s: write 10ms or more", c.Poll)
+	case c.Timeout < 100*time.Millisecond:
+		return fmt.Errorf("timeout is %s: write 100ms or more", c.Timeout)
+	case c.Retries < 0:
+		return fmt.Errorf("retries is %d: write 0 or more", c.Retries)
 	}
 	return nil
 }
@@ -48,13 +54,14 @@ type chainView struct {
 // opener makes the source of a register.
 type opener[T any] func(n *node.Node, log hclog.Logger) follow.Source[T]
 
-// run follows the chain that start names and emits what the source reads of it.
-func run[T transit.Row](ctx context.Context, c connection, start sdk.Start, out follow.Sink[T], open opener[T]) error {
+// run follows the chain that start names and emits what the source reads of it;
+// batch is how many blocks it asks for at once.
+func run[T transit.Row](ctx context.Context, c connection, batch int, start sdk.Start, out follow.Sink[T], open opener[T]) error {
 	log := sdk.Logger(ctx)
 	n, err := node.New(node.Config{
 		Network: start.Network.Name, ChainID: start.Network.ChainID, Finality: start.Network.Finality, Endpoints: start.Network.Endpoints,
-		Timeout: c.timeout, Retries: orNone(c.retries), Backoff: c.backoff,
-		Batch: 2 * c.batch, Log: log,
+		Timeout: c.Timeout, Retries: orNone(c.Retries), Backoff: c.backoff,
+		Batch: 2 * batch, Log: log,
 	})
 	if err != nil {
 		return sdk.Stop(err)
@@ -68,11 +75,11 @@ func run[T transit.Row](ctx context.Context, c connection, start sdk.Start, out 
 		return sdk.Stop(fmt.Errorf("reading ended on chain %d, but network %q is chain %d now: restore the endpoint, or start the pipeline anew",
 			at.ChainID, start.Network.Name, id))
 	}
-	heads := n.Heads(c.poll)
+	heads := n.Heads(c.Poll)
 	defer heads.Close()
 	return classed(follow.Run(ctx, follow.Config{
 		ChainID: id, Cursor: start.Cursor, From: start.From, FromLatest: start.FromLatest, To: start.To,
-		Width: c.concurrency, Pause: c.backoff, Log: log,
+		Width: c.Concurrency, Pause: c.backoff, Log: log,
 	}, chainView{n, heads}, open(n, log), out))
 }
 

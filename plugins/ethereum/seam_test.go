@@ -176,10 +176,10 @@ func settle[T transit.Row](t *testing.T, u *unruly, url string, from uint64, ope
 	var world sync.WaitGroup
 	defer world.Wait()
 	world.Go(func() { u.goOn(ctx) })
-	c := connection{batch: 7, concurrency: 3, poll: 10 * time.Millisecond, timeout: time.Second, retries: 30, backoff: time.Microsecond}
+	c := connection{Concurrency: 3, Poll: 10 * time.Millisecond, Timeout: time.Second, Retries: 30, backoff: time.Microsecond}
 	start := sdk.Start{From: from, Network: sdk.Network{Name: "test", Endpoints: []sdk.Endpoint{{URL: url}}}}
 	for {
-		err := run(ctx, c, start, out, open)
+		err := run(ctx, c, 7, start, out, open)
 		if errors.Is(err, arrived) {
 			return out.all
 		}
