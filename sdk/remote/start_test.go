@@ -192,11 +192,15 @@ func at(path string) func(*testing.T) remote.Config {
 }
 
 func role(name string) func(*testing.T) remote.Config {
-	return func(t *testing.T) remote.Config { return config(t, name) }
+	return func(t *testing.T) remote.Config {
+		t.Helper()
+		return config(t, name)
+	}
 }
 
 func slow(name string) func(*testing.T) remote.Config {
 	return func(t *testing.T) remote.Config {
+		t.Helper()
 		c := config(t, name)
 		c.StartTimeout = 300 * time.Millisecond
 		return c
