@@ -47,14 +47,14 @@ func TestPluginOfSomebodyElse(t *testing.T) {
 	plugins := filepath.Join(bin, "plugins")
 	build := func(dir string, args ...string) {
 		t.Helper()
-		run(t, dir, "go", append([]string{"build", "-race=false", "-trimpath", "-o"}, args...)...)
+		run(t, dir, "go", append([]string{"build", "-race=false", "-o"}, args...)...)
 	}
 	build(".", filepath.Join(bin, "penstock"), ".")
 	build("..", bin+"/", "./examples/devchain")
 	build("..", plugins+"/", "./plugins/ethereum", "./plugins/uniswap", "./plugins/console")
 	whale := filepath.Join("..", "examples", "whale")
 	build(whale, filepath.Join(plugins, "whale"), ".")
-	run(t, whale, "go", "test", "-trimpath", "./...")
+	run(t, whale, "go", "test", "./...")
 
 	penstock, dir := filepath.Join(bin, "penstock"), t.TempDir()
 	describes := run(t, dir, penstock, "plugin", "describe", "whale", "--plugin-dir", plugins)

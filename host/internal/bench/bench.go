@@ -82,7 +82,7 @@ func (b *bench) build(ctx context.Context) error {
 	const module = "github.com/penstock-io/penstock/"
 	b.typed, b.forward, b.host = filepath.Join(b.dir, "typed"), filepath.Join(b.dir, "forward"), filepath.Join(b.dir, "penstock")
 	for path, pkg := range map[string]string{b.typed: "host/internal/bench/plugin", b.forward: "sdk/internal/bench", b.host: "host"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, module+pkg)
+		cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", path, module+pkg)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 		}

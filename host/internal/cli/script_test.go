@@ -100,7 +100,7 @@ func install(t *testing.T) string {
 // build builds a program, without what the test itself was built with.
 func build(t *testing.T, to string, packages ...string) {
 	t.Helper()
-	args := append([]string{"build", "-race=false", "-trimpath", "-o", to}, packages...)
+	args := append([]string{"build", "-race=false", "-o", to}, packages...)
 	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Env = append(os.Environ(), "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
