@@ -29,7 +29,7 @@ build: ## build bin/penstock, bin/devchain and bin/plugins/*
 
 run: build ## run pipelines.hcl until Ctrl-C: on the development chain, or on the node that ETH_RPC_URL names
 	@# A job of its own gets Ctrl-C alone: make would turn a clean end into an error.
-	@if [ -t 0 ]; then set -m; fi; $(BIN)/penstock run $(if $(ETH_RPC_URL),,--devchain --var from=0) pipelines.hcl
+	@if [ -t 0 ]; then set -m; fi; $(BIN)/penstock run $(if $(ETH_RPC_URL),,--devchain --var from=0 --var database=.penstock/devchain.db) pipelines.hcl
 
 # These link a whole Ethereum node or a database, of which the others build programs too. They are built once, without the race
 # detector, which would double the time of all tests; the packages of their plugins that share memory run with it. go vet is part

@@ -17,6 +17,12 @@ variable "from" {
   default = "latest"
 }
 
+# Where the rows go. Rows of two chains do not belong into one file.
+variable "database" {
+  type    = string
+  default = ".penstock/swaps.db"
+}
+
 # A pipeline is a graph of steps. Each step becomes a process of its own: its
 # first label is the register that makes it (`penstock register list`), the
 # second is its name in this file.
@@ -49,7 +55,7 @@ pipeline "swaps" {
   # Loaders end the way. This one makes a table for each step that it reads.
   loader "sqlite" "store" {
     inputs = [blocks, swaps, totals]
-    path   = ".penstock/swaps.db"
+    path   = var.database
   }
 
   # And this one shows what arrives.

@@ -75,7 +75,7 @@ func load[T transit.Row](tb testing.TB, l *loader, input int, rows ...T) {
 
 func commit(tb testing.TB, l *loader) {
 	tb.Helper()
-	if err := l.Commit(tb.Context(), sdk.Commit{}); err != nil {
+	if err := l.Commit(tb.Context(), sdk.Commit{Cursor: &sdk.Cursor{}}); err != nil {
 		tb.Fatal(err)
 	}
 }

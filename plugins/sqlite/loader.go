@@ -24,6 +24,7 @@ type loader struct {
 	patience time.Duration // how long to wait for another program that writes to the file
 	db       *database
 	tables   []*table // by input
+	anew     bool     // all is read again: old rows go when the source has given the first sign of life
 }
 
 // Validate checks what can be known without the file.
@@ -43,7 +44,7 @@ func (l *loader) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Start opens the database, makes the tables or checks those that are there, and removes the rows that will come again.
+// Start opens the database, makes the tables or checks those that are there, and removes the rows after the cursor, which will come again.
 func (l *loader) Start(ctx context.Context, start sdk.Start) error {
 	path, err := filepath.Abs(l.Path)
 	if err != nil {
@@ -114,8 +115,32 @@ func (l *loader) forget(ctx context.Context, t *table, start sdk.Start) error {
 	case start.FromLatest:
 		t.again.unsure = true
 		return nil
+	default:
+		// An endpoint that does not answer must not cost anybody their rows.
+		l.anew = true
+		return nil
 	}
 	return l.remove(ctx, t)
+}
+
+// beginAnew removes, once, what will be read again from the first block on.
+func (l *loader) beginAnew(ctx context.Context) error {
+	if !l.anew {
+		return nil
+	}
+	l.anew = false
+	if err := l.db.begin(ctx); err != nil {
+		return err
+	}
+	for _, t := range l.tables {
+		if t.block < 0 {
+			continue
+		}
+		if err := l.remove(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *loader) remove(ctx context.Context, t *table) error {
@@ -131,6 +156,9 @@ func (l *loader) Load(ctx context.Context, input int, batch transit.Batch) error
 	t := l.tables[input]
 	if batch.Record.NumRows() == 0 {
 		return nil
+	}
+	if err := l.beginAnew(ctx); err != nil {
+		return err
 	}
 	if err := l.db.begin(ctx); err != nil {
 		return err
@@ -149,7 +177,14 @@ func (l *loader) Load(ctx context.Context, input int, batch transit.Batch) error
 }
 
 // Commit makes durable what was loaded.
-func (l *loader) Commit(ctx context.Context, _ sdk.Commit) error { return l.db.commit(ctx) }
+func (l *loader) Commit(ctx context.Context, c sdk.Commit) error {
+	if c.Cursor != nil {
+		if err := l.beginAnew(ctx); err != nil {
+			return err
+		}
+	}
+	return l.db.commit(ctx)
+}
 
 // Close gives up what was not committed. Unless others have the file open, it is whole when Close returns: no log lies beside it.
 func (l *loader) Close() error {

@@ -126,6 +126,20 @@ func TestRowsThatComeAgainAreRemoved(t *testing.T) {
 	}
 }
 
+// A source that never answers costs nobody their rows.
+func TestRowsStayUntilTheSourceAnswers(t *testing.T) {
+	path := newFile(t)
+	run(t, path, sdk.Start{}, eventsOf(1, 2, 3)...)
+	l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	if err := l.Commit(t.Context(), sdk.Commit{}); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, l)
+	if got := blocksIn(t, path, "events"); got != "1 2 3" {
+		t.Errorf("got blocks %s, want all of them", got)
+	}
+}
+
 // An event of a source that counts no blocks.
 type tick struct{ Price uint64 }
 

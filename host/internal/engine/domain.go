@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -58,6 +59,7 @@ func (d *domain) run(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval = d.engine.cfg.Restart.First
 	pause.MaxInterval = d.engine.cfg.Restart.Longest
+	pause.Multiplier = 2
 	for {
 		began := time.Now()
 		d.move(PathBackfill, "")
@@ -97,8 +99,8 @@ func (d *domain) reorganised(err error) bool {
 // end settles a domain that has drained or come to its last block.
 func (d *domain) end(work context.Context, err error) error {
 	if err != nil && work.Err() != nil {
-		err = fmt.Errorf("it did not drain within %s and was cut off; rows after block %s come again with the next start",
-			d.engine.cfg.DrainTimeout, d.committedText())
+		err = fmt.Errorf("it did not drain within %s and was cut off at block %s: %s had not ended",
+			d.engine.cfg.DrainTimeout, d.committedText(), d.unfinished())
 		d.move(PathStopped, err.Error())
 		return &Failure{Pipeline: d.name, Err: err}
 	}
@@ -111,6 +113,19 @@ func (d *domain) end(work context.Context, err error) error {
 	}
 	d.move(PathStopped, cause)
 	return nil
+}
+
+// unfinished names the steps that have not said that they ended.
+func (d *domain) unfinished() string {
+	var steps []string
+	for _, p := range d.processes {
+		select {
+		case <-p.ended:
+		default:
+			steps = append(steps, p.spec.Step.Name)
+		}
+	}
+	return strings.Join(steps, ", ")
 }
 
 func (d *domain) draining() bool {
@@ -141,13 +156,17 @@ func (d *domain) spend(err error) error {
 		failed.Step, failed.Err = at.step, at.err
 	}
 	refused := (*remote.Failure)(nil)
-	if errors.As(err, &refused) && refused.Class == remote.ClassRewind && refused.Cursor != nil {
+	if errors.As(err, &refused) && refused.Stack != "" {
+		d.engine.cfg.Logger.Error("a plugin panicked", "pipeline", d.name, "step", failed.Step, "cause", refused.Message, "stack", refused.Stack)
+	}
+	if refused != nil && refused.Class == remote.ClassRewind && refused.Cursor != nil {
 		d.rewind(refused.Cursor)
 	}
 	switch {
 	case refused != nil && refused.Class == remote.ClassStop:
 	case spent:
-		failed.Err = fmt.Errorf("it failed %d times within %s, last: %w", budget.Max+1, budget.Within, failed.Err)
+		failed.Err = fmt.Errorf("it failed %d times within %s, last in step %s: %w", budget.Max+1, budget.Within, failed.Step, failed.Err)
+		failed.Step = ""
 	default:
 		d.engine.cfg.Logger.Warn("the path begins again at its last committed block", "pipeline", d.name, "step", failed.Step,
 			"block", d.committedText(), "cause", failed.Err)

@@ -42,10 +42,10 @@ type Config struct {
 
 // Restart bounds how often a domain may begin again.
 type Restart struct {
-	Max    int           // generations that fail within Within before the domain gives up; 0: 5
+	Max    int           // how often a domain may begin again within Within before it gives up; 0: 6
 	Within time.Duration // 0: one minute
 	// First is the pause after a first failure; it doubles up to Longest, with
-	// jitter. 0: 200 ms and 30 s.
+	// jitter. 0: 500 ms and 30 s, so that what fails steadily is tried for half a minute.
 	First, Longest time.Duration
 }
 
@@ -58,10 +58,10 @@ func (c Config) withDefaults() Config {
 	set(&c.DrainTimeout, 10*time.Second)
 	set(&c.OpenTimeout, 30*time.Second)
 	set(&c.Restart.Within, time.Minute)
-	set(&c.Restart.First, 200*time.Millisecond)
+	set(&c.Restart.First, 500*time.Millisecond)
 	set(&c.Restart.Longest, 30*time.Second)
 	if c.Restart.Max == 0 {
-		c.Restart.Max = 5
+		c.Restart.Max = 6
 	}
 	return c
 }

@@ -266,7 +266,7 @@ func TestRestartBudgetIsSpent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
 	r := newRig(t, fmt.Sprintf(chain, "", "at = 20\n how = \"error\"", path, ""), func(c *engine.Config) { c.Restart.Max = 3 })
 	err := r.run(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "it failed 4 times within 1m0s") {
+	if err == nil || !strings.Contains(err.Error(), "it failed 4 times within 1m0s, last in step doubles") {
 		t.Errorf("got %v, want the budget of 3 restarts to be spent", err)
 	}
 	if n := r.was("doubles", string(engine.ProcessCrashed)); n != 4 {

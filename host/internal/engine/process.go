@@ -46,7 +46,7 @@ type process struct {
 }
 
 func newProcess(d *domain, spec *graph.Process) *process {
-	p := &process{domain: d, spec: spec, state: ProcessInactive}
+	p := &process{domain: d, spec: spec, state: ProcessInactive, ended: make(chan struct{})}
 	p.log = d.engine.cfg.Logger.With("pipeline", spec.Pipeline.Name, "step", spec.Step.Name)
 	if spec.Register.Type == registry.Loader {
 		p.acks = make([]*remote.Cursor, len(spec.Inputs))

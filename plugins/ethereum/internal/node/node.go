@@ -164,7 +164,7 @@ func (n *Node) weigh(ctx context.Context, ep *endpoint, err *Error, size int) er
 	}
 	ep.failed(len(n.endpoints) > 1)
 	wait := n.wait(err)
-	n.log.Warn("asking the node again", "endpoint", ep.label, "what", err.What, "try", err.Tries+1, "in", wait, "error", err.Err)
+	n.log.Warn("asking the node again", "error", err.Err, "endpoint", ep.label, "what", err.What, "try", err.Tries+1, "in", wait.Round(time.Millisecond).String())
 	return sleep(ctx, wait)
 }
 
