@@ -37,7 +37,7 @@ type loadWorker struct {
 }
 
 func (w *loadWorker) Open(ctx context.Context, open *pluginv1.Open, out *process.Sender) error {
-	start, err := startOf(open)
+	start, err := startOf(open, out)
 	if err != nil {
 		return err
 	}
@@ -107,6 +107,16 @@ func (w *loadWorker) Barrier(ctx context.Context, checkpoint uint64) ([]byte, er
 		return nil, err
 	}
 	return w.snapshot()
+}
+
+// Final passes on that a checkpoint cannot be undone any more.
+func (w *loadWorker) Final(ctx context.Context, checkpoint uint64) error {
+	if f, ok := w.instance.(Finalizer); ok {
+		if err := f.Final(ctx, checkpoint); err != nil {
+			return fmt.Errorf("seal checkpoint %d: %w", checkpoint, err)
+		}
+	}
+	return nil
 }
 
 // Ended commits what has come. Where the host stops, rows after the last safe

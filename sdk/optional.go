@@ -50,6 +50,13 @@ type Committer interface {
 	Commit(ctx context.Context, commit Commit) error
 }
 
+// Finalizer is told that a checkpoint can no longer be undone: no Start will
+// name an older one. A loader may seal files, or let go of what it keeps for
+// going back.
+type Finalizer interface {
+	Final(ctx context.Context, checkpoint uint64) error
+}
+
 // optional are the one-method interfaces of each kind. A method that has the
 // name of one and not its signature is a mistake that would go unnoticed.
 func optional(kind pluginv1.ProcessType) []reflect.Type {
@@ -58,7 +65,7 @@ func optional(kind pluginv1.ProcessType) []reflect.Type {
 		all = append(all, reflect.TypeFor[Snapshotter](), reflect.TypeFor[Restorer]())
 	}
 	if kind == pluginv1.ProcessType_PROCESS_TYPE_LOADER {
-		all = append(all, reflect.TypeFor[Committer]())
+		all = append(all, reflect.TypeFor[Committer](), reflect.TypeFor[Finalizer]())
 	}
 	return all
 }

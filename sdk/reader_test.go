@@ -51,6 +51,7 @@ func blocks(_ context.Context, start sdk.Start, out *sdk.Output[value]) error {
 func TestReaderIsToldWhereToBegin(t *testing.T) {
 	want := sdk.Start{
 		Pipeline: "swaps", Step: "logs", From: 5, FromLatest: true, To: to(9),
+		Domain: "swaps", Generation: 7, Checkpoint: 3, Forks: 2,
 		Cursor:  &sdk.Cursor{ChainID: 1, Block: 6, Hash: [32]byte{1, 2}, Position: []byte("x")},
 		Network: sdk.Network{Name: "mainnet", ChainID: 1, Finality: "safe", Endpoints: []sdk.Endpoint{{Name: "a", URL: "http://a", Rate: "25/s"}}},
 	}

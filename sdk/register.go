@@ -36,6 +36,29 @@ func (r Register) Addressable() Register {
 	return r
 }
 
+// Truncates returns a loader's register marked as one that keeps the promise of
+// Start.Checkpoint: what it holds beyond it is removed before new rows come, so
+// that every row is there once whatever happened. Hosts tell users of other
+// loaders that rows may come again.
+func (r Register) Truncates() Register {
+	r.spec.Truncates = true
+	if r.spec.Type != pluginv1.ProcessType_PROCESS_TYPE_LOADER {
+		r.spec.Err = errors.Join(r.spec.Err, errors.New("Truncates is for loaders"))
+	}
+	return r
+}
+
+// Unrepeatable returns a reader's register marked as one whose source cannot be
+// read a second time, such as a mempool. Hosts keep what it emits until it is
+// part of a checkpoint. Its cursors say nothing about where to begin.
+func (r Register) Unrepeatable() Register {
+	r.spec.Unrepeatable = true
+	if r.spec.Type != pluginv1.ProcessType_PROCESS_TYPE_READER {
+		r.spec.Err = errors.Join(r.spec.Err, errors.New("Unrepeatable is for readers"))
+	}
+	return r
+}
+
 // Internal is for package plugintest. Its type is of no use to anybody else.
 func (r Register) Internal() process.Register { return r.spec }
 

@@ -24,7 +24,7 @@
 // checked before anything starts that the producer has them.
 //
 // Everything else is an optional one-method interface, found by assertion:
-// Validator, Starter, Restorer, Snapshotter, Committer, Closer and
+// Validator, Starter, Restorer, Snapshotter, Committer, Finalizer, Closer and
 // BatchTransforming. A process lives through them in this order: its settings
 // are set and validated, Start, Restore where there is a snapshot, rows with
 // Snapshot and Commit between them, Close. A rewind is the end of one copy of
@@ -67,8 +67,22 @@ type Start struct {
 	Pipeline string
 	Step     string
 	Network  Network
-	// Cursor is the place to go on from; nil: begin at From. A loader finds
-	// here the last place it committed: rows after it will come again.
+	// Domain names what is checkpointed together with this process. With Step
+	// it is the same on every run, and unique in a host's data directory.
+	Domain string
+	// Generation is greater than that of every process that was opened for the
+	// same step before. A loader that shares its store with others uses it to
+	// keep a predecessor out that does not know yet that it is dead.
+	Generation uint64
+	// Checkpoint is the one to go on from, 0 for the beginning: all rows after
+	// it will come again. A loader that truncates removes what it holds beyond
+	// it; at 0 everything that it has written for Domain and Step.
+	Checkpoint uint64
+	// Forks counts the reorganisations that took the domain back. Rows that
+	// follow Checkpoint are the same again unless it has grown.
+	Forks uint64
+	// Cursor is the place to go on from, of Checkpoint; nil: begin at From.
+	// Where there are several readers, it is the one furthest behind.
 	Cursor *Cursor
 	// From is the first block, inclusive.
 	From uint64
@@ -105,8 +119,10 @@ type Input struct {
 
 // Commit tells a loader that what it has been given so far belongs together.
 type Commit struct {
-	// Checkpoint is the number of the checkpoint the rows belong to, 0 when
-	// the commit is not part of one.
+	// Checkpoint is the number of the checkpoint that the rows so far belong to,
+	// to be remembered beside them; 0 when the commit is not part of one. Rows
+	// after it come once it is recorded, so a loader is never more than one
+	// checkpoint ahead of its host.
 	Checkpoint uint64
 	// Cursor is the newest place of which all rows have come; nil: unknown.
 	Cursor *Cursor

@@ -31,7 +31,7 @@ func newTransformWorker[In, Out transit.Row](a author) *transformWorker[In, Out]
 }
 
 func (w *transformWorker[In, Out]) Open(ctx context.Context, open *pluginv1.Open, out *process.Sender) error {
-	start, err := startOf(open)
+	start, err := startOf(open, out)
 	if err != nil {
 		return err
 	}

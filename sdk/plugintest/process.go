@@ -192,6 +192,12 @@ func (p *Process) Barrier(checkpoint uint64) {
 	p.send(&wire.Frame{Kind: pluginv1.Kind_KIND_BARRIER, Checkpoint: checkpoint})
 }
 
+// Final tells a loader that a checkpoint can no longer be undone.
+func (p *Process) Final(checkpoint uint64) {
+	p.t.Helper()
+	p.send(&wire.Frame{Kind: pluginv1.Kind_KIND_FINAL, Checkpoint: checkpoint})
+}
+
 // End tells the process that an input is over by itself.
 func (p *Process) End(input string) {
 	p.t.Helper()

@@ -18,7 +18,7 @@ type Step struct {
 	// becomes one, such as a map.
 	Settings any
 	// Start is what the process is told. Its Inputs are the streams that are
-	// wired to it, as Wire makes them.
+	// wired to it, as Wire makes them; its Generation is 1 unless it says more.
 	Start sdk.Start
 	// Policy is an aggregator's.
 	Policy Policy
@@ -73,7 +73,7 @@ func TryOpen(t TB, p *Plugin, step Step) (*Process, *Failure) {
 		t.Fatalf("plugintest: open %s: %v", step.Register, err)
 	}
 	opened := &Process{
-		t: t, step: step, stream: stream, cancel: cancel, generation: 1,
+		t: t, step: step, stream: stream, cancel: cancel, generation: max(step.Start.Generation, 1),
 		received: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	go opened.receive()
@@ -96,6 +96,7 @@ func (s Step) message(settings []byte) *pluginv1.Open {
 		Cursor: wireCursor(s.Start.Cursor).Proto(), From: s.Start.From, FromLatest: s.Start.FromLatest, To: s.Start.To,
 		Network: &pluginv1.Network{Name: s.Start.Network.Name, ChainId: s.Start.Network.ChainID, Finality: s.Start.Network.Finality},
 		Policy:  s.Policy.message(),
+		Domain:  s.Start.Domain, Checkpoint: s.Start.Checkpoint, Forks: s.Start.Forks,
 	}
 	for _, e := range s.Start.Network.Endpoints {
 		open.Network.Endpoints = append(open.Network.Endpoints, &pluginv1.Endpoint{Name: e.Name, Url: e.URL, Rate: e.Rate})

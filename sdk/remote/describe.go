@@ -30,6 +30,8 @@ type Register struct {
 	Output       transit.Type // the zero Type for a loader
 	Dependencies []string     // registers it reads, in the order of its inputs
 	Addressable  bool
+	Truncates    bool // a loader that removes what it holds beyond a checkpoint
+	Unrepeatable bool // a reader whose source cannot be read a second time
 	Settings     Settings
 }
 
@@ -132,6 +134,7 @@ func newRegister(m *pluginv1.Register) (Register, error) {
 	r := Register{
 		Name: m.Name, Type: ProcessType(m.Type), Doc: clean(m.Doc), ManyInputs: m.ManyInputs,
 		Dependencies: m.Dependencies, Addressable: m.Addressable,
+		Truncates: m.Truncates, Unrepeatable: m.Unrepeatable,
 	}
 	if m.Type < pluginv1.ProcessType_PROCESS_TYPE_READER || m.Type > pluginv1.ProcessType_PROCESS_TYPE_LOADER {
 		return Register{}, fmt.Errorf("process type %d is unknown to this host", m.Type)

@@ -35,6 +35,7 @@ const (
 	KindBarrier   = pluginv1.Kind_KIND_BARRIER
 	KindSafePoint = pluginv1.Kind_KIND_SAFE_POINT
 	KindEnded     = pluginv1.Kind_KIND_ENDED
+	KindProbe     = pluginv1.Kind_KIND_PROBE
 	KindOpened    = pluginv1.Kind_KIND_OPENED
 	KindReorg     = pluginv1.Kind_KIND_REORG
 	KindProgress  = pluginv1.Kind_KIND_PROGRESS

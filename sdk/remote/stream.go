@@ -17,7 +17,10 @@ type Open struct {
 	Register   string
 	Pipeline   string
 	Step       string
-	ProcessID  string // tells log lines of processes apart that share a plugin
+	ProcessID  string // tells processes apart that share a plugin
+	Domain     string // the same on every run of a host
+	Checkpoint uint64 // what Cursor and Snapshot belong to, 0 for the beginning
+	Forks      uint64 // how often a reorganisation has taken the domain back
 	Generation uint64
 	Settings   []byte // a JSON object
 	Network    Network
@@ -159,7 +162,7 @@ func (s *Stream) Recv() (*Frame, error) {
 		return nil, fmt.Errorf("receive from %s: %w", s.step, s.plugin.broken(err))
 	}
 	switch f.Kind {
-	case KindBatch, KindBarrier, KindSafePoint, KindEnded, KindReorg, KindProgress, KindOpened:
+	case KindBatch, KindBarrier, KindSafePoint, KindEnded, KindReorg, KindProgress, KindOpened, KindProbe:
 		return f, nil
 	case KindFailed:
 		failure := newFailure(f.Failed, f.Cursor)
@@ -191,6 +194,7 @@ func (o Open) message() *pluginv1.Open {
 		Register: o.Register, Pipeline: o.Pipeline, Step: o.Step, ProcessId: o.ProcessID, Settings: o.Settings,
 		Network: &pluginv1.Network{Name: o.Network.Name, ChainId: o.Network.ChainID, Finality: o.Network.Finality},
 		Cursor:  o.Cursor.Proto(), From: o.From, FromLatest: o.FromLatest, Policy: o.Policy.message(),
+		Domain: o.Domain, Checkpoint: o.Checkpoint, Forks: o.Forks,
 	}
 	if o.To != nil {
 		m.To = new(*o.To)

@@ -19,7 +19,7 @@ func registerOf(plugin string, r remote.Register) registry.Register {
 	out := registry.Register{
 		Name: r.Name, Type: registry.ProcessType(r.Type), Doc: r.Doc, Plugin: plugin,
 		ManyInputs: r.ManyInputs, Output: r.Output, Dependencies: r.Dependencies,
-		Addressable: r.Addressable, Settings: settingsOf(r.Settings),
+		Addressable: r.Addressable, Truncates: r.Truncates, Unrepeatable: r.Unrepeatable, Settings: settingsOf(r.Settings),
 	}
 	for _, p := range r.Inputs {
 		out.Inputs = append(out.Inputs, registry.Port{Name: p.Name, Type: p.Type, Any: p.Any})

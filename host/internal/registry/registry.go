@@ -29,6 +29,8 @@ type Register struct {
 	Output       transit.Type // nothing for a loader
 	Dependencies []string     // registers it reads when a pipeline does not say
 	Addressable  bool         // its state can be asked for by key
+	Truncates    bool         // a loader in which every row is there once, whatever happened
+	Unrepeatable bool         // a reader whose source cannot be read a second time
 	Settings     Settings     // what may stand in its block
 	Number       uint8        // its byte in a PID, 0 until one is given
 }

@@ -103,10 +103,20 @@ func (g *generation) handle(ctx context.Context, w Consumer, f *wire.Frame) (ove
 		err := guard(func() error { return w.Ended(ctx, input, drained) })
 		return !slices.Contains(g.inputs, false), err
 	case pluginv1.Kind_KIND_FINAL:
+		if w, ok := w.(Finalizer); ok {
+			return false, guard(func() error { return w.Final(ctx, f.Checkpoint) })
+		}
 		return false, nil
+	case pluginv1.Kind_KIND_PROBE:
+		return false, g.probed(f)
 	default:
 		return false, Stopf("a process with inputs does not understand %s", f.Kind)
 	}
+}
+
+// probed says that everything before a probe is done.
+func (g *generation) probed(f *wire.Frame) error {
+	return g.out.Send(&wire.Frame{Kind: pluginv1.Kind_KIND_PROBE, Sequence: f.Sequence})
 }
 
 // barrier answers with the worker's state, in line with its output.

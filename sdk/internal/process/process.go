@@ -26,6 +26,8 @@ type Register struct {
 	Type         pluginv1.ProcessType
 	Dependencies []string
 	Addressable  bool
+	Truncates    bool // a loader that removes what it holds beyond a checkpoint
+	Unrepeatable bool // a reader whose source cannot be read a second time
 	Inputs       []Port
 	ManyInputs   bool               // any number of inputs on the one port
 	Output       transit.Type       // the zero Type for loaders
@@ -72,6 +74,11 @@ type Consumer interface {
 	Barrier(ctx context.Context, checkpoint uint64) ([]byte, error)
 	// Ended says that an input is over; drained: because the host stops.
 	Ended(ctx context.Context, input int, drained bool) error
+}
+
+// Finalizer is a consumer that wants to know what can no longer be undone.
+type Finalizer interface {
+	Final(ctx context.Context, checkpoint uint64) error
 }
 
 // Producer is a worker that collects rows from somewhere outside.

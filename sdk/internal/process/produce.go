@@ -93,6 +93,8 @@ func (g *generation) command(ctx context.Context, p *production, f *wire.Frame) 
 		return true, g.drain(ctx, p)
 	case pluginv1.Kind_KIND_FINAL:
 		return false, nil
+	case pluginv1.Kind_KIND_PROBE:
+		return false, g.probed(f)
 	default:
 		return false, Stopf("a reader does not understand %s", f.Kind)
 	}

@@ -36,6 +36,13 @@ func (s *Sender) Send(f *wire.Frame) error {
 	return nil
 }
 
+// Generation is the one that frames are sent under.
+func (s *Sender) Generation() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.generation
+}
+
 // restart begins a new generation.
 func (s *Sender) restart(generation uint64) {
 	s.mu.Lock()

@@ -34,6 +34,11 @@ func (s *Service) Process(ctx context.Context, stream wire.Stream) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	leave, err := s.turns.enter(ctx, first.Open.ProcessId)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	ctx = context.WithValue(ctx, loggerKey{}, s.logger.Named(first.Open.Pipeline+"."+first.Open.Step))
 	queue := make(chan *wire.Frame, queuedFrames)
 	// Recv cannot be interrupted from this side: the goroutine ends when the
@@ -49,7 +54,7 @@ func (s *Service) Process(ctx context.Context, stream wire.Stream) error {
 			return err
 		}
 		begin = again
-		first.Open.Cursor = again.Cursor.Proto()
+		first.Open.Cursor, first.Open.Checkpoint = again.Cursor.Proto(), again.Checkpoint
 		out.restart(again.Generation)
 	}
 }

@@ -19,6 +19,7 @@ type Service struct {
 	registers   map[string]Register
 	description *pluginv1.DescribeResponse
 	logger      hclog.Logger
+	turns       turns
 }
 
 // NewService checks the registers; everything that is wrong with them is told
@@ -66,6 +67,7 @@ func (r Register) message() *pluginv1.Register {
 	m := &pluginv1.Register{
 		Name: r.Name, Type: r.Type, Doc: sendable(r.Doc), ManyInputs: r.ManyInputs,
 		Dependencies: r.Dependencies, Addressable: r.Addressable, Settings: r.Settings,
+		Truncates: r.Truncates, Unrepeatable: r.Unrepeatable,
 		Output: r.outputMessage(),
 	}
 	for _, p := range r.Inputs {

@@ -108,6 +108,9 @@ const (
 	Kind_KIND_SAFE_POINT Kind = 12
 	// The source of this input, or the process itself, has nothing more to say.
 	Kind_KIND_ENDED Kind = 13
+	// To a plugin: say so when you are through with everything before this. From
+	// the plugin: the same frame, with the same sequence. It changes nothing.
+	Kind_KIND_PROBE Kind = 14
 	// Plugin to host.
 	Kind_KIND_OPENED Kind = 20
 	// Blocks after the cursor are no longer on the chain.
@@ -128,6 +131,7 @@ var (
 		11: "KIND_BARRIER",
 		12: "KIND_SAFE_POINT",
 		13: "KIND_ENDED",
+		14: "KIND_PROBE",
 		20: "KIND_OPENED",
 		21: "KIND_REORG",
 		22: "KIND_PROGRESS",
@@ -143,6 +147,7 @@ var (
 		"KIND_BARRIER":     11,
 		"KIND_SAFE_POINT":  12,
 		"KIND_ENDED":       13,
+		"KIND_PROBE":       14,
 		"KIND_OPENED":      20,
 		"KIND_REORG":       21,
 		"KIND_PROGRESS":    22,
@@ -427,9 +432,14 @@ type Register struct {
 	ManyInputs bool      `protobuf:"varint,5,opt,name=many_inputs,json=manyInputs,proto3" json:"many_inputs,omitempty"`
 	Output     *DataType `protobuf:"bytes,6,opt,name=output,proto3" json:"output,omitempty"`
 	// Registers that this one reads, in the order of its inputs.
-	Dependencies  []string  `protobuf:"bytes,7,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
-	Addressable   bool      `protobuf:"varint,8,opt,name=addressable,proto3" json:"addressable,omitempty"`
-	Settings      *Settings `protobuf:"bytes,9,opt,name=settings,proto3" json:"settings,omitempty"`
+	Dependencies []string  `protobuf:"bytes,7,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
+	Addressable  bool      `protobuf:"varint,8,opt,name=addressable,proto3" json:"addressable,omitempty"`
+	Settings     *Settings `protobuf:"bytes,9,opt,name=settings,proto3" json:"settings,omitempty"`
+	// LOADER: it removes what came after the checkpoint it is opened at, so that
+	// every row is there once whatever happened. Without it rows may come again.
+	Truncates bool `protobuf:"varint,10,opt,name=truncates,proto3" json:"truncates,omitempty"`
+	// READER: what it has emitted cannot be read a second time.
+	Unrepeatable  bool `protobuf:"varint,11,opt,name=unrepeatable,proto3" json:"unrepeatable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -525,6 +535,20 @@ func (x *Register) GetSettings() *Settings {
 		return x.Settings
 	}
 	return nil
+}
+
+func (x *Register) GetTruncates() bool {
+	if x != nil {
+		return x.Truncates
+	}
+	return false
+}
+
+func (x *Register) GetUnrepeatable() bool {
+	if x != nil {
+		return x.Unrepeatable
+	}
+	return false
 }
 
 type Port struct {
@@ -1013,11 +1037,13 @@ type Frame struct {
 	Kind       Kind                   `protobuf:"varint,1,opt,name=kind,proto3,enum=penstock.plugin.v1.Kind" json:"kind,omitempty"`
 	Generation uint64                 `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
 	Sequence   uint64                 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// To a plugin: the index of the input the frame belongs to.
+	// To a plugin: the index of the input the frame belongs to. FAILED and
+	// PROGRESS: input and sequence name the batch that they are about.
 	Input uint32 `protobuf:"varint,4,opt,name=input,proto3" json:"input,omitempty"`
 	// Rows in the body.
 	Rows uint32 `protobuf:"varint,5,opt,name=rows,proto3" json:"rows,omitempty"`
-	// BARRIER, FINAL: the checkpoint's number.
+	// BARRIER, FINAL: the checkpoint's number, greater than that of every one
+	// before it in the domain.
 	Checkpoint uint64 `protobuf:"varint,6,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
 	// SAFE_POINT, REORG, REWIND, FAILED: a place in the source. On a SAFE_POINT
 	// everything up to and including it has been sent.
@@ -1343,8 +1369,17 @@ type Open struct {
 	To         *uint64  `protobuf:"varint,9,opt,name=to,proto3,oneof" json:"to,omitempty"`
 	Inputs     []*Input `protobuf:"bytes,10,rep,name=inputs,proto3" json:"inputs,omitempty"`
 	Policy     *Policy  `protobuf:"bytes,11,opt,name=policy,proto3" json:"policy,omitempty"`
-	// Tells log lines of processes apart that share one plugin.
-	ProcessId     string `protobuf:"bytes,12,opt,name=process_id,json=processId,proto3" json:"process_id,omitempty"`
+	// Tells processes apart that share one plugin. A process that is opened
+	// again begins when the one before it has closed.
+	ProcessId string `protobuf:"bytes,12,opt,name=process_id,json=processId,proto3" json:"process_id,omitempty"`
+	// The domain's name, the same on every run of a host.
+	Domain string `protobuf:"bytes,13,opt,name=domain,proto3" json:"domain,omitempty"`
+	// The checkpoint that cursor and snapshot belong to, 0 for the beginning. A
+	// loader that truncates removes what it holds beyond it.
+	Checkpoint uint64 `protobuf:"varint,14,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
+	// How often a reorganisation has taken the domain back. Rows after a
+	// checkpoint may differ from those that followed it under a lower number.
+	Forks         uint64 `protobuf:"varint,15,opt,name=forks,proto3" json:"forks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1461,6 +1496,27 @@ func (x *Open) GetProcessId() string {
 		return x.ProcessId
 	}
 	return ""
+}
+
+func (x *Open) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *Open) GetCheckpoint() uint64 {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return 0
+}
+
+func (x *Open) GetForks() uint64 {
+	if x != nil {
+		return x.Forks
+	}
+	return 0
 }
 
 type Network struct {
@@ -1868,10 +1924,12 @@ type Failed struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Class   Class                  `protobuf:"varint,1,opt,name=class,proto3,enum=penstock.plugin.v1.Class" json:"class,omitempty"`
 	Message string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// The row within the batch, for POISON.
+	// The row within the batch, if located.
 	Row uint32 `protobuf:"varint,3,opt,name=row,proto3" json:"row,omitempty"`
 	// A panic's stack, if there was one.
-	Stack         string `protobuf:"bytes,4,opt,name=stack,proto3" json:"stack,omitempty"`
+	Stack string `protobuf:"bytes,4,opt,name=stack,proto3" json:"stack,omitempty"`
+	// The failure is about one row of the batch that the frame names.
+	Located       bool `protobuf:"varint,5,opt,name=located,proto3" json:"located,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1934,12 +1992,22 @@ func (x *Failed) GetStack() string {
 	return ""
 }
 
+func (x *Failed) GetLocated() bool {
+	if x != nil {
+		return x.Located
+	}
+	return false
+}
+
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Rows that were refused as poison since the last report.
 	Poisoned uint64 `protobuf:"varint,1,opt,name=poisoned,proto3" json:"poisoned,omitempty"`
 	// The newest cause.
-	Cause         string `protobuf:"bytes,2,opt,name=cause,proto3" json:"cause,omitempty"`
+	Cause string `protobuf:"bytes,2,opt,name=cause,proto3" json:"cause,omitempty"`
+	// The row within the batch that the frame names; its body is that row alone.
+	// Only where poisoned is 1 and there is a body.
+	Row           uint32 `protobuf:"varint,3,opt,name=row,proto3" json:"row,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1988,6 +2056,13 @@ func (x *Progress) GetCause() string {
 	return ""
 }
 
+func (x *Progress) GetRow() uint32 {
+	if x != nil {
+		return x.Row
+	}
+	return 0
+}
+
 var File_penstock_plugin_v1_plugin_proto protoreflect.FileDescriptor
 
 const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
@@ -2002,7 +2077,7 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"sdkVersion\x12\x1a\n" +
 	"\bprotocol\x18\x03 \x01(\rR\bprotocol\x12\x1a\n" +
 	"\bfeatures\x18\x04 \x03(\tR\bfeatures\x12:\n" +
-	"\tregisters\x18\x05 \x03(\v2\x1c.penstock.plugin.v1.RegisterR\tregisters\"\xee\x02\n" +
+	"\tregisters\x18\x05 \x03(\v2\x1c.penstock.plugin.v1.RegisterR\tregisters\"\xb0\x03\n" +
 	"\bRegister\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x123\n" +
 	"\x04type\x18\x02 \x01(\x0e2\x1f.penstock.plugin.v1.ProcessTypeR\x04type\x12\x10\n" +
@@ -2013,7 +2088,10 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06output\x18\x06 \x01(\v2\x1c.penstock.plugin.v1.DataTypeR\x06output\x12\"\n" +
 	"\fdependencies\x18\a \x03(\tR\fdependencies\x12 \n" +
 	"\vaddressable\x18\b \x01(\bR\vaddressable\x128\n" +
-	"\bsettings\x18\t \x01(\v2\x1c.penstock.plugin.v1.SettingsR\bsettings\"^\n" +
+	"\bsettings\x18\t \x01(\v2\x1c.penstock.plugin.v1.SettingsR\bsettings\x12\x1c\n" +
+	"\ttruncates\x18\n" +
+	" \x01(\bR\ttruncates\x12\"\n" +
+	"\funrepeatable\x18\v \x01(\bR\funrepeatable\"^\n" +
 	"\x04Port\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x04type\x18\x02 \x01(\v2\x1c.penstock.plugin.v1.DataTypeR\x04type\x12\x10\n" +
@@ -2079,7 +2157,7 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\tReference\x12\x16\n" +
 	"\x06region\x18\x01 \x01(\rR\x06region\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x16\n" +
-	"\x06length\x18\x03 \x01(\x04R\x06length\"\xb0\x03\n" +
+	"\x06length\x18\x03 \x01(\x04R\x06length\"\xfe\x03\n" +
 	"\x04Open\x12\x1a\n" +
 	"\bregister\x18\x01 \x01(\tR\bregister\x12\x1a\n" +
 	"\bpipeline\x18\x02 \x01(\tR\bpipeline\x12\x12\n" +
@@ -2095,7 +2173,12 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	" \x03(\v2\x19.penstock.plugin.v1.InputR\x06inputs\x122\n" +
 	"\x06policy\x18\v \x01(\v2\x1a.penstock.plugin.v1.PolicyR\x06policy\x12\x1d\n" +
 	"\n" +
-	"process_id\x18\f \x01(\tR\tprocessIdB\x05\n" +
+	"process_id\x18\f \x01(\tR\tprocessId\x12\x16\n" +
+	"\x06domain\x18\r \x01(\tR\x06domain\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x0e \x01(\x04R\n" +
+	"checkpoint\x12\x14\n" +
+	"\x05forks\x18\x0f \x01(\x04R\x05forksB\x05\n" +
 	"\x03_to\"\x90\x01\n" +
 	"\aNetwork\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n" +
@@ -2132,21 +2215,23 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06output\x18\x01 \x01(\v2\x1c.penstock.plugin.v1.DataTypeR\x06output\":\n" +
 	"\bSnapshot\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
-	"\x05state\x18\x02 \x01(\fR\x05state\"{\n" +
+	"\x05state\x18\x02 \x01(\fR\x05state\"\x95\x01\n" +
 	"\x06Failed\x12/\n" +
 	"\x05class\x18\x01 \x01(\x0e2\x19.penstock.plugin.v1.ClassR\x05class\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x10\n" +
 	"\x03row\x18\x03 \x01(\rR\x03row\x12\x14\n" +
-	"\x05stack\x18\x04 \x01(\tR\x05stack\"<\n" +
+	"\x05stack\x18\x04 \x01(\tR\x05stack\x12\x18\n" +
+	"\alocated\x18\x05 \x01(\bR\alocated\"N\n" +
 	"\bProgress\x12\x1a\n" +
 	"\bpoisoned\x18\x01 \x01(\x04R\bpoisoned\x12\x14\n" +
-	"\x05cause\x18\x02 \x01(\tR\x05cause*\x97\x01\n" +
+	"\x05cause\x18\x02 \x01(\tR\x05cause\x12\x10\n" +
+	"\x03row\x18\x03 \x01(\rR\x03row*\x97\x01\n" +
 	"\vProcessType\x12\x1c\n" +
 	"\x18PROCESS_TYPE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13PROCESS_TYPE_READER\x10\x01\x12\x1b\n" +
 	"\x17PROCESS_TYPE_SUBSCRIBER\x10\x02\x12\x1b\n" +
 	"\x17PROCESS_TYPE_AGGREGATOR\x10\x03\x12\x17\n" +
-	"\x13PROCESS_TYPE_LOADER\x10\x04*\xe8\x01\n" +
+	"\x13PROCESS_TYPE_LOADER\x10\x04*\xf8\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tKIND_OPEN\x10\x01\x12\x0f\n" +
@@ -2161,7 +2246,9 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\fKIND_BARRIER\x10\v\x12\x13\n" +
 	"\x0fKIND_SAFE_POINT\x10\f\x12\x0e\n" +
 	"\n" +
-	"KIND_ENDED\x10\r\x12\x0f\n" +
+	"KIND_ENDED\x10\r\x12\x0e\n" +
+	"\n" +
+	"KIND_PROBE\x10\x0e\x12\x0f\n" +
 	"\vKIND_OPENED\x10\x14\x12\x0e\n" +
 	"\n" +
 	"KIND_REORG\x10\x15\x12\x11\n" +
