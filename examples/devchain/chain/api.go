@@ -2,6 +2,7 @@ package chain
 
 import (
 	"context"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -18,9 +19,13 @@ type Mined struct {
 	Hash   common.Hash    `json:"hash"`
 }
 
-// Mine mines one block now.
-func (api *devAPI) Mine(ctx context.Context) (Mined, error) {
-	header, err := api.chain.Mine(ctx)
+// Mine mines one block now. Its time is as many seconds later than the clock says as are given, if any are.
+func (api *devAPI) Mine(ctx context.Context, later *uint32) (Mined, error) {
+	var by time.Duration
+	if later != nil {
+		by = time.Duration(*later) * time.Second
+	}
+	header, err := api.chain.MineLater(ctx, by)
 	if err != nil {
 		return Mined{}, err
 	}

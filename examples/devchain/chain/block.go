@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/consensus/misc/eip1559"
@@ -23,6 +24,10 @@ const (
 	// epoch is the number of blocks after which finality moves on.
 	epoch = 32
 
+	// maxJump is how far the time of one block can be ahead: a year, of which there can be many before times cannot be
+	// represented any more.
+	maxJump = 365 * 24 * time.Hour
+
 	// gasPerTx is more than a generated transaction uses on average.
 	gasPerTx = 130_000
 )
@@ -30,6 +35,15 @@ const (
 // Mine mines one block now, out of generated transactions and of those in the pool, and returns its header. The
 // block is the head, and is announced to subscribers, when Mine returns.
 func (c *Chain) Mine(ctx context.Context) (*types.Header, error) {
+	return c.MineLater(ctx, 0)
+}
+
+// MineLater is Mine with a clock that has jumped: the block's time is so much later than it would be, in whole seconds.
+// Times never go back, so the blocks after it are a second apart until the clock has caught up.
+func (c *Chain) MineLater(ctx context.Context, by time.Duration) (*types.Header, error) {
+	if by < 0 || by > maxJump {
+		return nil, fmt.Errorf("mine a block %s later: want 0 to %s", by, maxJump)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.usable(ctx); err != nil {
@@ -39,7 +53,7 @@ func (c *Chain) Mine(ctx context.Context) (*types.Header, error) {
 	if err := c.backend.TxPool().Sync(); err != nil {
 		return nil, fmt.Errorf("wait for the pool: %w", err)
 	}
-	header, err := c.extend(ctx, c.now(), gasLimit/2)
+	header, err := c.extend(ctx, c.now()+uint64(by/time.Second), gasLimit/2)
 	if err != nil {
 		return nil, err
 	}
