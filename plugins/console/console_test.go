@@ -20,6 +20,7 @@ import (
 
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/plugintest"
+	"github.com/penstock-io/penstock/sdk/render"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -391,10 +392,11 @@ func FuzzNothingHarmfulIsPrinted(f *testing.F) {
 		if got := legible(words); widthOf(got) > widest {
 			t.Errorf("%q is %d wide", got, widthOf(got))
 		}
-		checkHarmless(t, quoted(words))
+		quoted := render.AppendString(nil, words)
+		checkHarmless(t, quoted)
 		var back string
-		if err := json.Unmarshal(quoted(words), &back); err != nil {
-			t.Fatalf("%v: %s", err, quoted(words))
+		if err := json.Unmarshal(quoted, &back); err != nil {
+			t.Fatalf("%v: %s", err, quoted)
 		}
 		if want := valid(words); back != want {
 			t.Errorf("read back %q, want %q", back, want)
