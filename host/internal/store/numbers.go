@@ -30,7 +30,7 @@ var _ registry.Numbers = (*Store)(nil)
 // time gets the lowest free number, which is durable when Number returns.
 func (s *Store) Number(register string) (uint8, error) {
 	return s.numbers.number(register, func(n uint8) error {
-		err := s.db.Update(func(tx *bbolt.Tx) error {
+		err := s.writer.commit(func(tx *bbolt.Tx) error {
 			return tx.Bucket(numbersBucket).Put([]byte(register), []byte{n})
 		})
 		if err != nil {
@@ -101,7 +101,10 @@ func Preview(dir string) (registry.Numbers, error) {
 		return p, explain(dir, err)
 	}
 	defer db.Close()
-	if err := db.View(func(tx *bbolt.Tx) error { return read(tx, &p.numbers) }); err != nil {
+	if err := db.View(func(tx *bbolt.Tx) error {
+		_, err := read(tx, &p.numbers)
+		return err
+	}); err != nil {
 		return p, explain(dir, err)
 	}
 	return p, nil

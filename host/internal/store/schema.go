@@ -9,7 +9,10 @@ import (
 
 // schema is the version of the file's layout that this host writes. It is
 // raised when an older host could no longer make sense of the file.
-const schema = 1
+//
+//	1  the numbers of registers
+//	2  and domains, each with checkpoints, snapshots, notes and dead letters
+const schema = 2
 
 var (
 	metaBucket = []byte("penstock")
@@ -31,24 +34,43 @@ func layOut(tx *bbolt.Tx) error {
 	if err := meta.Put(schemaKey, []byte(strconv.Itoa(schema))); err != nil {
 		return err
 	}
-	_, err = tx.CreateBucket(numbersBucket)
-	return err
+	for _, name := range [][]byte{numbersBucket, domainsBucket} {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // read checks that a file is ours and of a layout that is known, and reads what
 // is asked for often.
-func read(tx *bbolt.Tx, into *numbers) error {
+func read(tx *bbolt.Tx, into *numbers) (version int, err error) {
 	meta := tx.Bucket(metaBucket)
 	if meta == nil {
-		return errForeign
+		return 0, errForeign
 	}
-	version, err := strconv.Atoi(string(meta.Get(schemaKey)))
+	version, err = strconv.Atoi(string(meta.Get(schemaKey)))
 	if err != nil || version < 1 {
-		return errForeign
+		return 0, errForeign
 	}
 	if version > schema {
-		return fmt.Errorf("it was written by a newer penstock (layout %d, this one knows up to %d); run that version, or choose another directory with --data-dir",
+		return version, fmt.Errorf("it was written by a newer penstock (layout %d, this one knows up to %d); run that version, or choose another directory with --data-dir",
 			version, schema)
 	}
-	return into.load(tx)
+	if version > 1 && tx.Bucket(domainsBucket) == nil {
+		return version, errForeign
+	}
+	return version, into.load(tx)
+}
+
+// migrate brings a file that an older host wrote to the layout of this one,
+// within the transaction that found it.
+func migrate(tx *bbolt.Tx, version int) error {
+	if version == schema {
+		return nil
+	}
+	if _, err := tx.CreateBucket(domainsBucket); err != nil {
+		return err
+	}
+	return tx.Bucket(metaBucket).Put(schemaKey, []byte(strconv.Itoa(schema)))
 }

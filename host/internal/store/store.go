@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -33,6 +34,10 @@ type Store struct {
 	dir     string
 	db      *bbolt.DB
 	numbers numbers
+	writer  writer
+
+	domainsMu sync.Mutex // held while a domain is looked up, or read for the first time
+	domains   map[string]*Domain
 }
 
 // Open takes possession of a data directory and makes it, for this user alone,
@@ -46,7 +51,8 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, explain(dir, err)
 	}
-	s := &Store{dir: dir, db: db}
+	s := &Store{dir: dir, db: db, domains: make(map[string]*Domain)}
+	s.writer.update, s.writer.view = db.Update, db.View
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(explain(dir, err), db.Close())
 	}
@@ -71,12 +77,21 @@ func (s *Store) prepare() error {
 		if err := layOut(tx); err != nil {
 			return err
 		}
-		return read(tx, &s.numbers)
+		version, err := read(tx, &s.numbers)
+		if err != nil {
+			return err
+		}
+		return migrate(tx, version)
 	})
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(s.pidPath(), fmt.Appendln(nil, os.Getpid()), 0o600)
+}
+
+// view reads from the file.
+func (s *Store) view(f func(*bbolt.Tx) error) error {
+	return guard(func() error { return s.db.View(f) })
 }
 
 // Dir is the directory that was opened.
@@ -128,9 +143,11 @@ func (e *InUseError) Error() string {
 func explain(dir string, err error) error {
 	advice := ""
 	switch {
+	case errors.As(err, new(*DamageError)):
+		return err
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return &InUseError{Dir: dir, PID: readPID(filepath.Join(dir, pidName))}
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, errStructure):
 		return fmt.Errorf("data directory %s: %s is damaged or not a file of Penstock (%w); move it away, or choose another directory with --data-dir",
 			dir, fileName, err)
 	case errors.Is(err, fs.ErrPermission), isReadOnly(err):

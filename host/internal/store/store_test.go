@@ -214,7 +214,7 @@ func TestOpenRefuses(t *testing.T) {
 				}
 				return meta.Put([]byte("schema"), []byte("7"))
 			})
-		}, "written by a newer penstock (layout 7, this one knows up to 1)"},
+		}, "written by a newer penstock (layout 7, this one knows up to 2)"},
 		"a database of another program": {func(t *testing.T, dir string) {
 			t.Helper()
 			database(t, filepath.Join(dir, "penstock.db"), func(tx *bbolt.Tx) error {
