@@ -3,11 +3,14 @@
 package store_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
 	"github.com/penstock-io/penstock/host/internal/store"
@@ -42,6 +45,59 @@ func TestFullDisk(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "penstock.db")); err == nil {
 		t.Error("a file was left that no later host could read")
 	}
+}
+
+// A disk that is full when a checkpoint is recorded takes nothing back of what
+// was recorded before, and takes the next one once there is room.
+func TestFullDiskWhileRecording(t *testing.T) {
+	dir := mount(t, 0, "size=1m")
+	s := open(t, dir)
+	defer func() { closed(t, s) }()
+	d := domain(t, s, "main")
+	record(t, d, full(1))
+	ballast := filepath.Join(dir, "ballast")
+	var err error
+	for size := 1 << 19; err == nil && size > 0; {
+		if err = appendTo(ballast, size); err != nil && size > 4096 {
+			err, size = nil, size/2
+		}
+	}
+	big := full(2)
+	big.States["a/sum"] = state(1, strings.Repeat("x", 200_000))
+	for range 3 {
+		err := d.Record(big)
+		if err == nil {
+			t.Fatal("Record: no error on a full disk")
+		}
+		for _, want := range []string{"record checkpoint 2", "data directory " + dir, "no space left", "free some space", "--data-dir"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("Record: got %q, which lacks %q", err, want)
+			}
+		}
+	}
+	if diff := cmp.Diff(full(1), newest(t, d)); diff != "" {
+		t.Errorf("Newest after a failed Record (-want +got):\n%s", diff)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	record(t, d, big)
+	s = again(t, s)
+	d = domain(t, s, "main")
+	wantKept(t, d, 1, 2)
+	if diff := cmp.Diff(big, newest(t, d), cmpopts.IgnoreFields(store.State{}, "Size")); diff != "" {
+		t.Errorf("Newest when space is back (-want +got):\n%s", diff)
+	}
+}
+
+// appendTo makes a file longer.
+func appendTo(path string, n int) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, n))
+	return errors.Join(err, f.Close())
 }
 
 func TestReadOnlyDirectory(t *testing.T) {

@@ -96,15 +96,22 @@ func Preview(dir string) (registry.Numbers, error) {
 		return p, nil
 	}
 	// The least patience there is: zero would mean to wait for ever.
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Nanosecond})
+	var db *bbolt.DB
+	err := guard(func() (err error) {
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Nanosecond})
+		return err
+	})
 	if err != nil {
 		return p, explain(dir, err)
 	}
 	defer db.Close()
-	if err := db.View(func(tx *bbolt.Tx) error {
-		_, err := read(tx, &p.numbers)
-		return err
-	}); err != nil {
+	err = guard(func() error {
+		return db.View(func(tx *bbolt.Tx) error {
+			_, err := read(tx, &p.numbers)
+			return err
+		})
+	})
+	if err != nil {
 		return p, explain(dir, err)
 	}
 	return p, nil

@@ -4,12 +4,17 @@ package store
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"syscall"
 )
 
-// isFull tells whether there is no more room for a file.
+// isFull tells whether there is no more room for a file. The database keeps of
+// some of its errors nothing but the text.
 func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+	return err != nil && slices.ContainsFunc([]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}, func(full syscall.Errno) bool {
+		return errors.Is(err, full) || strings.HasSuffix(err.Error(), full.Error())
+	})
 }
 
 // isReadOnly tells whether the file system takes no writes at all.

@@ -27,6 +27,9 @@ const (
 	// lockPatience is how long another process may take to let go of the lock:
 	// a host that is just ending is no reason to give up.
 	lockPatience = time.Second
+
+	// smallest is the least that a database can be.
+	smallest = 8 << 10
 )
 
 // Store is an open data directory. Its methods may be called concurrently.
@@ -63,30 +66,55 @@ func Open(dir string) (*Store, error) {
 // removed, because nothing could be read from it later.
 func openFile(dir string) (*bbolt.DB, error) {
 	path := filepath.Join(dir, fileName)
-	_, before := os.Stat(path)
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockPatience})
+	info, before := os.Stat(path)
+	var db *bbolt.DB
+	err := guard(func() (err error) {
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockPatience, FreelistType: bbolt.FreelistMapType})
+		return err
+	})
 	if err != nil && errors.Is(before, fs.ErrNotExist) && isFull(err) {
 		_ = os.Remove(path) // if that fails too, there is nothing to add to err
+	}
+	if err != nil && before == nil && info.Size() > 0 && info.Size() < smallest {
+		err = fmt.Errorf("%w: %w", errStructure, err)
 	}
 	return db, err
 }
 
 // prepare lays out a new file or reads one of ours, and says who has it.
 func (s *Store) prepare() error {
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		if err := layOut(tx); err != nil {
-			return err
-		}
-		version, err := read(tx, &s.numbers)
-		if err != nil {
-			return err
-		}
-		return migrate(tx, version)
-	})
+	err := s.view(s.checkSize)
+	if err == nil {
+		err = guard(func() error { return s.db.Update(s.settle) })
+	}
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(s.pidPath(), fmt.Appendln(nil, os.Getpid()), 0o600)
+}
+
+// checkSize finds a file that is shorter than what it says of itself.
+func (s *Store) checkSize(tx *bbolt.Tx) error {
+	info, err := os.Stat(s.db.Path())
+	if err != nil {
+		return err
+	}
+	if info.Size() < tx.Size() {
+		return fmt.Errorf("%w: it has %d bytes of %d", errStructure, info.Size(), tx.Size())
+	}
+	return nil
+}
+
+// settle lays a new file out, or reads one of ours.
+func (s *Store) settle(tx *bbolt.Tx) error {
+	if err := layOut(tx); err != nil {
+		return err
+	}
+	version, err := read(tx, &s.numbers)
+	if err != nil {
+		return err
+	}
+	return migrate(tx, version)
 }
 
 // view reads from the file.
@@ -112,9 +140,13 @@ func (s *Store) RunDir() (string, error) {
 }
 
 // Close lets go of the directory. Nothing may be asked of the store afterwards.
+// A database that gave up keeps the directory until the process ends.
 func (s *Store) Close() error {
 	_ = os.Remove(s.pidPath())    // a stale one misleads nobody: without the lock it is not read
 	_ = os.RemoveAll(s.runPath()) // what is left over goes with the next RunDir
+	if s.writer.wrecked() {
+		return nil
+	}
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close data directory %s: %w", s.dir, err)
 	}

@@ -16,8 +16,12 @@ import (
 )
 
 // TestMain is a second host where holdEnv names a directory: it opens it, says
-// so, and holds it until its input ends.
+// so, and holds it until its input ends. Where recordEnv names one it records
+// until it is killed.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(recordEnv); dir != "" {
+		recordForEver(dir)
+	}
 	dir := os.Getenv(holdEnv)
 	if dir == "" {
 		os.Exit(m.Run())

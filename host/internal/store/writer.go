@@ -20,7 +20,7 @@ type writer struct {
 	mu      sync.Mutex
 	waiting []*change // in the order of arrival
 	busy    bool      // somebody leads: who comes now waits
-	doubt   error     // set once: nothing is written any more
+	doubt   error     // once it is set nothing is written any more
 }
 
 // A change is what one caller wants to be durable.
@@ -33,6 +33,28 @@ type change struct {
 // errDoubt is for a write that may or may not have reached the disk. What was
 // built upon it could destroy what is there, so nothing is.
 var errDoubt = errors.New("it is not known whether the last write reached the disk, so nothing more is written; look after the disk, then start the host again")
+
+// errWrecked is for a database that gave up in the middle of a transaction and
+// may hold its own locks for ever.
+var errWrecked = errors.New("nothing more is written to it")
+
+// wrecked tells whether the database can no longer be closed.
+func (w *writer) wrecked() bool { return errors.Is(w.failed(), errWrecked) }
+
+// fail keeps the reason why nothing is written any more.
+func (w *writer) fail(reason, err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.doubt = fmt.Errorf("%w: %w", reason, err)
+	return w.doubt
+}
+
+// failed is what fail has kept.
+func (w *writer) failed() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.doubt
+}
 
 // commit makes a change durable, together with those of others who wait.
 func (w *writer) commit(apply func(*bbolt.Tx) error) error {
@@ -79,7 +101,7 @@ func (w *writer) run(batch []*change) {
 			batch = slices.Delete(batch, at, at+1)
 			continue
 		}
-		if err != nil && len(batch) > 1 && w.doubt == nil {
+		if err != nil && len(batch) > 1 && w.failed() == nil {
 			// There may be room for one of them where there is none for all.
 			for i := range batch {
 				w.run(batch[i : i+1])
@@ -96,8 +118,8 @@ func (w *writer) run(batch []*change) {
 // try writes a batch in one transaction, which is done as a whole or not at
 // all. After an error at is the change that could not be applied, or -1.
 func (w *writer) try(batch []*change) (at int, err error) {
-	if w.doubt != nil {
-		return -1, w.doubt
+	if err := w.failed(); err != nil {
+		return -1, err
 	}
 	at = -1
 	id := 0
@@ -114,9 +136,11 @@ func (w *writer) try(batch []*change) (at int, err error) {
 			return nil
 		})
 	})
-	if err != nil && at < 0 && w.reached(id) {
-		w.doubt = fmt.Errorf("%w: %w", errDoubt, err)
-		return -1, w.doubt
+	switch {
+	case errors.Is(err, errStructure) && at < 0:
+		return -1, w.fail(errWrecked, err)
+	case err != nil && at < 0 && w.reached(id):
+		return -1, w.fail(errDoubt, err)
 	}
 	return at, err
 }
