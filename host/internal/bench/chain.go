@@ -19,6 +19,7 @@ import (
 	"github.com/penstock-io/penstock/host/internal/engine"
 	"github.com/penstock-io/penstock/host/internal/graph"
 	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/host/internal/store"
 	"github.com/penstock-io/penstock/sdk/remote"
 	"github.com/penstock-io/penstock/sdk/transit/testdata/logpb"
 )
@@ -57,7 +58,12 @@ pipeline "chain" {
 func (b *bench) chain(plugin *config.Plugin) func(ctx context.Context) (load, error) {
 	return func(ctx context.Context) (l load, err error) {
 		plugin.Name = "bench"
-		e, pids, err := b.engine(ctx, plugin)
+		s, err := store.Open(filepath.Join(b.dir, "data"))
+		if err != nil {
+			return load{}, err
+		}
+		defer func() { err = errors.Join(err, s.Close()) }()
+		e, pids, err := b.engine(ctx, plugin, s)
 		if err != nil {
 			return load{}, err
 		}
@@ -91,7 +97,7 @@ func loaded(e *engine.Engine) uint64 {
 
 // engine makes an engine that has not begun, and a function that waits until it
 // moves rows and tells the processes that do it.
-func (b *bench) engine(ctx context.Context, plugin *config.Plugin) (*engine.Engine, func(context.Context, *engine.Engine) ([]int, error), error) {
+func (b *bench) engine(ctx context.Context, plugin *config.Plugin, s *store.Store) (*engine.Engine, func(context.Context, *engine.Engine) ([]int, error), error) {
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr})
 	plugins, err := catalog.Open(catalog.Config{Plugins: map[string]*config.Plugin{plugin.Name: plugin}, Logger: logger, RunDir: b.dir, LogLevel: "warn"})
 	if err != nil {
@@ -108,8 +114,8 @@ func (b *bench) engine(ctx context.Context, plugin *config.Plugin) (*engine.Engi
 	}
 	var mu sync.Mutex
 	var started []int
-	e := engine.New(engine.Config{
-		Graph: g, Logger: logger, Restart: engine.Restart{Max: 1},
+	e, err := engine.New(engine.Config{
+		Graph: g, Store: s, Fresh: true, Logger: logger, Restart: engine.Restart{Max: 1},
 		Launch: func(ctx context.Context, p *graph.Process) (*remote.Plugin, error) {
 			plugin, err := plugins.Start(ctx, p.Register.Plugin, logger)
 			if err == nil {
@@ -120,6 +126,9 @@ func (b *bench) engine(ctx context.Context, plugin *config.Plugin) (*engine.Engi
 			return plugin, err
 		},
 	})
+	if err != nil {
+		return nil, nil, err
+	}
 	return e, func(ctx context.Context, e *engine.Engine) ([]int, error) {
 		for loaded(e) == 0 {
 			select {

@@ -28,6 +28,7 @@ type runOptions struct {
 	sources
 	logging
 	devchain bool
+	fresh    bool
 	view     string
 }
 
@@ -40,8 +41,11 @@ func (a *app) runCommand() *cobra.Command {
 (pipelines.hcl if neither is named), and lets data flow until the last block of
 a backtest is loaded, or until Ctrl-C.
 
-Ctrl-C or SIGTERM stops the readers, lets what is on its way arrive, and ends
-with exit code 0. A second Ctrl-C ends at once.
+Ctrl-C or SIGTERM takes a checkpoint, stops the readers there, lets what is on
+its way arrive, and ends with exit code 0. A second Ctrl-C ends at once. Either
+way nothing is lost: the next run goes on from the last checkpoint. --fresh
+begins anew instead, and loaders replace what they hold. So does a run with
+--devchain, whose chain is a new one each time.
 
 On a terminal the state of every process is drawn in place, with the newest
 warnings below it; 2>FILE keeps the whole log. Without a terminal a line a
@@ -63,6 +67,7 @@ a console loader, goes to standard output, the log to standard error;
 	o.sources.flags(cmd)
 	o.logging.flags(cmd, "info")
 	cmd.Flags().BoolVar(&o.devchain, "devchain", false, "start a development chain first and give its address as ETH_RPC_URL, unless that is set")
+	cmd.Flags().BoolVar(&o.fresh, "fresh", false, "begin anew instead of going on from the last checkpoint")
 	cmd.Flags().StringVar(&o.view, "view", "auto", "how the state is shown: auto, live, lines or none")
 	return cmd
 }
@@ -106,7 +111,7 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 			defer output.mute(false)
 		}
 	}
-	return p.run(ctx, s, display, logger)
+	return p.run(ctx, s, o.fresh || o.devchain, display, logger)
 }
 
 // display chooses how the state is shown. It is live only if the second result
@@ -180,7 +185,7 @@ func unlessStopped(ctx context.Context, err error) error {
 }
 
 // run runs a project that has no mistakes until it ends or ctx does.
-func (p *project) run(ctx context.Context, s *store.Store, display view.View, logger hclog.Logger) error {
+func (p *project) run(ctx context.Context, s *store.Store, fresh bool, display view.View, logger hclog.Logger) error {
 	g, diags := graph.Build(p.model, p.registry, s)
 	if diags.HasErrors() {
 		return diags // unreachable but for numbers: the same model was built before
@@ -189,7 +194,12 @@ func (p *project) run(ctx context.Context, s *store.Store, display view.View, lo
 	if err != nil {
 		return err
 	}
-	e := engine.New(engineConfig(p, g, p.catalog.In(sockets), logger))
+	cfg := engineConfig(p, g, p.catalog.In(sockets), logger)
+	cfg.Store, cfg.Fresh = s, fresh
+	e, err := engine.New(cfg)
+	if err != nil {
+		return err
+	}
 	logger.Info("starting", "pipelines", len(p.model.Pipelines), "processes", len(g.Processes), "data_dir", s.Dir())
 
 	showing, hide := context.WithCancel(context.WithoutCancel(ctx))
@@ -222,8 +232,8 @@ func engineConfig(p *project, g *graph.Graph, plugins *catalog.Catalog, logger h
 			}
 			return plugin, err
 		},
-		DrainTimeout: host.DrainTimeout,
-		Restart:      restartBudget(host.Restart),
+		HardTerminateAfter: host.HardTerminateAfter,
+		Restart:            restartBudget(host.Restart),
 	}
 }
 

@@ -200,14 +200,14 @@ func (f *File) host(blocks []*hclsyntax.Block) {
 	}
 	e.shape(body, shape{
 		what:       "a host block",
-		attributes: []string{"data_dir", "plugin_dir", "drain_timeout", "start_timeout"},
+		attributes: []string{"data_dir", "plugin_dir", "hard_terminate_after", "start_timeout"},
 		single:     []string{"restart"},
 	})
 	f.Host = Host{
-		DataDir:      relativeTo(e.options.BaseDir, e.text(body, "data_dir")),
-		PluginDir:    relativeTo(e.options.BaseDir, e.text(body, "plugin_dir")),
-		DrainTimeout: e.duration(body, "drain_timeout"),
-		StartTimeout: e.duration(body, "start_timeout"),
+		DataDir:            relativeTo(e.options.BaseDir, e.text(body, "data_dir")),
+		PluginDir:          relativeTo(e.options.BaseDir, e.text(body, "plugin_dir")),
+		HardTerminateAfter: e.duration(body, "hard_terminate_after"),
+		StartTimeout:       e.duration(body, "start_timeout"),
 	}
 	if restart := child(body, "restart"); restart != nil {
 		e.labels(restart)

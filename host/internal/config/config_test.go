@@ -227,7 +227,7 @@ func TestModel(t *testing.T) {
 		t.Errorf("plugins (-want +got):\n%s", diff)
 	}
 	wantHost := config.Host{
-		DataDir: "testdata/data", PluginDir: "/opt/plugins", DrainTimeout: 10 * time.Second, StartTimeout: 1500 * time.Millisecond,
+		DataDir: "testdata/data", PluginDir: "/opt/plugins", HardTerminateAfter: 10 * time.Second, StartTimeout: 1500 * time.Millisecond,
 		Restart: config.Restart{Max: 5, Within: time.Minute},
 	}
 	if diff := cmp.Diff(wantHost, m.Host); diff != "" {

@@ -112,11 +112,11 @@ type Limits struct {
 
 // Host holds the settings of the host itself. A zero value was not set.
 type Host struct {
-	DataDir      string
-	PluginDir    string
-	DrainTimeout time.Duration
-	StartTimeout time.Duration
-	Restart      Restart
+	DataDir            string
+	PluginDir          string
+	HardTerminateAfter time.Duration
+	StartTimeout       time.Duration
+	Restart            Restart
 }
 
 // Restart is the budget of a process that keeps failing: Max restarts within

@@ -12,50 +12,65 @@ import (
 
 	"github.com/penstock-io/penstock/host/internal/graph"
 	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/host/internal/store"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
-// domain is a connected piece of the graph: what begins again together.
+// domain is a connected piece of the graph: what is checkpointed and begins
+// again together.
 type domain struct {
 	engine    *Engine
 	name      string // of its pipeline
+	spec      *graph.Domain
+	memory    *store.Domain
 	processes []*process
-	drain     chan struct{} // closed when the domain is to end
 
-	mu         sync.Mutex
-	state      PathState
-	cause      error
-	generation uint64
-	committed  *remote.Cursor // newest place that every loader has committed
-	failures   []time.Time    // of the generations that failed lately, oldest first
+	mu          sync.Mutex
+	state       PathState
+	cause       error
+	generation  uint64
+	coordinator *coordinator // of the generation that runs
+	newest      *store.Checkpoint
+	told        uint64 // the oldest checkpoint that loaders know to be needed
+	first       map[*process]uint64
+	failures    []time.Time // of the generations that failed lately, oldest first
+	wish        *wish       // what the path is to become
+	wishes      chan struct{}
+	resumed     chan struct{} // closed by whoever resumes the path
+	changed     chan struct{} // closed when the state changes
 }
 
-func newDomain(e *Engine, spec *graph.Domain) *domain {
-	d := &domain{engine: e, state: PathInactive, drain: make(chan struct{})}
+// wish is what somebody wants a path to become.
+type wish struct {
+	to      PathState
+	cause   string
+	passing bool // for a moment only: nothing of it is remembered
+}
+
+func newDomain(e *Engine, spec *graph.Domain) (*domain, error) {
+	d := &domain{
+		engine: e, spec: spec, state: PathInactive, first: make(map[*process]uint64),
+		wishes: make(chan struct{}), resumed: make(chan struct{}), changed: make(chan struct{}),
+	}
 	for _, p := range spec.Processes {
 		d.name = p.Pipeline.Name
 		d.processes = append(d.processes, newProcess(d, p))
 	}
-	return d
+	var err error
+	if d.memory, err = e.cfg.Store.Domain(spec.Name); err != nil {
+		return nil, fmt.Errorf("pipeline %s: %w", d.name, err)
+	}
+	if e.cfg.Fresh {
+		return d, d.memory.Forget()
+	}
+	return d, d.recall()
 }
 
-// run runs generations until one ends well, the budget is used up, or ctx ends
-// and the domain has drained. No plugin process is left when it returns.
-func (d *domain) run(ctx context.Context) error {
-	// Streams outlive ctx: its end is where draining begins.
-	work, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	defer d.stopPlugins(work)
-	release := context.AfterFunc(ctx, func() {
-		close(d.drain)
-		select {
-		case <-time.After(d.engine.cfg.DrainTimeout):
-			stop()
-		case <-work.Done(): // it has drained
-		}
-	})
-	defer release()
-
+// work runs generations until one ends well, somebody wishes for something
+// else, the budget is used up, or ctx ends. No plugin process is left when it
+// returns. The error is why it gave up.
+func (d *domain) work(ctx context.Context) error {
+	defer d.stopPlugins(ctx)
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval = d.engine.cfg.Restart.First
 	pause.MaxInterval = d.engine.cfg.Restart.Longest
@@ -63,56 +78,113 @@ func (d *domain) run(ctx context.Context) error {
 	for {
 		began := time.Now()
 		d.move(PathBackfill, "")
-		err := d.runGeneration(work)
+		base, _, err := d.memory.Newest()
+		if err != nil {
+			return d.fail(&recordError{number: base.Number, err: err}, false)
+		}
+		err = d.runGeneration(ctx, base)
 		if err == nil || d.draining() {
-			return d.end(work, err)
-		}
-		if d.reorganised(err) && time.Since(began) > d.engine.cfg.Restart.First {
-			continue // the chain's doing, not a failure, unless it never ends
-		}
-		if err := d.spend(err); err != nil {
 			return err
+		}
+		again, err := d.recover(err, began)
+		if err != nil {
+			return err
+		}
+		if again {
+			continue
 		}
 		if time.Since(began) > d.engine.cfg.Restart.Within {
 			pause.Reset()
 		}
 		select {
 		case <-time.After(pause.NextBackOff()):
-		case <-d.drain:
-			return d.end(work, nil)
+		case <-d.wished():
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }
 
-// reorganised takes back what a reorg has taken off the chain, if that is what
-// ended a generation.
-func (d *domain) reorganised(err error) bool {
+// recover goes back to where the next generation begins. again: at once,
+// because it was the chain's doing and no failure. The error is final.
+func (d *domain) recover(cause error, began time.Time) (again bool, err error) {
 	reorg := (*reorgError)(nil)
-	if !errors.As(err, &reorg) {
-		return false
+	if errors.As(cause, &reorg) {
+		if err := d.reorganised(reorg); err != nil {
+			return false, d.fail(err, false)
+		}
+		if time.Since(began) > d.engine.cfg.Restart.First {
+			return true, nil // unless it never ends
+		}
 	}
-	d.engine.cfg.Logger.Info("the chain was reorganised", "pipeline", d.name, "fork", reorg.fork.Block)
-	d.rewind(reorg.fork)
-	return true
+	refused := (*remote.Failure)(nil)
+	if errors.As(cause, &refused) && refused.Class == remote.ClassRewind && refused.Cursor != nil {
+		if err := d.rewind(refused.Cursor, false); err != nil {
+			return false, d.fail(err, false)
+		}
+	}
+	return false, d.spend(cause)
 }
 
-// end settles a domain that has drained or come to its last block.
-func (d *domain) end(work context.Context, err error) error {
-	if err != nil && work.Err() != nil {
-		err = fmt.Errorf("it did not drain within %s and was cut off at block %s: %s had not ended",
-			d.engine.cfg.DrainTimeout, d.committedText(), d.unfinished())
-		d.move(PathStopped, err.Error())
-		return &Failure{Pipeline: d.name, Err: err}
+// spend takes one restart out of the budget. It returns an error when there is
+// none left, or when trying again is of no use.
+func (d *domain) spend(err error) error {
+	budget := d.engine.cfg.Restart
+	d.mu.Lock()
+	now := time.Now()
+	d.failures = append(d.failures, now)
+	for now.Sub(d.failures[0]) > budget.Within {
+		d.failures = d.failures[1:]
 	}
-	cause := "it came to its end"
-	if d.draining() {
-		cause = "the host stops"
+	spent := len(d.failures) > budget.Max
+	d.mu.Unlock()
+
+	refused, kept := (*remote.Failure)(nil), (*recordError)(nil)
+	if errors.As(err, &refused) && refused.Stack != "" {
+		d.engine.cfg.Logger.Error("a plugin panicked", "pipeline", d.name, "step", stepOf(err), "cause", refused.Message, "stack", refused.Stack)
 	}
-	if err != nil {
-		cause = err.Error()
+	switch {
+	case refused != nil && refused.Class == remote.ClassStop, errors.As(err, &kept):
+		return d.fail(err, false)
+	case spent:
+		return d.fail(err, true)
 	}
-	d.move(PathStopped, cause)
+	d.mu.Lock()
+	d.cause = err
+	d.mu.Unlock()
+	d.engine.cfg.Logger.Warn("the path begins again at its last checkpoint", "pipeline", d.name, "step", stepOf(err),
+		"block", d.committedText(), "cause", withoutStep(err))
 	return nil
+}
+
+// fail gives the path up; spent: because its budget is.
+func (d *domain) fail(err error, spent bool) error {
+	failed := &Failure{Pipeline: d.name, Step: stepOf(err), Err: withoutStep(err)}
+	if spent {
+		budget := d.engine.cfg.Restart
+		failed.Err = fmt.Errorf("it failed %d times within %s, last in step %s: %w", budget.Max+1, budget.Within, failed.Step, failed.Err)
+		failed.Step = ""
+	}
+	d.mu.Lock()
+	d.cause = failed
+	d.mu.Unlock()
+	d.move(PathError, failed.Error())
+	return failed
+}
+
+func stepOf(err error) string {
+	if at := (*stepError)(nil); errors.As(err, &at) {
+		return at.step
+	}
+	return ""
+}
+
+func withoutStep(err error) error {
+	if at := (*stepError)(nil); errors.As(err, &at) {
+		return at.err
+	}
+	return err
 }
 
 // unfinished names the steps that have not said that they ended.
@@ -128,71 +200,10 @@ func (d *domain) unfinished() string {
 	return strings.Join(steps, ", ")
 }
 
-func (d *domain) draining() bool {
-	select {
-	case <-d.drain:
-		return true
-	default:
-		return false
-	}
-}
-
-// spend takes one restart out of the budget. It returns an error when there is
-// none left, or when trying again is of no use.
-func (d *domain) spend(err error) error {
-	budget := d.engine.cfg.Restart
-	d.mu.Lock()
-	d.cause = err
-	now := time.Now()
-	d.failures = append(d.failures, now)
-	for now.Sub(d.failures[0]) > budget.Within {
-		d.failures = d.failures[1:]
-	}
-	spent := len(d.failures) > budget.Max
-	d.mu.Unlock()
-
-	failed := &Failure{Pipeline: d.name, Err: err}
-	if at := (*stepError)(nil); errors.As(err, &at) {
-		failed.Step, failed.Err = at.step, at.err
-	}
-	refused := (*remote.Failure)(nil)
-	if errors.As(err, &refused) && refused.Stack != "" {
-		d.engine.cfg.Logger.Error("a plugin panicked", "pipeline", d.name, "step", failed.Step, "cause", refused.Message, "stack", refused.Stack)
-	}
-	if refused != nil && refused.Class == remote.ClassRewind && refused.Cursor != nil {
-		d.rewind(refused.Cursor)
-	}
-	switch {
-	case refused != nil && refused.Class == remote.ClassStop:
-	case spent:
-		failed.Err = fmt.Errorf("it failed %d times within %s, last in step %s: %w", budget.Max+1, budget.Within, failed.Step, failed.Err)
-		failed.Step = ""
-	default:
-		d.engine.cfg.Logger.Warn("the path begins again at its last committed block", "pipeline", d.name, "step", failed.Step,
-			"block", d.committedText(), "cause", failed.Err)
-		return nil
-	}
-	d.move(PathError, failed.Error())
-	return failed
-}
-
-// rewind takes back what was committed after a place. Loaders hear of it when
-// they open.
-func (d *domain) rewind(to *remote.Cursor) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.committed != nil && d.committed.Block > to.Block {
-		d.committed = to
-	}
-}
-
 func (d *domain) committedText() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.committed == nil {
-		return "none"
-	}
-	return fmt.Sprint(d.committed.Block)
+	return blockText(committed(d.newest))
 }
 
 // move changes the state of the path, and tells.
@@ -208,8 +219,16 @@ func (d *domain) move(to PathState, cause string) {
 		panic(err) // unreachable: every caller knows where it stands
 	}
 	d.state = to
+	close(d.changed)
+	d.changed = make(chan struct{})
 	d.mu.Unlock()
 	d.engine.tell(Event{Pipeline: d.name, From: string(from), To: string(to), Cause: cause})
+}
+
+func (d *domain) pathState() PathState {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.state
 }
 
 // stopPlugins ends every plugin process, at once.
@@ -221,17 +240,30 @@ func (d *domain) stopPlugins(ctx context.Context) {
 	wg.Wait()
 }
 
+func (d *domain) readers() []*process {
+	var out []*process
+	for _, p := range d.processes {
+		if p.is(registry.Reader) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (d *domain) current() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.generation
+}
+
 // follow makes the path live once every reader has come to the head: all that
 // is left to read is the newest block, or nothing.
 func (d *domain) follow() {
-	if d.draining() {
+	if d.draining() || d.pathState() == PathLive {
 		return
 	}
 	var head uint64
-	for _, p := range d.processes {
-		if p.spec.Register.Type != registry.Reader {
-			continue
-		}
+	for _, p := range d.readers() {
 		read, newest := p.block.Load(), p.head.Load()
 		if newest == 0 || read < newest {
 			return
@@ -239,46 +271,6 @@ func (d *domain) follow() {
 		head = max(head, newest)
 	}
 	d.move(PathLive, fmt.Sprintf("its readers have come to the head, block %d", head))
-}
-
-// commit works out the newest place that every loader has committed.
-func (d *domain) commit() {
-	var least *remote.Cursor
-	for _, p := range d.processes {
-		for _, c := range p.commits() {
-			if c == nil {
-				return
-			}
-			if least == nil || c.Block < least.Block {
-				least = c
-			}
-		}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if least != nil {
-		d.committed = least
-	}
-}
-
-func (d *domain) status() PathStatus {
-	d.mu.Lock()
-	s := PathStatus{Pipeline: d.name, State: d.state, Generation: d.generation}
-	if d.state == PathError && d.cause != nil {
-		s.Cause = d.cause.Error()
-	}
-	if d.committed != nil {
-		block := d.committed.Block
-		s.Committed = &block
-	}
-	d.mu.Unlock()
-	for _, p := range d.processes {
-		s.Head = max(s.Head, p.head.Load())
-	}
-	for _, p := range d.processes {
-		s.Processes = append(s.Processes, p.status(s.Head))
-	}
-	return s
 }
 
 // stepError says which process an error came from.
@@ -291,7 +283,10 @@ func (e *stepError) Error() string { return fmt.Sprintf("step %s: %v", e.step, e
 func (e *stepError) Unwrap() error { return e.err }
 
 // reorgError ends a generation whose reader has seen the chain change its mind.
-type reorgError struct{ fork *remote.Cursor }
+type reorgError struct {
+	step string
+	fork *remote.Cursor
+}
 
 func (e *reorgError) Error() string {
 	return fmt.Sprintf("the chain was reorganised after block %d", e.fork.Block)

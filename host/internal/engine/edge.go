@@ -33,8 +33,11 @@ type edge struct {
 	room  chan struct{} // tells the producer that there is room; capacity 1
 	ready chan struct{} // tells the consumer that there is a frame; capacity 1, shared by its inputs
 
-	block uint64      // newest safe point taken, as block number + 1; 0: none; of the consumer's goroutine alone
-	over  atomic.Bool // its end was taken
+	// Of the consumer's goroutine alone:
+	block uint64 // newest safe point taken, as block number + 1; 0: none
+	held  bool   // it has brought a barrier that others have not
+
+	over atomic.Bool // its end was taken
 }
 
 func newEdge(spec *graph.Edge, ready chan struct{}) *edge {

@@ -4,8 +4,10 @@
 //
 // The unit of recovery is the domain, a connected piece of the graph. A domain
 // runs in generations: streams are opened, consumers before producers, frames
-// flow, and when anything in it breaks all streams are closed and the next
-// generation begins at the newest safe point that every loader has committed.
+// flow, and a coordinator takes checkpoints of the whole. When anything in it
+// breaks, or the chain is reorganised, all streams are closed and the next
+// generation begins at a checkpoint: readers at its cursors, states restored,
+// loaders without the rows that came after it. So does the next run of a host.
 // Plugin processes that are still healthy are kept from one generation to the
 // next.
 package engine
@@ -20,21 +22,28 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/penstock-io/penstock/host/internal/graph"
+	"github.com/penstock-io/penstock/host/internal/store"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
-// Config is what an engine needs. Graph, Launch and Logger are required.
+// Config is what an engine needs. Graph, Launch, Store and Logger are required.
 type Config struct {
 	Graph *graph.Graph
 	// Launch starts the plugin of a process. The plugin is the engine's to stop.
 	Launch func(ctx context.Context, p *graph.Process) (*remote.Plugin, error)
 	Logger hclog.Logger
-	// DrainTimeout is how long a domain may take to end once it was asked to;
-	// after it everything is cut off. 0: 10 seconds.
-	DrainTimeout time.Duration
+	// Store keeps the checkpoints.
+	Store *store.Store
+	// Fresh begins anew: what earlier runs have left is forgotten.
+	Fresh bool
+	// HardTerminateAfter is how long a path may take to end once it was asked
+	// to; after it everything is cut off, and the next start goes on from the
+	// last checkpoint. 0: 30 minutes.
+	HardTerminateAfter time.Duration
 	// OpenTimeout is how long a plugin may take to open a process. 0: 30 seconds.
 	OpenTimeout time.Duration
 	Restart     Restart
+	Checkpoint  CheckpointConfig
 	// Events is told of every change of state, one call at a time; it must not
 	// block. nil: nobody listens.
 	Events func(Event)
@@ -49,13 +58,28 @@ type Restart struct {
 	First, Longest time.Duration
 }
 
+// CheckpointConfig says how checkpoints are taken.
+type CheckpointConfig struct {
+	// Every is the time between two over history; at the head there is one an
+	// epoch, or a block. 0: one second.
+	Every time.Duration
+	// Timeout is how long a process may owe the answer to a barrier while nothing
+	// keeps it from giving one. 0: one minute.
+	Timeout time.Duration
+	// MaxState bounds the snapshot of one process, in bytes. 0: what a message
+	// can hold.
+	MaxState uint64
+}
+
 func (c Config) withDefaults() Config {
 	set := func(d *time.Duration, v time.Duration) {
 		if *d == 0 {
 			*d = v
 		}
 	}
-	set(&c.DrainTimeout, 10*time.Second)
+	set(&c.HardTerminateAfter, 30*time.Minute)
+	set(&c.Checkpoint.Every, time.Second)
+	set(&c.Checkpoint.Timeout, time.Minute)
 	set(&c.OpenTimeout, 30*time.Second)
 	set(&c.Restart.Within, time.Minute)
 	set(&c.Restart.First, 500*time.Millisecond)
@@ -71,26 +95,59 @@ type Engine struct {
 	cfg     Config
 	domains []*domain
 	events  sync.Mutex // one event at a time
+
+	mu     sync.Mutex
+	active int           // paths that run or are paused
+	idle   chan struct{} // closed when there are none
 }
 
-// New prepares a graph to be run.
-func New(cfg Config) *Engine {
-	e := &Engine{cfg: cfg.withDefaults()}
-	for _, d := range cfg.Graph.Domains {
-		e.domains = append(e.domains, newDomain(e, d))
+// New prepares a graph to be run. It fails if what an earlier run has left does
+// not go with it.
+func New(cfg Config) (*Engine, error) {
+	e := &Engine{cfg: cfg.withDefaults(), idle: make(chan struct{})}
+	var errs []error
+	for _, spec := range cfg.Graph.Domains {
+		d, err := newDomain(e, spec)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		e.domains = append(e.domains, d)
 	}
-	return e
+	e.active = len(e.domains)
+	return e, errors.Join(errs...)
 }
 
-// Run runs every domain until all have ended: a backtest by itself, the others
-// when ctx ends. Then readers are stopped first and what is on its way is
-// drained; it returns once every plugin process is gone. The error names the
-// domains that gave up; the others were not disturbed by them.
+// rests notes that a path neither runs nor is paused. Where none is left the
+// engine ends.
+func (e *Engine) rests() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.active--; e.active == 0 {
+		close(e.idle)
+	}
+}
+
+// wakes notes that a path runs again; false: it is too late.
+func (e *Engine) wakes() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.active == 0 {
+		return false
+	}
+	e.active++
+	return true
+}
+
+// Run runs every path until all have ended: a backtest by itself, the others
+// when ctx ends. Then readers are stopped at a checkpoint and what is before it
+// is drained; it returns once every plugin process is gone. The error names the
+// paths that gave up; the others were not disturbed by them.
 func (e *Engine) Run(ctx context.Context) error {
 	errs := make([]error, len(e.domains))
 	var wg sync.WaitGroup
 	for i, d := range e.domains {
-		wg.Go(func() { errs[i] = d.run(ctx) })
+		wg.Go(func() { errs[i] = d.live(ctx) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)

@@ -20,6 +20,7 @@ import (
 	"github.com/penstock-io/penstock/host/internal/engine"
 	"github.com/penstock-io/penstock/host/internal/graph"
 	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/host/internal/store"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
@@ -93,8 +94,27 @@ func newRig(t *testing.T, source string, tune func(*engine.Config)) *rig {
 	if tune != nil {
 		tune(&cfg)
 	}
-	r.Engine = engine.New(cfg)
+	if cfg.Store == nil {
+		cfg.Store = openStore(t, t.TempDir())
+	}
+	if r.Engine, err = engine.New(cfg); err != nil {
+		t.Fatal(err)
+	}
 	return r
+}
+
+func openStore(t *testing.T, dir string) *store.Store {
+	t.Helper()
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
 
 type testWriter struct{ t *testing.T }
@@ -342,12 +362,12 @@ func TestDrain(t *testing.T) {
 func TestDrainDeadline(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
 	ctx, stop := context.WithCancel(t.Context())
-	r := newRig(t, fmt.Sprintf(live, "", path, `slow = "1h"`), func(c *engine.Config) { c.DrainTimeout = 100 * time.Millisecond })
+	r := newRig(t, fmt.Sprintf(live, "", path, `slow = "1h"`), func(c *engine.Config) { c.HardTerminateAfter = 100 * time.Millisecond })
 	ended := make(chan error)
 	go func() { ended <- r.run(ctx) }()
 	waitFor(t, "rows to reach the loader", func() bool { return r.Status()[0].Processes[1].RowsIn > 0 })
 	stop()
-	if err := <-ended; err == nil || !strings.Contains(err.Error(), "did not drain within 100ms") {
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "did not end within 100ms") {
 		t.Errorf("got %v, want it to say that it did not drain", err)
 	}
 }
@@ -369,7 +389,7 @@ func TestReorg(t *testing.T) {
 func TestAFullEdgeHoldsItsProducerBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
 	ctx, stop := context.WithCancel(t.Context())
-	r := newRig(t, strings.Replace(fmt.Sprintf(live, "per_block = 1000", path, `slow = "20ms"`), "50", "100000000", 1), func(c *engine.Config) { c.DrainTimeout = 100 * time.Millisecond })
+	r := newRig(t, strings.Replace(fmt.Sprintf(live, "per_block = 1000", path, `slow = "20ms"`), "50", "100000000", 1), func(c *engine.Config) { c.HardTerminateAfter = 100 * time.Millisecond })
 	ended := make(chan error)
 	go func() { ended <- r.run(ctx) }()
 	waitFor(t, "the producer to be held back", func() bool {
@@ -380,7 +400,7 @@ func TestAFullEdgeHoldsItsProducerBack(t *testing.T) {
 		t.Errorf("the edge holds %d frames of %d bytes, more than it may", in.Depth, in.Bytes)
 	}
 	stop()
-	if err := <-ended; err != nil && !strings.Contains(err.Error(), "did not drain") {
+	if err := <-ended; err != nil && !strings.Contains(err.Error(), "did not end") {
 		t.Error(err)
 	}
 }

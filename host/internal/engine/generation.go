@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"slices"
 	"sync"
 
@@ -12,17 +10,22 @@ import (
 
 	"github.com/penstock-io/penstock/host/internal/graph"
 	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/host/internal/store"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
-// runGeneration opens every process, moves frames until all have ended (nil)
-// or one fails, and closes every stream before it returns.
-func (d *domain) runGeneration(ctx context.Context) (err error) {
+// runGeneration opens every process at a checkpoint, moves frames until all
+// have ended (nil) or one fails, and closes every stream before it returns.
+func (d *domain) runGeneration(ctx context.Context, base store.Checkpoint) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	generation, err := d.memory.Begin()
+	if err != nil {
+		return &recordError{number: base.Number, err: err}
+	}
+	c := newCoordinator(d, base)
 	d.mu.Lock()
-	d.generation++
-	generation, from := d.generation, d.committed
+	d.generation, d.coordinator = generation, c
 	d.mu.Unlock()
 
 	defer d.settle(&err)
@@ -32,7 +35,7 @@ func (d *domain) runGeneration(ctx context.Context) (err error) {
 	d.wire()
 	// Consumers are ready before anything is produced.
 	for _, p := range slices.Backward(d.processes) {
-		if err := p.open(ctx, generation, from); err != nil {
+		if err := p.open(ctx, generation, c); err != nil {
 			return &stepError{step: p.spec.Step.Name, err: err}
 		}
 	}
@@ -42,6 +45,7 @@ func (d *domain) runGeneration(ctx context.Context) (err error) {
 		<-ctx.Done() // when one of the group fails, at the latest when all have ended
 		d.hangUp()
 	})
+	group.Go(func() error { return c.run(ctx) })
 	for _, p := range d.processes {
 		sent := make(chan error, 1)
 		group.Go(func() error { return p.receive(ctx, sent) })
@@ -108,7 +112,7 @@ func (d *domain) settle(err *error) {
 		p.closed()
 	}
 	at := (*stepError)(nil)
-	broken := errors.As(*err, &at) && !d.draining()
+	broken := errors.As(*err, &at) && !errors.Is(*err, context.Canceled)
 	for _, p := range d.processes {
 		switch {
 		case broken && p.spec.Step.Name == at.step:
@@ -121,137 +125,11 @@ func (d *domain) settle(err *error) {
 	}
 }
 
-// receive reads what a process says until it has ended or its stream breaks.
-func (p *process) receive(ctx context.Context, sent <-chan error) error {
-	for {
-		f, err := p.stream.Recv()
-		if err != nil {
-			return p.brokenStream(ctx, err, sent)
-		}
-		over, err := p.hear(ctx, f)
-		if err != nil {
-			return err
-		}
-		if over {
-			return nil
-		}
-	}
-}
-
-// brokenStream finds the true cause of a stream's end.
-func (p *process) brokenStream(ctx context.Context, err error, sent <-chan error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx) // something else broke first
-	}
-	select {
-	case sendErr := <-sent:
-		if sendErr != nil && !errors.Is(sendErr, context.Canceled) && !errors.Is(sendErr, remote.ErrEnded) {
-			err = errors.Join(err, sendErr)
-		}
-	default:
-	}
-	if errors.Is(err, io.EOF) {
-		err = errors.New("the plugin ended its stream before its time")
-	}
-	return &stepError{step: p.spec.Step.Name, err: err}
-}
-
-// hear acts on one frame from a process; over tells that it has ended.
-func (p *process) hear(ctx context.Context, f *remote.Frame) (over bool, err error) {
-	if f.Generation != p.generation {
-		f.Free() // from before a rewind
-		return false, nil
-	}
-	switch f.Kind {
-	case remote.KindBatch:
-		p.rowsOut.Add(uint64(f.Rows))
-		p.bytesOut.Add(uint64(f.Body.Len()))
-		return false, p.publish(ctx, f)
-	case remote.KindSafePoint:
-		return false, p.safePoint(ctx, f)
-	case remote.KindEnded:
-		if !p.inputs.over() {
-			return false, p.nonsense(f, "its end before that of its inputs")
-		}
-		end := remote.KindEnded
-		if p.domain.draining() {
-			end = remote.KindDrain
-		}
-		close(p.ended)
-		return true, p.publish(ctx, &remote.Frame{Kind: end, Generation: f.Generation})
-	case remote.KindReorg:
-		if f.Cursor == nil {
-			return false, p.nonsense(f, "a reorg without its fork")
-		}
-		return false, &reorgError{fork: f.Cursor}
-	case remote.KindProgress:
-		if f.Progress != nil {
-			p.poisoned.Add(f.Progress.Poisoned)
-		}
-		return false, nil
-	default:
-		return false, p.nonsense(f, "a frame that nobody asked for")
-	}
-}
-
-// nonsense is what a plugin gets for breaking the protocol.
-func (p *process) nonsense(f *remote.Frame, what string) error {
-	f.Free()
-	return &stepError{step: p.spec.Step.Name, err: fmt.Errorf("plugin %s sent %s (%s)", p.spec.Register.Plugin, what, f.Kind)}
-}
-
-// safePoint notes how far a process has come and passes it on.
-func (p *process) safePoint(ctx context.Context, f *remote.Frame) error {
-	if f.Cursor == nil {
-		return p.nonsense(f, "a safe point without a cursor")
-	}
-	p.block.Store(f.Cursor.Block + 1)
-	if f.Head > 0 {
-		p.head.Store(f.Head)
-	}
-	switch p.spec.Register.Type {
-	case registry.Loader:
-		return p.commit(f)
-	case registry.Reader:
-		p.domain.follow()
-	case registry.Subscriber, registry.Aggregator:
-	}
-	return p.publish(ctx, f)
-}
-
-// publish hands a frame to every consumer, by reference. It blocks while any
-// of them is full.
-func (p *process) publish(ctx context.Context, f *remote.Frame) error {
-	for i, e := range p.outputs {
-		g := f
-		if i < len(p.outputs)-1 {
-			g = f.Ref()
-		}
-		if err := e.push(ctx, g); err != nil {
-			if i < len(p.outputs)-1 {
-				f.Free()
-			}
-			return err
-		}
-	}
-	if len(p.outputs) == 0 {
-		f.Free()
-	}
-	return nil
-}
-
 // send hands a process its inputs until they are over. A reader is only told
-// when to stop.
+// when to take a barrier and when to stop.
 func (p *process) send(ctx context.Context) error {
-	if len(p.inputs.edges) == 0 {
-		select {
-		case <-p.domain.drain:
-			return p.stream.Send(&remote.Frame{Kind: remote.KindDrain, Generation: p.generation})
-		case <-p.ended:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	if p.is(registry.Reader) {
+		return p.sendReader(ctx)
 	}
 	for {
 		f, err := p.inputs.take(ctx)
@@ -261,9 +139,47 @@ func (p *process) send(ctx context.Context) error {
 		f.Generation = p.generation
 		p.rowsIn.Add(uint64(f.Rows))
 		p.bytesIn.Add(uint64(f.Body.Len()))
+		kind, checkpoint := f.Kind, f.Checkpoint
+		if kind == remote.KindBarrier {
+			p.note(checkpoint)
+		}
 		err = p.stream.Send(f)
 		f.Free()
 		if err != nil {
+			return err
+		}
+		if kind == remote.KindBarrier && p.is(registry.Loader) {
+			// What comes after a checkpoint is given out once it is recorded.
+			select {
+			case <-p.coordinator.settled(checkpoint):
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+	}
+}
+
+func (p *process) sendReader(ctx context.Context) error {
+	stopped := p.stopped
+	for {
+		f := &remote.Frame{Generation: p.generation}
+		select {
+		case <-p.barrier:
+			f.Kind, f.Checkpoint = remote.KindBarrier, p.asked.Load()
+		case <-stopped:
+			f.Kind, stopped = remote.KindDrain, nil
+		case <-p.ended:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		select {
+		case <-p.ended:
+			signal(p.barrier) // whoever stands in for the reader is to see it
+			return nil
+		default:
+		}
+		if err := p.stream.Send(f); err != nil {
 			return err
 		}
 	}

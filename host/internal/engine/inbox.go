@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/penstock-io/penstock/sdk/remote"
@@ -16,11 +17,25 @@ const patience = time.Second
 // inbox is the inputs of one process. It hands out frames in the order of each
 // edge; where inputs are joined, the one that is furthest behind comes first,
 // so that a fast reader does not pile rows up in the aggregator.
+//
+// Barriers are aligned: an edge that has brought one is held until all others
+// have, and the process sees one barrier.
 type inbox struct {
 	edges  []*edge
 	ready  chan struct{}
 	joined bool // inputs are joined by block
 	next   int  // where the search begins, so that no edge starves
+
+	mu       sync.Mutex
+	commands []*remote.Frame // what the host itself has to say, before anything else
+}
+
+// command tells the process something that belongs to no edge. It never blocks.
+func (in *inbox) command(f *remote.Frame) {
+	in.mu.Lock()
+	in.commands = append(in.commands, f)
+	in.mu.Unlock()
+	signal(in.ready)
 }
 
 // take returns the next frame, blocking until there is one. It returns nil
@@ -53,19 +68,41 @@ func (in *inbox) take(ctx context.Context) (*remote.Frame, error) {
 }
 
 // pick returns a frame without waiting. With aligned, an edge that is ahead of
-// one that has not ended is passed over.
+// one that still moves is passed over.
 func (in *inbox) pick(aligned bool) *remote.Frame {
+	if f := in.commanded(); f != nil {
+		return f
+	}
+	for {
+		e, f := in.pop(aligned)
+		if f == nil {
+			return nil
+		}
+		e.note(f)
+		if f.Kind != remote.KindBarrier {
+			return f
+		}
+		e.held = true
+		if in.aligned() {
+			return f
+		}
+		f.Free()
+	}
+}
+
+// pop finds an edge that may move and takes its oldest frame.
+func (in *inbox) pop(aligned bool) (*edge, *remote.Frame) {
 	limit := uint64(math.MaxUint64)
 	if aligned {
 		for _, e := range in.edges {
-			if !e.over.Load() {
+			if !e.over.Load() && !e.held {
 				limit = min(limit, e.block)
 			}
 		}
 	}
 	for i := range in.edges {
 		e := in.edges[(in.next+i)%len(in.edges)]
-		if e.block > limit {
+		if e.held || e.block > limit {
 			continue
 		}
 		if f := e.pop(); f != nil {
@@ -73,11 +110,33 @@ func (in *inbox) pick(aligned bool) *remote.Frame {
 			if !aligned {
 				in.next++
 			}
-			e.note(f)
-			return f
+			return e, f
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// aligned tells whether every edge has brought its barrier, and lets them go on
+// if so.
+func (in *inbox) aligned() bool {
+	if slices.ContainsFunc(in.edges, func(e *edge) bool { return !e.held && !e.over.Load() }) {
+		return false
+	}
+	for _, e := range in.edges {
+		e.held = false
+	}
+	return true
+}
+
+func (in *inbox) commanded() *remote.Frame {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if len(in.commands) == 0 {
+		return nil
+	}
+	f := in.commands[0]
+	in.commands = in.commands[1:]
+	return f
 }
 
 // over tells whether every input has ended.
@@ -90,7 +149,10 @@ func (e *edge) note(f *remote.Frame) {
 	switch f.Kind {
 	case remote.KindSafePoint:
 		if f.Cursor != nil {
-			e.block = f.Cursor.Block + 1
+			e.block = f.Cursor.Block
+			if e.block < math.MaxUint64 {
+				e.block++
+			}
 		}
 	case remote.KindEnded, remote.KindDrain:
 		e.over.Store(true)

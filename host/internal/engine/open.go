@@ -3,11 +3,12 @@ package engine
 import (
 	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/graph"
+	"github.com/penstock-io/penstock/host/internal/store"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
 // openOf is what a process is told when it opens.
-func openOf(p *graph.Process, generation uint64, from *remote.Cursor) remote.Open {
+func (d *domain) openOf(p *graph.Process, generation uint64, from store.Checkpoint) remote.Open {
 	open := remote.Open{
 		Register:   p.Register.Name,
 		Pipeline:   p.Pipeline.Name,
@@ -16,11 +17,20 @@ func openOf(p *graph.Process, generation uint64, from *remote.Cursor) remote.Ope
 		Generation: generation,
 		Settings:   p.Step.Settings,
 		Network:    networkOf(p.Pipeline.Network),
-		Cursor:     from,
+		Domain:     d.spec.Name,
+		Checkpoint: from.Number,
+		Forks:      d.memory.Forks(),
+		Cursor:     d.cursorOf(p, from),
 		From:       p.Pipeline.From,
 		FromLatest: p.Pipeline.FromLatest,
 		To:         p.Pipeline.To,
 		Policy:     policyOf(p.Step.Policy, p.Pipeline),
+	}
+	if state, ok := from.States[p.Name()]; ok {
+		open.Snapshot = &remote.Snapshot{Version: state.Version, State: state.Bytes}
+	}
+	if first := d.pinned(p); first != nil {
+		open.From, open.FromLatest = *first, false
 	}
 	for _, e := range p.Inputs {
 		open.Inputs = append(open.Inputs, remote.Input{Name: e.From.Step.Name, Port: e.Port, Type: e.From.Register.Output})

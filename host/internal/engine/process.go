@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/penstock-io/penstock/host/internal/graph"
 	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/host/internal/store"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
@@ -25,34 +27,48 @@ type process struct {
 	log    hclog.Logger
 
 	// Of the goroutine that runs the domain, and constant within a generation:
-	plugin     *remote.Plugin // nil: not running
-	stream     *remote.Stream // nil: not open
-	generation uint64
-	inputs     inbox
-	outputs    []*edge
-	ended      chan struct{} // closed when the process has said that it ended
+	plugin      *remote.Plugin // nil: not running
+	stream      *remote.Stream // nil: not open
+	generation  uint64
+	coordinator *coordinator
+	base        store.Place // of a reader: where the generation began
+	inputs      *inbox
+	outputs     []*edge
+	ended       chan struct{} // closed when the process has said that it ended
+	barrier     chan struct{} // tells that a reader was asked for a barrier; capacity 1
+	stopped     chan struct{} // closed when a reader is to stop
+
+	// Of the goroutine that receives:
+	counted   uint64 // rows that went out since the beginning of the domain
+	unsettled bool   // of a reader: rows came after its last safe point
+	cut       bool   // of a reader: it has stopped at a barrier, nothing after it counts
 
 	rowsIn, rowsOut, bytesIn, bytesOut atomic.Uint64
 	poisoned, restarts                 atomic.Uint64
 	block                              atomic.Uint64 // newest safe point, as block number + 1
-	head                               atomic.Uint64
+	head, finalized                    atomic.Uint64
+	stateBytes                         atomic.Uint64 // of its newest snapshot
+
+	asked      atomic.Uint64 // the checkpoint of the newest barrier that was asked for or sent
+	askedAt    atomic.Int64  // Unix nanoseconds
+	heardAt    atomic.Int64  // when a frame last came
+	publishing atomic.Int64  // since when a frame waits for room at a consumer; 0: none does
 
 	mu       sync.Mutex
 	state    ProcessState
 	osPID    int
-	acks     []*remote.Cursor // of a loader, by input: what it has committed
-	edges    []*edge          // inputs.edges, for those who watch
+	edges    []*edge // inputs.edges, for those who watch
 	launched bool
+	told     store.Place // of a reader: its newest safe point in this generation
 }
 
 func newProcess(d *domain, spec *graph.Process) *process {
-	p := &process{domain: d, spec: spec, state: ProcessInactive, ended: make(chan struct{})}
+	p := &process{domain: d, spec: spec, state: ProcessInactive, ended: make(chan struct{}), inputs: &inbox{}}
 	p.log = d.engine.cfg.Logger.With("pipeline", spec.Pipeline.Name, "step", spec.Step.Name)
-	if spec.Register.Type == registry.Loader {
-		p.acks = make([]*remote.Cursor, len(spec.Inputs))
-	}
 	return p
 }
+
+func (p *process) is(t registry.ProcessType) bool { return p.spec.Register.Type == t }
 
 // launch starts the plugin unless it is running.
 func (p *process) launch(ctx context.Context) error {
@@ -82,40 +98,119 @@ func (p *process) launch(ctx context.Context) error {
 // wire makes fresh queues for the inputs.
 func (p *process) wire() {
 	ready := make(chan struct{}, 1)
-	p.inputs = inbox{ready: ready}
+	p.inputs = &inbox{ready: ready}
 	for _, spec := range p.spec.Inputs {
 		p.inputs.edges = append(p.inputs.edges, newEdge(spec, ready))
 	}
 	policy := p.spec.Step.Policy
-	p.inputs.joined = p.spec.Register.Type == registry.Aggregator && (policy == nil || policy.Kind != "trigger")
-	p.ended = make(chan struct{})
+	p.inputs.joined = p.is(registry.Aggregator) && (policy == nil || policy.Kind != "trigger")
+	p.ended, p.stopped, p.barrier = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.edges = p.inputs.edges
 }
 
-// open begins the process's stream, from everything up to and including from.
-func (p *process) open(ctx context.Context, generation uint64, from *remote.Cursor) error {
-	p.generation = generation
+// open begins the process's stream at a checkpoint.
+func (p *process) open(ctx context.Context, generation uint64, c *coordinator) error {
+	from := c.base
+	p.generation, p.coordinator = generation, c
+	p.counted, p.unsettled, p.cut = from.Counts[p.spec.Name()], false, false
+	p.asked.Store(0)
 	opening, cancel := context.WithTimeoutCause(ctx, p.domain.engine.cfg.OpenTimeout,
 		errors.New("the plugin did not open the process in time"))
 	defer cancel()
-	stream, err := p.plugin.Open(opening, openOf(p.spec, generation, from))
+	stream, err := p.plugin.Open(opening, p.domain.openOf(p.spec, generation, from))
 	if err != nil {
 		return err
 	}
 	p.stream = stream
+	p.base = from.Readers[p.spec.Name()]
 	p.block.Store(0)
-	if from != nil {
-		p.block.Store(from.Block + 1)
+	if at := p.domain.cursorOf(p.spec, from); at != nil {
+		p.block.Store(after(at.Block))
 	}
 	p.mu.Lock()
-	for i := range p.acks { // what was committed after from is gone
-		p.acks[i] = from
-	}
+	p.told = store.Place{}
 	p.mu.Unlock()
+	p.heardAt.Store(time.Now().UnixNano())
 	p.move(ProcessLive, "")
 	return nil
+}
+
+// after is a block number as it is kept where 0 means that there is none.
+func after(block uint64) uint64 {
+	if block == math.MaxUint64 {
+		return block
+	}
+	return block + 1
+}
+
+// place is where a reader would begin again. It is not known of one that begins
+// at the head and has not said yet where that is.
+func (p *process) place() (at store.Place, known bool) {
+	p.mu.Lock()
+	told := p.told
+	p.mu.Unlock()
+	switch {
+	case told.Known:
+		return told, true
+	case p.base.Known:
+		return p.base, true
+	}
+	return p.base, !p.spec.Pipeline.FromLatest
+}
+
+// placeOf is a reader's answer to a barrier.
+func (p *process) placeOf(at *remote.Cursor) store.Place {
+	place := store.Place{From: p.domain.firstBlock(p)}
+	if at != nil {
+		place.Known, place.ChainID, place.Block, place.Hash, place.Position = true, at.ChainID, at.Block, at.Hash, at.Position
+	}
+	return place
+}
+
+// nextEpoch tells whether a block lies in a later epoch than another, where
+// every block is one if the pipeline has none.
+func (p *process) nextEpoch(before, now uint64) bool {
+	e, from := p.spec.Pipeline.Epoch, p.spec.Pipeline.From
+	if e == nil || e.Size <= 1 || now < from || before < from {
+		return now != before
+	}
+	return now < before || (now-from+1)/e.Size > (before-from+1)/e.Size
+}
+
+// ask asks a reader for a barrier at its next safe point. It never blocks.
+func (p *process) ask(checkpoint uint64) {
+	p.note(checkpoint)
+	signal(p.barrier)
+}
+
+// note remembers when a barrier was asked for.
+func (p *process) note(checkpoint uint64) {
+	p.askedAt.Store(time.Now().UnixNano())
+	p.asked.Store(checkpoint)
+}
+
+// stopReading ends a reader. It never blocks.
+func (p *process) stopReading() {
+	select {
+	case <-p.stopped:
+	default:
+		close(p.stopped)
+	}
+}
+
+// lateFor is how long a process has owed an answer to a barrier while nothing
+// kept it from giving one.
+func (p *process) lateFor(checkpoint uint64, now time.Time) time.Duration {
+	if p.asked.Load() != checkpoint || p.publishing.Load() != 0 {
+		return 0
+	}
+	asked := time.Unix(0, p.askedAt.Load())
+	if heard := time.Unix(0, p.heardAt.Load()); heard.After(asked) {
+		asked = heard
+	}
+	return now.Sub(asked)
 }
 
 // hangUp ends the stream without waiting for the plugin.
@@ -159,26 +254,6 @@ func (p *process) stop(ctx context.Context, cause string) {
 	}
 }
 
-// commit notes what a loader has made durable.
-func (p *process) commit(f *remote.Frame) error {
-	if int(f.Input) >= len(p.acks) {
-		return p.nonsense(f, "a commit for an input that it does not have")
-	}
-	p.mu.Lock()
-	p.acks[f.Input] = f.Cursor
-	p.mu.Unlock()
-	f.Free()
-	p.domain.commit()
-	return nil
-}
-
-// commits are the places a loader has committed, by input; nothing for others.
-func (p *process) commits() []*remote.Cursor {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return append([]*remote.Cursor(nil), p.acks...)
-}
-
 // move changes the state of the process, and tells.
 func (p *process) move(to ProcessState, cause string) {
 	p.mu.Lock()
@@ -197,7 +272,7 @@ func (p *process) status(head uint64) ProcessStatus {
 		Step: p.spec.Step.Name, ID: p.spec.ID, Type: p.spec.Register.Type, Kind: p.spec.Register.Type.String(),
 		Register: p.spec.Register.Name, Plugin: p.spec.Register.Plugin,
 		RowsIn: p.rowsIn.Load(), RowsOut: p.rowsOut.Load(), BytesIn: p.bytesIn.Load(), BytesOut: p.bytesOut.Load(),
-		Poisoned: p.poisoned.Load(), Restarts: p.restarts.Load(),
+		Poisoned: p.poisoned.Load(), Restarts: p.restarts.Load(), StateBytes: p.stateBytes.Load(),
 	}
 	p.mu.Lock()
 	s.State, s.PID = p.state, p.osPID
@@ -206,7 +281,7 @@ func (p *process) status(head uint64) ProcessStatus {
 	for _, e := range edges {
 		s.Inputs = append(s.Inputs, e.status())
 	}
-	if after := p.block.Load(); after > 0 {
+	if after := p.block.Load(); after > 0 && after < math.MaxUint64 {
 		block := after - 1
 		lag := uint64(0)
 		if head > block {

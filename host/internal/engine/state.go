@@ -13,9 +13,10 @@ type PathState string
 
 // The states of a path.
 const (
-	PathInactive PathState = "inactive" // not started yet
+	PathInactive PathState = "inactive" // its host has not started it, or stops
 	PathBackfill PathState = "backfill" // reads history
 	PathLive     PathState = "live"     // follows the head
+	PathPaused   PathState = "paused"   // stopped at a checkpoint; goes on from there
 	PathStopped  PathState = "stopped"  // ended, or was asked to; starts anew
 	PathError    PathState = "error"    // gave up; can be resumed
 )
@@ -33,9 +34,10 @@ const (
 
 // moves are the legal ones; everything else is a mistake of the engine.
 var moves = map[PathState][]PathState{
-	PathInactive: {PathBackfill, PathStopped, PathError},
-	PathBackfill: {PathLive, PathStopped, PathError},
-	PathLive:     {PathBackfill, PathStopped, PathError},
+	PathInactive: {PathBackfill, PathPaused},
+	PathBackfill: {PathLive, PathPaused, PathStopped, PathError, PathInactive},
+	PathLive:     {PathBackfill, PathPaused, PathStopped, PathError, PathInactive},
+	PathPaused:   {PathBackfill, PathStopped, PathInactive},
 	PathError:    {PathBackfill, PathStopped},
 	PathStopped:  {PathBackfill},
 }

@@ -37,7 +37,7 @@ network "base" {
 host {
   data_dir      = "data"
   plugin_dir    = "/opt/plugins"
-  drain_timeout = "10s"
+  hard_terminate_after = "10s"
   start_timeout = "1.5s"
   restart {
     max    = 5

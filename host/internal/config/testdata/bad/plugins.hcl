@@ -24,7 +24,7 @@ plugin "b" {
 plugin "b" {}
 host {
   data_dri      = "x"
-  drain_timeout = "0s"
+  hard_terminate_after = "0s"
   start_timeout = 5
   restart {
     max = 5

@@ -1,0 +1,429 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/host/internal/store"
+	"github.com/penstock-io/penstock/sdk/remote"
+)
+
+// keptAtMost bounds how many checkpoints are kept where nobody says which
+// blocks are final.
+const keptAtMost = 512
+
+// coordinator takes the checkpoints of one generation. One is under way at a
+// time: every reader is asked for a barrier, which flows with the rows; every
+// process answers it with its state, a loader once its commit is durable; and
+// when all have answered, the whole is recorded in one durable write. A loader
+// gets nothing that comes after a barrier before its checkpoint is recorded.
+type coordinator struct {
+	domain *domain
+	base   store.Checkpoint // what the generation began with
+	moved  chan struct{}    // a reader has come further; capacity 1
+	asked  chan *request    // somebody wants a checkpoint now
+
+	allEnded chan struct{} // closed when every reader has ended
+	release  chan struct{} // closed when the ends may be passed on
+
+	mu      sync.Mutex
+	pending *attempt
+	last    store.Checkpoint // the newest that was recorded
+	taken   time.Time        // when it was
+	ended   int              // readers that have ended
+	void    bool             // a reader ended where nobody could begin again: no more checkpoints
+	closing bool             // readers stop at their barrier
+}
+
+// request is somebody who waits for a checkpoint.
+type request struct {
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+// attempt is a checkpoint under way.
+type attempt struct {
+	began    time.Time
+	record   store.Checkpoint
+	waiting  map[*process]bool
+	answered chan struct{} // closed when nobody is waited for any more
+	settled  chan struct{} // closed when it is recorded, or never will be
+}
+
+func newCoordinator(d *domain, base store.Checkpoint) *coordinator {
+	return &coordinator{
+		domain: d, base: base, last: base, taken: time.Now(),
+		moved: make(chan struct{}, 1), asked: make(chan *request),
+		allEnded: make(chan struct{}), release: make(chan struct{}),
+	}
+}
+
+// run takes checkpoints until the readers have ended and the last one is
+// recorded, which is nil, until ctx ends, or until one cannot be taken.
+func (c *coordinator) run(ctx context.Context) error {
+	every := time.NewTicker(c.domain.every())
+	defer every.Stop()
+	wish := c.domain.wished()
+	for {
+		var by *request
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-c.allEnded:
+			return c.close(ctx)
+		case <-wish:
+			wish = nil
+			if err := c.stopReaders(ctx); err != nil {
+				return err
+			}
+			continue
+		case by = <-c.asked:
+		case <-every.C:
+		case <-c.moved:
+			if !c.atHead() {
+				continue
+			}
+		}
+		err := c.checkpoint(ctx)
+		if by != nil {
+			by.err = err
+			close(by.done)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// close takes the last checkpoint of readers that have come to their end, and
+// lets their ends pass.
+func (c *coordinator) close(ctx context.Context) error {
+	a, err := c.begin()
+	if err != nil {
+		return err
+	}
+	close(c.release) // behind the barriers, which are in line by now
+	if a == nil {
+		return nil
+	}
+	return c.finish(ctx, a)
+}
+
+// stopReaders takes a checkpoint at which the readers stop, and ends them. A
+// reader that does not come to a safe point soon is ended without it: the next
+// start reads again what came after the checkpoint before.
+func (c *coordinator) stopReaders(ctx context.Context) error {
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
+	if err := c.checkpoint(ctx); err != nil && !errors.Is(err, errStuck) {
+		return err
+	}
+	for _, p := range c.domain.readers() {
+		p.stopReading()
+	}
+	return nil
+}
+
+// checkpoint takes one, unless nothing has moved since the last.
+func (c *coordinator) checkpoint(ctx context.Context) error {
+	a, err := c.begin()
+	if a == nil || err != nil {
+		return err
+	}
+	return c.finish(ctx, a)
+}
+
+// begin asks every reader for a barrier. nil: there is nothing to take.
+func (c *coordinator) begin() (*attempt, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.void || !c.worthwhile() {
+		return nil, nil
+	}
+	a := &attempt{
+		began: time.Now(), waiting: make(map[*process]bool),
+		answered: make(chan struct{}), settled: make(chan struct{}),
+		record: store.Checkpoint{
+			Number: c.domain.memory.Next(), Generation: c.domain.current(),
+			Readers: make(map[string]store.Place), States: make(map[string]store.State), Counts: make(map[string]uint64),
+		},
+	}
+	for _, p := range c.domain.processes {
+		a.waiting[p] = true
+	}
+	c.pending = a
+	for _, p := range c.domain.readers() {
+		p.ask(a.record.Number)
+	}
+	return a, nil
+}
+
+// worthwhile tells whether a reader has moved since the last checkpoint, and
+// all of them can say where they are.
+func (c *coordinator) worthwhile() bool {
+	moved := false
+	for _, p := range c.domain.readers() {
+		place, known := p.place()
+		if !known {
+			return false
+		}
+		before := c.last.Readers[p.spec.Name()]
+		moved = moved || place.Known && (!before.Known || place.Block != before.Block || place.Hash != before.Hash || string(place.Position) != string(before.Position))
+	}
+	return moved
+}
+
+// atHead tells whether a checkpoint is due because the path follows the head:
+// at every epoch there, or every block where the pipeline has no epochs.
+func (c *coordinator) atHead() bool {
+	if c.domain.pathState() != PathLive {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.taken) < 4*c.last.Took {
+		return false // checkpoints take what time they need, and leave most of it to rows
+	}
+	for _, p := range c.domain.readers() {
+		place, known := p.place()
+		before := c.last.Readers[p.spec.Name()]
+		if !known || !place.Known {
+			return false
+		}
+		if before.Known && !p.nextEpoch(before.Block, place.Block) {
+			return false
+		}
+	}
+	return true
+}
+
+// errStuck gives a closing checkpoint up.
+var errStuck = errors.New("a reader does not come to a safe point")
+
+// stuckAfter is how long a reader that is to stop may be silent.
+const stuckAfter = 10 * time.Second
+
+// finish waits for the answers and records the checkpoint.
+func (c *coordinator) finish(ctx context.Context, a *attempt) error {
+	check := time.NewTicker(time.Second)
+	defer check.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-a.answered:
+			waiting = false
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case now := <-check.C:
+			if c.isClosing() && c.stuck(a, now) {
+				c.abandon(a)
+				return errStuck
+			}
+			if err := c.overdue(a, now); err != nil {
+				return err
+			}
+		}
+	}
+	return c.record(a)
+}
+
+// stuck tells whether a reader has been silent for too long.
+func (c *coordinator) stuck(a *attempt, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p := range a.waiting {
+		if p.spec.Register.Type == registry.Reader && p.lateFor(a.record.Number, now) > stuckAfter {
+			return true
+		}
+	}
+	return false
+}
+
+// abandon gives up a checkpoint, and all others: barriers of this one are on
+// their way.
+func (c *coordinator) abandon(a *attempt) {
+	c.mu.Lock()
+	c.void, c.pending = true, nil
+	c.mu.Unlock()
+	close(a.settled)
+}
+
+// record makes a checkpoint durable and lets the loaders go on.
+func (c *coordinator) record(a *attempt) error {
+	d := c.domain
+	a.record.Time = time.Now()
+	a.record.Took = a.record.Time.Sub(a.began)
+	c.mu.Lock()
+	void := c.void
+	c.mu.Unlock()
+	if !void {
+		if err := d.memory.Record(a.record); err != nil {
+			return &recordError{number: a.record.Number, err: err}
+		}
+	}
+	c.mu.Lock()
+	if !void {
+		c.last, c.taken = a.record, time.Now()
+		c.last.States = nil
+	}
+	c.pending = nil
+	c.mu.Unlock()
+	close(a.settled)
+	if void {
+		return nil
+	}
+	d.recorded(a.record)
+	return c.settle()
+}
+
+// settle forgets checkpoints that nothing will ever go back to, and tells the
+// loaders.
+func (c *coordinator) settle() error {
+	d := c.domain
+	oldest, ok := d.oldestNeeded()
+	if !ok {
+		return nil
+	}
+	if err := d.memory.Prune(oldest); err != nil {
+		return fmt.Errorf("forget checkpoints before %d: %w", oldest, err)
+	}
+	for _, p := range d.processes {
+		if p.spec.Register.Type == registry.Loader {
+			p.inputs.command(&remote.Frame{Kind: remote.KindFinal, Generation: p.generation, Checkpoint: oldest})
+		}
+	}
+	return nil
+}
+
+// answer takes a process's answer to a barrier.
+func (c *coordinator) answer(p *process, f *remote.Frame) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.pending
+	if a == nil || a.record.Number != f.Checkpoint || !a.waiting[p] {
+		return fmt.Errorf("plugin %s answered a barrier that it was not asked for, or twice (checkpoint %d)", p.spec.Register.Plugin, f.Checkpoint)
+	}
+	name := p.spec.Name()
+	if p.spec.Register.Type == registry.Reader {
+		a.record.Readers[name] = p.placeOf(f.Cursor)
+	}
+	if f.Snapshot != nil && len(f.Snapshot.State) > 0 {
+		if most := c.domain.largestState(); uint64(len(f.Snapshot.State)) > most {
+			return &remote.Failure{Class: remote.ClassStop, Message: fmt.Sprintf(
+				"its snapshot has %d bytes, more than the %d that a checkpoint may hold of one process: raise max_state in the checkpoint block, or hold less", len(f.Snapshot.State), most)}
+		}
+		a.record.States[name] = store.State{Version: f.Snapshot.Version, Bytes: f.Snapshot.State}
+		p.stateBytes.Store(uint64(len(f.Snapshot.State)))
+	}
+	a.record.Counts[name] = p.counted
+	c.excuse(p)
+	return nil
+}
+
+// expects tells whether a process still has to answer a barrier.
+func (c *coordinator) expects(p *process, number uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pending != nil && c.pending.record.Number == number && c.pending.waiting[p]
+}
+
+// excuse waits for a process no longer. c.mu is held.
+func (c *coordinator) excuse(p *process) {
+	a := c.pending
+	if a == nil || !a.waiting[p] {
+		return
+	}
+	delete(a.waiting, p)
+	if len(a.waiting) == 0 {
+		close(a.answered)
+	}
+}
+
+// settled is closed when a checkpoint is recorded or never will be.
+func (c *coordinator) settled(number uint64) <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pending != nil && c.pending.record.Number == number {
+		return c.pending.settled
+	}
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+// readerEnded notes that a reader has nothing more to say. Without a safe point
+// after its last rows no checkpoint can be taken any more.
+func (c *coordinator) readerEnded(p *process, settled bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !settled {
+		c.void = true
+		c.excuse(p)
+	}
+	c.ended++
+	if c.ended == len(c.domain.readers()) {
+		close(c.allEnded)
+	}
+}
+
+func (c *coordinator) isClosing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing
+}
+
+// overdue finds the process that keeps a checkpoint waiting for too long.
+func (c *coordinator) overdue(a *attempt, now time.Time) error {
+	limit := c.domain.barrierTimeout()
+	if now.Sub(a.began) < limit {
+		return nil
+	}
+	c.mu.Lock()
+	waiting := slices.Collect(maps.Keys(a.waiting))
+	c.mu.Unlock()
+	var names []string
+	for _, p := range waiting {
+		names = append(names, p.spec.Step.Name)
+		if late := p.lateFor(a.record.Number, now); late > limit {
+			return &stepError{step: p.spec.Step.Name, err: fmt.Errorf("plugin %s has not answered the barrier of checkpoint %d for %s",
+				p.spec.Register.Plugin, a.record.Number, late.Round(time.Second))}
+		}
+	}
+	slices.Sort(names)
+	c.domain.warnSlow(a.record.Number, now.Sub(a.began), strings.Join(names, ", "))
+	return nil
+}
+
+// recordError tells that the host itself could not keep a checkpoint.
+type recordError struct {
+	number uint64
+	err    error
+}
+
+func (e *recordError) Error() string { return fmt.Sprintf("record checkpoint %d: %v", e.number, e.err) }
+func (e *recordError) Unwrap() error { return e.err }
+
+// now takes a checkpoint at once, for somebody who asked for it.
+func (c *coordinator) now(ctx context.Context) error {
+	r := &request{done: make(chan struct{})}
+	select {
+	case c.asked <- r:
+	case <-c.allEnded:
+		return errors.New("the path is ending, with a checkpoint of its own")
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

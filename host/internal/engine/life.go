@@ -1,0 +1,169 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// notePaused is the durable note of a path that somebody has paused.
+const notePaused = "paused"
+
+// errCutOff ends the work of a path that did not end by itself in time.
+var errCutOff = errors.New("it was cut off")
+
+// live leads a path through its states until the host stops, or until nothing
+// in the host runs any more. It returns the error that the path ended with.
+func (d *domain) live(ctx context.Context) error {
+	var err error
+	if cause, paused := d.memory.Note(notePaused); paused {
+		d.move(PathPaused, "it was paused in an earlier run: "+string(cause))
+	} else {
+		err = d.session(ctx)
+	}
+	for ctx.Err() == nil {
+		if d.pathState() != PathPaused {
+			d.engine.rests()
+		}
+		select {
+		case <-ctx.Done():
+		case <-d.engine.idle:
+			return err
+		case <-d.resumption():
+			err = d.session(ctx)
+		}
+	}
+	if d.pathState() == PathPaused {
+		d.move(PathInactive, "the host stops; it stays paused")
+	}
+	return err
+}
+
+// session runs the path until it ends, fails, or becomes what somebody wants.
+func (d *domain) session(ctx context.Context) error {
+	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	defer context.AfterFunc(ctx, func() { d.want(PathInactive, "the host stops") })()
+	wished := d.wished()
+	go func() {
+		select {
+		case <-work.Done():
+			return
+		case <-wished:
+		}
+		timer := time.NewTimer(d.engine.cfg.HardTerminateAfter)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			stop(errCutOff)
+		case <-work.Done():
+		}
+	}()
+	return d.conclude(d.work(work), errors.Is(context.Cause(work), errCutOff))
+}
+
+// conclude puts the path into the state it has come to.
+func (d *domain) conclude(err error, cutOff bool) error {
+	d.mu.Lock()
+	w := d.wish
+	d.mu.Unlock()
+	switch {
+	case w == nil && err == nil:
+		d.move(PathStopped, "it came to its end")
+		return nil
+	case w == nil:
+		return err // its state says so already
+	}
+	cause := w.cause
+	switch {
+	case cutOff:
+		err = &Failure{Pipeline: d.name, Err: fmt.Errorf("it did not end within %s and was cut off after block %s: %s had not ended; "+
+			"nothing is lost: the next start goes on from there", d.engine.cfg.HardTerminateAfter, d.committedText(), d.unfinished())}
+		cause = err.Error()
+	case err != nil:
+		d.engine.cfg.Logger.Warn("the path broke while it ended; nothing is lost: the next start goes on from its last checkpoint",
+			"pipeline", d.name, "block", d.committedText(), "cause", err)
+		err = nil
+	}
+	if note := d.keep(w); note != nil {
+		err = errors.Join(err, note)
+	}
+	d.move(w.to, cause)
+	return err
+}
+
+// keep makes durable what a state means for the next run of the host.
+func (d *domain) keep(w *wish) error {
+	var err error
+	switch w.to {
+	case PathPaused:
+		if !w.passing {
+			err = d.memory.SetNote(notePaused, []byte(w.cause))
+		}
+	case PathStopped:
+		err = d.forget()
+	default: // nothing beyond its checkpoints
+	}
+	if err != nil {
+		return &Failure{Pipeline: d.name, Err: err}
+	}
+	return nil
+}
+
+// forget begins anew.
+func (d *domain) forget() error {
+	d.mu.Lock()
+	d.newest, d.told = nil, 0
+	clear(d.first)
+	d.mu.Unlock()
+	return d.memory.Forget()
+}
+
+// want asks a path that runs to become something else. That the host stops
+// outweighs all else.
+func (d *domain) want(to PathState, cause string) {
+	d.desire(wish{to: to, cause: cause})
+}
+
+func (d *domain) desire(w wish) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.wish == nil:
+		d.wish = &w
+		close(d.wishes)
+	case w.to == PathInactive && d.wish.to == PathPaused && d.wish.passing:
+		d.wish = &w
+	}
+}
+
+// wished is closed when somebody wants the path to become something else.
+func (d *domain) wished() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.wishes
+}
+
+func (d *domain) draining() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.wish != nil
+}
+
+// resumption is closed when somebody resumes the path.
+func (d *domain) resumption() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.resumed
+}
+
+// resume lets a path that is at rest run again.
+func (d *domain) resume() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wish, d.failures = nil, nil
+	d.wishes = make(chan struct{})
+	close(d.resumed)
+	d.resumed = make(chan struct{})
+}

@@ -1,0 +1,241 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/penstock-io/penstock/host/internal/graph"
+	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/host/internal/store"
+	"github.com/penstock-io/penstock/sdk/remote"
+)
+
+// recorded notes the newest checkpoint.
+func (d *domain) recorded(c store.Checkpoint) {
+	c.States = nil
+	d.mu.Lock()
+	d.newest = &c
+	d.mu.Unlock()
+}
+
+// committed is the newest block that all readers have reached in a checkpoint.
+func committed(c *store.Checkpoint) *uint64 {
+	if c == nil {
+		return nil
+	}
+	var least *uint64
+	for _, at := range c.Readers {
+		if !at.Known {
+			return nil
+		}
+		if least == nil || at.Block < *least {
+			least = new(at.Block)
+		}
+	}
+	return least
+}
+
+func blockText(block *uint64) string {
+	if block == nil {
+		return "none"
+	}
+	return fmt.Sprint(*block)
+}
+
+// begins notes the first block of a reader that begins at the head, so that
+// whoever goes back to the beginning misses none.
+func (d *domain) begins(p *process, at *remote.Cursor) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, known := d.first[p]; !known {
+		d.first[p] = at.Block
+	}
+}
+
+// firstBlock is nil where the pipeline says where to begin, or nobody knows.
+func (d *domain) firstBlock(p *process) *uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if first, known := d.first[p]; known && p.spec.Pipeline.FromLatest {
+		return &first
+	}
+	return nil
+}
+
+// pinned is where a pipeline that began at the head has begun, nil if it has
+// not, or did not begin there. All of its processes are told.
+func (d *domain) pinned(p *graph.Process) *uint64 {
+	if !p.Pipeline.FromLatest {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var first *uint64
+	for reader, block := range d.first {
+		if p.Register.Type == registry.Reader && reader.spec != p {
+			continue
+		}
+		if first == nil || block < *first {
+			first = new(block)
+		}
+	}
+	return first
+}
+
+// cursorOf is where a process goes on from: a reader where it was, everybody
+// else where the reader is that is furthest behind. nil: from the beginning.
+func (d *domain) cursorOf(p *graph.Process, from store.Checkpoint) *remote.Cursor {
+	if p.Register.Type == registry.Reader {
+		return cursorAt(from.Readers[p.Name()])
+	}
+	var least *remote.Cursor
+	for _, r := range d.readers() {
+		at := cursorAt(from.Readers[r.spec.Name()])
+		if at == nil {
+			return nil
+		}
+		if least == nil || at.Block < least.Block {
+			least = at
+		}
+	}
+	return least
+}
+
+// oldestNeeded is the oldest checkpoint that a path may have to go back to: the
+// newest one that is final. ok is false if that is nothing new.
+func (d *domain) oldestNeeded() (number uint64, ok bool) {
+	kept := d.memory.Kept()
+	oldest := uint64(0)
+	for _, c := range kept {
+		if d.final(c) {
+			oldest = c.Number
+		}
+	}
+	if len(kept) > keptAtMost {
+		oldest = max(oldest, kept[len(kept)-keptAtMost].Number)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if oldest <= d.told {
+		return 0, false
+	}
+	d.told = oldest
+	return oldest, true
+}
+
+// final tells whether no reorganisation can take a checkpoint back.
+func (d *domain) final(c store.Checkpoint) bool {
+	for _, p := range d.readers() {
+		at := c.Readers[p.spec.Name()]
+		if !at.Known || p.finalized.Load() == 0 || at.Block > p.finalized.Load() {
+			return false
+		}
+	}
+	return true
+}
+
+// reorganised goes back to before a fork.
+func (d *domain) reorganised(reorg *reorgError) error {
+	d.engine.cfg.Logger.Info("the chain was reorganised", "pipeline", d.name, "step", reorg.step, "fork", reorg.fork.Block)
+	return d.rewind(reorg.fork, true)
+}
+
+// rewind forgets the checkpoints after a place.
+func (d *domain) rewind(to *remote.Cursor, fork bool) error {
+	target := uint64(0)
+	kept := d.memory.Kept()
+	for _, c := range kept {
+		if !d.reachesBeyond(c, to) {
+			target = c.Number
+		}
+	}
+	if target == 0 && len(kept) > 0 && fork && d.final(kept[0]) {
+		return fmt.Errorf("the chain was reorganised after block %d, below block %d, which its node had called final; "+
+			"nothing older is kept: check that the endpoint serves the right chain, then begin anew with penstock run --fresh",
+			to.Block, *committed(&kept[0]))
+	}
+	return d.goBack(target, fork)
+}
+
+// before finds the newest checkpoint at or before a block.
+func (d *domain) before(block uint64) (number uint64, err error) {
+	kept := d.memory.Kept()
+	for _, c := range kept {
+		if !d.reachesBeyond(c, &remote.Cursor{Block: block}) {
+			number = c.Number
+		}
+	}
+	if number == 0 && len(kept) > 0 {
+		return 0, fmt.Errorf("the oldest checkpoint that is kept of pipeline %s is of block %s: to go back further, stop and resume it, which begins anew",
+			d.name, blockText(committed(&kept[0])))
+	}
+	return number, nil
+}
+
+// goBack forgets the checkpoints after one, 0 for all; fork: because the chain
+// has changed its mind.
+func (d *domain) goBack(number uint64, fork bool) error {
+	kept := d.memory.Kept()
+	if err := d.memory.Rewind(number, fork); err != nil {
+		return &recordError{number: number, err: err}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.newest = nil
+	for _, c := range kept {
+		if c.Number == number {
+			d.newest = &c
+		}
+	}
+	return nil
+}
+
+// reachesBeyond tells whether a reader of the same chain had come further than
+// a place.
+func (d *domain) reachesBeyond(c store.Checkpoint, to *remote.Cursor) bool {
+	for _, at := range c.Readers {
+		if at.Known && at.Block > to.Block && (at.ChainID == to.ChainID || at.ChainID == 0 || to.ChainID == 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// recall takes over what an earlier run has left.
+func (d *domain) recall() error {
+	kept := d.memory.Kept()
+	if len(kept) == 0 {
+		return nil
+	}
+	d.newest = &kept[len(kept)-1]
+	for _, p := range d.processes {
+		at := d.newest.Readers[p.spec.Name()]
+		if at.From != nil {
+			d.first[p] = *at.From
+		}
+		if want := p.spec.Pipeline.Network.ChainID; at.Known && want != 0 && at.ChainID != 0 && at.ChainID != want {
+			return &Failure{Pipeline: d.name, Step: p.spec.Step.Name, Err: fmt.Errorf(
+				"checkpoint %d is of chain %d, but network %q has chain id %d: give this pipeline a data directory of its own with --data-dir, or begin anew with --fresh",
+				d.newest.Number, at.ChainID, p.spec.Pipeline.Network.Name, want)}
+		}
+	}
+	return nil
+}
+
+// every is how often a checkpoint is taken over history.
+func (d *domain) every() time.Duration { return d.engine.cfg.Checkpoint.Every }
+
+func (d *domain) barrierTimeout() time.Duration { return d.engine.cfg.Checkpoint.Timeout }
+
+func (d *domain) largestState() uint64 {
+	if most := d.engine.cfg.Checkpoint.MaxState; most > 0 {
+		return most
+	}
+	return math.MaxUint64
+}
+
+func (d *domain) warnSlow(number uint64, since time.Duration, waiting string) {
+	d.engine.cfg.Logger.Warn("a checkpoint takes long", "pipeline", d.name, "checkpoint", number,
+		"for", since.Round(time.Second).String(), "waiting_for", waiting)
+}
