@@ -21,6 +21,7 @@ const (
 	Barrier   What = "barrier"    // Checkpoint, State, Cursor where it is a reader's
 	Reorg     What = "reorg"      // Cursor, the fork
 	PutAside  What = "put aside"  // Count, Cause
+	Probed    What = "probed"     // nothing; it is through with all that was sent before Probe
 	Ended     What = "ended"      // nothing
 	Failed    What = "failed"     // Failure
 	HungUp    What = "hung up"    // Cause: the stream is over
@@ -101,6 +102,8 @@ func (p *Process) eventOf(f *wire.Frame) (e Event, ok bool) {
 		return Event{What: Reorg, Cursor: cursorOf(f.Cursor)}, true
 	case pluginv1.Kind_KIND_PROGRESS:
 		return Event{What: PutAside, Count: int(f.Progress.GetPoisoned()), Cause: f.Progress.GetCause()}, true
+	case pluginv1.Kind_KIND_PROBE:
+		return Event{What: Probed}, true
 	case pluginv1.Kind_KIND_ENDED:
 		return Event{What: Ended}, true
 	case pluginv1.Kind_KIND_FAILED:

@@ -11,6 +11,8 @@
 // failures: rows, safe points and barriers go in with Send, SafePoint and
 // Barrier, and what the process answers comes out of Next, in order.
 //
+// Contract is a test that is written already: for loaders that truncate.
+//
 // Every wait has a deadline. What goes wrong fails the test with what was being
 // waited for, so that nothing here returns an error.
 package plugintest

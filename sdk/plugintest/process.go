@@ -198,6 +198,12 @@ func (p *Process) Final(checkpoint uint64) {
 	p.send(&wire.Frame{Kind: pluginv1.Kind_KIND_FINAL, Checkpoint: checkpoint})
 }
 
+// Probe asks the process to say when it is through with everything before.
+func (p *Process) Probe() {
+	p.t.Helper()
+	p.send(&wire.Frame{Kind: pluginv1.Kind_KIND_PROBE})
+}
+
 // End tells the process that an input is over by itself.
 func (p *Process) End(input string) {
 	p.t.Helper()
@@ -221,8 +227,14 @@ func (p *Process) Drain() {
 // does.
 func (p *Process) Rewind(to *sdk.Cursor, state []byte) {
 	p.t.Helper()
+	p.RewindTo(0, to, state)
+}
+
+// RewindTo is Rewind to the place of a checkpoint.
+func (p *Process) RewindTo(checkpoint uint64, to *sdk.Cursor, state []byte) {
+	p.t.Helper()
 	p.generation++
-	p.send(&wire.Frame{Kind: pluginv1.Kind_KIND_REWIND, Cursor: wireCursor(to), Snapshot: snapshotOf(state)})
+	p.send(&wire.Frame{Kind: pluginv1.Kind_KIND_REWIND, Checkpoint: checkpoint, Cursor: wireCursor(to), Snapshot: snapshotOf(state)})
 	p.Until(Opened)
 }
 

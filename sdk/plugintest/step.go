@@ -19,6 +19,8 @@ type Step struct {
 	Settings any
 	// Start is what the process is told. Its Inputs are the streams that are
 	// wired to it, as Wire makes them; its Generation is 1 unless it says more.
+	// Where it has a Domain, the process waits for the one that was opened for
+	// the same domain and step before to have closed.
 	Start sdk.Start
 	// Policy is an aggregator's.
 	Policy Policy
@@ -97,6 +99,9 @@ func (s Step) message(settings []byte) *pluginv1.Open {
 		Network: &pluginv1.Network{Name: s.Start.Network.Name, ChainId: s.Start.Network.ChainID, Finality: s.Start.Network.Finality},
 		Policy:  s.Policy.message(),
 		Domain:  s.Start.Domain, Checkpoint: s.Start.Checkpoint, Forks: s.Start.Forks,
+	}
+	if s.Start.Domain != "" {
+		open.ProcessId = s.Start.Domain + "/" + s.Start.Step
 	}
 	for _, e := range s.Start.Network.Endpoints {
 		open.Network.Endpoints = append(open.Network.Endpoints, &pluginv1.Endpoint{Name: e.Name, Url: e.URL, Rate: e.Rate})
