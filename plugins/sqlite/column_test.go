@@ -146,6 +146,7 @@ func TestBytesAreBlobsWithoutHex(t *testing.T) {
 func TestTableIsDeclaredAsDocumented(t *testing.T) {
 	path := loadEverything(t, true)
 	want := `CREATE TABLE "all" (
+  "penstock_row" INTEGER PRIMARY KEY,
   "block_number" INTEGER NOT NULL,
   "nonce" INTEGER NOT NULL,
   "offset" INTEGER NOT NULL,
@@ -172,7 +173,7 @@ func TestTableIsDeclaredAsDocumented(t *testing.T) {
   "to_address" TEXT COLLATE NOCASE
 )
 CREATE INDEX "all_block_number" ON "all" (block_number)`
-	if diff := cmp.Diff(want, query(t, path, "SELECT sql FROM sqlite_master ORDER BY type DESC")); diff != "" {
+	if diff := cmp.Diff(want, query(t, path, "SELECT sql FROM sqlite_master WHERE tbl_name = 'all' ORDER BY type DESC")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

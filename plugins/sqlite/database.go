@@ -131,7 +131,7 @@ func (d *database) exec(ctx context.Context, statement string) error {
 	return err
 }
 
-// insert adds rows to a table.
+// insert adds rows to a table, and numbers them.
 //
 // One row at a time through the driver's own interface is the fastest way: it looks for the value of each placeholder among all values, and
 // SQLite keeps a journal for each statement of several rows.
@@ -146,8 +146,10 @@ func (d *database) insert(ctx context.Context, t *table, cells []cell, rows int)
 			if row%256 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
+			t.last++
+			t.values[0].Value = t.last
 			for i, cell := range cells {
-				t.values[i].Value = cell(row)
+				t.values[i+1].Value = cell(row)
 			}
 			if _, err := t.statement.ExecContext(calm, t.values); err != nil {
 				return err
@@ -161,17 +163,25 @@ func (d *database) insert(ctx context.Context, t *table, cells []cell, rows int)
 	return nil
 }
 
-// remove removes the rows of a table that will come again.
-func (d *database) remove(ctx context.Context, t *table) (int64, error) {
-	statement, args, ok := t.removal()
-	if !ok {
-		return 0, nil
+// remove removes the rows of a table after the one with that number, and returns how many there were.
+func (d *database) remove(ctx context.Context, table string, last int64) (int64, error) {
+	statement, args := "DELETE FROM "+quote(table), []any(nil)
+	if last > 0 { // SQLite empties a table faster than it goes through its rows
+		statement, args = statement+" WHERE "+rowNumber+" > ?", []any{last}
 	}
 	result, err := d.conn.ExecContext(ctx, statement, args...)
 	if err != nil {
-		return 0, d.explain("remove rows that come again from table "+t.name, err)
+		return 0, d.explain("remove rows that come again from table "+table, err)
 	}
 	return result.RowsAffected()
+}
+
+// rollback gives up the transaction, if one is open.
+func (d *database) rollback() {
+	if d.began { // after some failures SQLite has done it by itself, and closing does it too
+		_, _ = d.conn.ExecContext(context.Background(), "ROLLBACK")
+		d.began = false
+	}
 }
 
 // close gives up an open transaction. The last connection to a file clears away the log beside it.
@@ -188,9 +198,7 @@ func (d *database) close(tables []*table) error {
 		}
 		return nil
 	})
-	if d.began { // after some failures SQLite has done it by itself, and closing does it too
-		_, _ = d.conn.ExecContext(context.Background(), "ROLLBACK")
-	}
+	d.rollback()
 	if err := errors.Join(err, d.conn.Close(), d.pool.Close()); err != nil {
 		return d.explain("close it", err)
 	}

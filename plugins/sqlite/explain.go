@@ -18,6 +18,10 @@ func (d *database) explain(doing string, err error) error {
 		return fmt.Errorf("%s: %s: %w", d.path, doing, err)
 	}
 	code := codeOf(err)
+	if isTaken(err) {
+		return sdk.Stop(fmt.Errorf("%s: %s: %w: another program has added rows, with numbers that the next rows were to have: "+
+			"remove them, and let it write to a table of its own", d.path, doing, err))
+	}
 	if remedy := d.passing(code); remedy != "" {
 		return fmt.Errorf("%s: %s: %w: %s", d.path, doing, err, remedy)
 	}
@@ -33,6 +37,12 @@ func codeOf(err error) int {
 		return failed.Code() & 0xff
 	}
 	return lib.SQLITE_OK
+}
+
+// isTaken tells that a row has the number of another.
+func isTaken(err error) bool {
+	failed := (*sqlite.Error)(nil)
+	return errors.As(err, &failed) && failed.Code() == lib.SQLITE_CONSTRAINT_PRIMARYKEY
 }
 
 func isBusy(err error) bool {

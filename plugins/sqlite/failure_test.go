@@ -86,16 +86,24 @@ func TestTablesThatDoNotFit(t *testing.T) {
 		want        []string
 	}{
 		{
-			"a column is missing", "CREATE TABLE events (block_number INTEGER NOT NULL, name TEXT NOT NULL)",
+			"a column is missing", "CREATE TABLE events (penstock_row INTEGER PRIMARY KEY, block_number INTEGER NOT NULL, name TEXT NOT NULL)",
 			[]string{`only in the table: nothing`, `only in the rows:  "log_index" INTEGER NOT NULL`},
 		},
 		{
-			"a column too many", "CREATE TABLE events (block_number INTEGER NOT NULL, name TEXT NOT NULL, log_index INTEGER NOT NULL, note TEXT)",
+			"a column too many", "CREATE TABLE events (penstock_row INTEGER PRIMARY KEY, block_number INTEGER NOT NULL, name TEXT NOT NULL, log_index INTEGER NOT NULL, note TEXT)",
 			[]string{`only in the table: "note" TEXT`, `only in the rows:  nothing`},
 		},
 		{
-			"another type", "CREATE TABLE Events (block_number TEXT, name TEXT NOT NULL, log_index INTEGER NOT NULL)",
+			"another type", "CREATE TABLE Events (penstock_row INTEGER PRIMARY KEY, block_number TEXT, name TEXT NOT NULL, log_index INTEGER NOT NULL)",
 			[]string{`only in the table: "block_number" TEXT`, `only in the rows:  "block_number" INTEGER NOT NULL`, `"log_index" INTEGER NOT NULL, "name" TEXT NOT NULL`},
+		},
+		{
+			"of a version that did not number rows", "CREATE TABLE events (block_number INTEGER NOT NULL, log_index INTEGER NOT NULL, name TEXT NOT NULL)",
+			[]string{"it was made without penstock_row", "did not number rows", `only in the table: nothing`, `only in the rows:  "penstock_row" INTEGER PRIMARY KEY`},
+		},
+		{
+			"with another key", "CREATE TABLE events (penstock_row INTEGER, block_number INTEGER NOT NULL PRIMARY KEY, log_index INTEGER NOT NULL, name TEXT NOT NULL)",
+			[]string{`only in the table: "penstock_row" INTEGER, "block_number" INTEGER NOT NULL PRIMARY KEY`},
 		},
 		{
 			"a view", "CREATE VIEW events AS SELECT 1 AS block_number",
@@ -107,7 +115,7 @@ func TestTablesThatDoNotFit(t *testing.T) {
 			path := newFile(t)
 			execute(t, opened(t, path), tt.table)
 			_, failure := plugintest.TryOpen(t, plugintest.Run(t, register(short)), step(t, path))
-			wants(t, failure, "stop", append(tt.want, path, "table events does not fit the rows of step events (test.event)", `tables = { "events" = "another" }`)...)
+			wants(t, failure, "stop", append(tt.want, path, "does not fit the rows of step events (test.event)", `tables = { "events" = "another" }`)...)
 		})
 	}
 }
@@ -118,7 +126,7 @@ func TestInputsWithOtherColumnsCannotShareATable(t *testing.T) {
 	s.Settings = map[string]any{"path": path, "tables": map[string]string{"less": "Events"}}
 	s.Start.Inputs = append(s.Start.Inputs, input[cut](t, "less"))
 	_, failure := plugintest.TryOpen(t, plugintest.Run(t, register(short)), s)
-	wants(t, failure, "stop", `table Events does not fit the rows of step less`, `"log_index" INTEGER NOT NULL`)
+	wants(t, failure, "stop", `table events does not fit the rows of step less`, `"log_index" INTEGER NOT NULL`)
 	if got := query(t, path, "SELECT count(*) FROM sqlite_master"); got != "0" {
 		t.Errorf("%s tables and indexes were made, want 0: what does not fit changes nothing", got)
 	}
@@ -144,8 +152,8 @@ func TestAFullDatabaseIsTriedAgain(t *testing.T) {
 	path := newFile(t)
 	l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
 	load(t, l, 0, eventsOf(1)...)
-	commit(t, l)
-	if err := l.db.exec(t.Context(), "PRAGMA max_page_count = 8"); err != nil {
+	mark(t, l, 1)
+	if err := l.db.exec(t.Context(), "PRAGMA max_page_count = 12"); err != nil {
 		t.Fatal(err)
 	}
 	rows := make([]event, 10_000)
@@ -160,7 +168,7 @@ func TestAFullDatabaseIsTriedAgain(t *testing.T) {
 	if got := blocksIn(t, path, "events") + "; " + filesBeside(t, path); got != "1; rows.db" {
 		t.Errorf("got %s, want 1; rows.db", got)
 	}
-	run(t, path, sdk.Start{Cursor: &sdk.Cursor{Block: 1}}, rows...)
+	run(t, path, sdk.Start{Checkpoint: 1}, rows...)
 	if got := query(t, path, "SELECT count(*) FROM events"); got != "10001" {
 		t.Errorf("with room again: got %s rows, want 10001", got)
 	}
@@ -183,7 +191,7 @@ func TestAnotherWriterIsNamed(t *testing.T) {
 func TestTheLoaderWaitsForAnotherWriter(t *testing.T) {
 	path := newFile(t)
 	run(t, path, sdk.Start{}, eventsOf(1)...)
-	l := started(t, &loader{Path: path, patience: time.Minute}, sdk.Start{From: 2, Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, &loader{Path: path, patience: time.Minute}, sdk.Start{Checkpoint: 1, Inputs: []sdk.Input{input[event](t, "events")}})
 	db := opened(t, path)
 	execute(t, db, "BEGIN IMMEDIATE")
 
@@ -232,7 +240,7 @@ func TestManyLoadersOfOneFile(t *testing.T) {
 	processes := map[string]*plugintest.Process{}
 	for _, name := range []string{"a", "b", "c"} {
 		s := step(t, path)
-		s.Start.Inputs = []sdk.Input{input[event](t, name)}
+		s.Start.Step, s.Start.Inputs = name, []sdk.Input{input[event](t, name)}
 		processes[name] = plugintest.Open(t, p, s)
 	}
 	for name, process := range processes {

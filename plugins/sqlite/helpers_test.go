@@ -59,6 +59,9 @@ func batchOf[T transit.Row](tb testing.TB, rows ...T) transit.Batch {
 // started opens a loader and closes it when the test ends, unless it is closed before.
 func started(tb testing.TB, l *loader, start sdk.Start) *loader {
 	tb.Helper()
+	if start.Step == "" {
+		start.Step = "sqlite" // as in plugintest
+	}
 	if err := l.Start(tb.Context(), start); err != nil {
 		tb.Fatal(err)
 	}
@@ -80,6 +83,14 @@ func commit(tb testing.TB, l *loader) {
 	}
 }
 
+// mark takes a checkpoint.
+func mark(tb testing.TB, l *loader, checkpoint uint64) {
+	tb.Helper()
+	if err := l.Commit(tb.Context(), sdk.Commit{Checkpoint: checkpoint, Cursor: &sdk.Cursor{}}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 func closed(tb testing.TB, l *loader) {
 	tb.Helper()
 	if err := l.Close(); err != nil {
@@ -87,7 +98,7 @@ func closed(tb testing.TB, l *loader) {
 	}
 }
 
-// run loads events from start to end, as one run of a pipeline does.
+// run loads events from start to end, as one run of a pipeline does, which ends with the next checkpoint.
 func run(tb testing.TB, path string, start sdk.Start, rows ...event) {
 	tb.Helper()
 	start.Inputs = []sdk.Input{input[event](tb, "events")}
@@ -95,7 +106,7 @@ func run(tb testing.TB, path string, start sdk.Start, rows ...event) {
 	if len(rows) > 0 {
 		load(tb, l, 0, rows...)
 	}
-	commit(tb, l)
+	mark(tb, l, start.Checkpoint+1)
 	closed(tb, l)
 }
 

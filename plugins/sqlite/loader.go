@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,8 +22,13 @@ type loader struct {
 
 	patience time.Duration // how long to wait for another program that writes to the file
 	db       *database
+	ledger   *ledger
 	tables   []*table // by input
+	shelves  []*shelf // all that belong to the step
 	anew     bool     // all is read again: old rows go when the source has given the first sign of life
+	network  sdk.Network
+	wrote    bool   // rows have been written
+	final    uint64 // nobody goes back to a checkpoint before it
 }
 
 // Validate checks what can be known without the file.
@@ -37,14 +41,15 @@ func (l *loader) Validate() error {
 		errs = append(errs, fmt.Errorf("path is %q, which SQLite takes for something else: write the name of a file, such as \"rows.db\"", l.Path))
 	}
 	for _, step := range slices.Sorted(maps.Keys(l.Tables)) {
-		if name := l.Tables[step]; name == "" || strings.HasPrefix(strings.ToLower(name), "sqlite_") {
-			errs = append(errs, fmt.Errorf("the table of step %q is named %q: a name has a letter and does not begin with sqlite_", step, name))
+		if name := l.Tables[step]; name == "" || reserved(name) {
+			errs = append(errs, fmt.Errorf("the table of step %q is named %q: a name has a letter and does not begin with sqlite_ or penstock_", step, name))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// Start opens the database, makes the tables or checks those that are there, and removes the rows after the cursor, which will come again.
+// Start opens the database, makes the tables or checks those that are there, and removes the rows after the checkpoint to go on from, which
+// will come again.
 func (l *loader) Start(ctx context.Context, start sdk.Start) error {
 	path, err := filepath.Abs(l.Path)
 	if err != nil {
@@ -53,20 +58,17 @@ func (l *loader) Start(ctx context.Context, start sdk.Start) error {
 	if err := l.plan(start.Inputs); err != nil {
 		return sdk.Stop(err)
 	}
+	l.network = start.Network
 	l.db = &database{path: path, patience: l.patience}
+	l.ledger = &ledger{db: l.db, domain: start.Domain, step: start.Step}
 	if err := l.db.open(ctx); err != nil {
 		return err
 	}
 	if err := l.db.begin(ctx); err != nil {
 		return err
 	}
-	for i, t := range l.tables {
-		if err := l.db.prepare(ctx, t, start.Inputs[i]); err != nil {
-			return err
-		}
-		if err := l.forget(ctx, t, start); err != nil {
-			return err
-		}
+	if err := l.enter(ctx, start); err != nil {
+		return err
 	}
 	return l.db.commit(ctx)
 }
@@ -74,20 +76,19 @@ func (l *loader) Start(ctx context.Context, start sdk.Start) error {
 // plan gives every input a table.
 func (l *loader) plan(inputs []sdk.Input) error {
 	var steps []string
-	shared := map[string]*table{}
 	for _, in := range inputs {
 		steps = append(steps, in.Name)
 		name, ok := l.Tables[in.Name]
 		if !ok {
 			name = in.Name
 		}
-		t := newTable(name, in.Type, l.Hex)
-		key := strings.ToLower(name) // SQLite does not tell them apart
-		if other := shared[key]; other != nil {
-			t.again = other.again
+		if reserved(name) {
+			return fmt.Errorf("the table of step %q would be named %q, and such names are taken: name another: tables = { %q = \"another\" }", in.Name, name, in.Name)
 		}
-		shared[key] = t
-		l.tables = append(l.tables, t)
+		if i := slices.IndexFunc(in.Type.Columns(), func(c transit.Column) bool { return strings.EqualFold(c.Name, rowNumber) }); i >= 0 {
+			return fmt.Errorf("the rows of step %q (%s) have a column %s, which is the number of the row in its table: rename the column", in.Name, in.Type.Name, rowNumber)
+		}
+		l.tables = append(l.tables, newTable(l.shelf(name), in.Type, l.Hex))
 	}
 	for _, step := range slices.Sorted(maps.Keys(l.Tables)) {
 		if !slices.Contains(steps, step) {
@@ -97,93 +98,74 @@ func (l *loader) plan(inputs []sdk.Input) error {
 	return nil
 }
 
-// forget removes the rows of a table that will come again.
-func (l *loader) forget(ctx context.Context, t *table, start sdk.Start) error {
-	if t.block < 0 {
-		sdk.Logger(ctx).Warn("rows that come again after a restart will be there twice: they have no column "+blockNumber, "table", t.name)
-		return nil
+// shelf is the table of that name. SQLite does not tell upper from lower case.
+func (l *loader) shelf(name string) *shelf {
+	for _, s := range l.shelves {
+		if strings.EqualFold(s.name, name) {
+			return s
+		}
 	}
-	t.again.first, t.again.last = start.From, start.To
-	switch c := start.Cursor; {
-	case c != nil && c.Block == 0 && len(c.Position) > 0:
-		sdk.Logger(ctx).Warn("rows that come again after a restart will be there twice: their source does not count blocks", "table", t.name)
-		return nil
-	case c != nil && c.Block == math.MaxUint64:
-		return nil // nothing comes after it
-	case c != nil:
-		t.again.first = c.Block + 1
-	case start.FromLatest:
-		t.again.unsure = true
-		return nil
-	default:
-		// An endpoint that does not answer must not cost anybody their rows.
-		l.anew = true
-		return nil
-	}
-	return l.remove(ctx, t)
+	s := &shelf{name: name}
+	l.shelves = append(l.shelves, s)
+	return s
 }
 
-// beginAnew removes, once, what will be read again from the first block on.
-func (l *loader) beginAnew(ctx context.Context) error {
-	if !l.anew {
+// begin begins a transaction, unless one is open or the step has gone over to another process.
+func (l *loader) begin(ctx context.Context) error {
+	if l.db.began {
 		return nil
 	}
-	l.anew = false
 	if err := l.db.begin(ctx); err != nil {
 		return err
 	}
-	for _, t := range l.tables {
-		if t.block < 0 {
-			continue
-		}
-		if err := l.remove(ctx, t); err != nil {
-			return err
-		}
+	if err := l.ledger.check(ctx); err != nil {
+		l.db.rollback()
+		return err
 	}
 	return nil
 }
 
-func (l *loader) remove(ctx context.Context, t *table) error {
-	removed, err := l.db.remove(ctx, t)
-	if removed > 0 {
-		sdk.Logger(ctx).Info("removed rows that come again", "table", t.name, "rows", removed, "from_block", t.again.first)
-	}
-	return err
-}
-
 // Load writes the rows of a batch. They are seen by others after the next Commit.
 func (l *loader) Load(ctx context.Context, input int, batch transit.Batch) error {
-	t := l.tables[input]
 	if batch.Record.NumRows() == 0 {
 		return nil
 	}
 	if err := l.beginAnew(ctx); err != nil {
 		return err
 	}
-	if err := l.db.begin(ctx); err != nil {
+	if err := l.begin(ctx); err != nil {
 		return err
 	}
-	cells := t.cells(batch)
-	if t.again.unsure {
-		t.again.unsure = false
-		if first, ok := cells[t.block](0).(int64); ok && first >= 0 {
-			t.again.first = uint64(first)
-			if err := l.remove(ctx, t); err != nil {
-				return err
-			}
-		}
-	}
-	return l.db.insert(ctx, t, cells, int(batch.Record.NumRows()))
+	l.wrote = true
+	t := l.tables[input]
+	return l.db.insert(ctx, t, t.cells(batch), int(batch.Record.NumRows()))
 }
 
-// Commit makes durable what was loaded.
+// Commit makes durable what was loaded, and with it the checkpoint that it belongs to.
 func (l *loader) Commit(ctx context.Context, c sdk.Commit) error {
-	if c.Cursor != nil {
+	if c.Cursor != nil || c.Checkpoint > 0 {
 		if err := l.beginAnew(ctx); err != nil {
 			return err
 		}
 	}
+	if c.Checkpoint > 0 {
+		if err := l.begin(ctx); err != nil {
+			return err
+		}
+		if err := l.ledger.mark(ctx, c.Checkpoint, l.final, l.shelves); err != nil {
+			return err
+		}
+	}
+	if err := l.attribute(ctx, c.Cursor); err != nil {
+		return err
+	}
 	return l.db.commit(ctx)
+}
+
+// Final notes which checkpoints can be forgotten: with the next one, so that it costs nothing.
+func (l *loader) Final(_ context.Context, checkpoint uint64) error {
+	l.final = max(l.final, checkpoint)
+	return nil
 }
 
 // Close gives up what was not committed. Unless others have the file open, it is whole when Close returns: no log lies beside it.

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"math"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -40,8 +38,8 @@ func TestRowsStandInTheOrderTheyCame(t *testing.T) {
 		load(t, l, 0, event{n, 2, "b"}, event{n, 1, "a"}, event{n, 3, "c"})
 	}
 	commit(t, l)
-	want := "0 2\n0 1\n0 3\n1 2\n1 1\n1 3\n2 2\n2 1\n2 3"
-	if got := query(t, path, "SELECT block_number || ' ' || log_index FROM events ORDER BY rowid"); got != want {
+	want := "1|0|2\n2|0|1\n3|0|3\n4|1|2\n5|1|1\n6|1|3\n7|2|2\n8|2|1\n9|2|3"
+	if got := query(t, path, "SELECT penstock_row, block_number, log_index FROM events ORDER BY rowid"); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -75,51 +73,29 @@ func TestReadersOfTheFileDoNotHoldTheLoaderUp(t *testing.T) {
 	}
 }
 
-// Each case is what is left of blocks 1 to 9, each with two rows, when a pipeline begins again.
+// Each case is what is left of nine rows, with a checkpoint after each third, when a pipeline goes on.
 func TestRowsThatComeAgainAreRemoved(t *testing.T) {
-	to := func(block uint64) *uint64 { return &block }
 	tests := []struct {
-		name  string
-		start sdk.Start
-		first []event // the first rows that come
-		want  string
+		name       string
+		checkpoint uint64
+		rows       []event // that come
+		want       string
 	}{
-		{name: "from the beginning", want: ""},
-		{name: "from a block", start: sdk.Start{From: 4}, want: "1 2 3"},
-		{name: "from a block, with rows that come", start: sdk.Start{From: 4}, first: eventsOf(4, 5), want: "1 2 3 4 5"},
-		{name: "from a block to another", start: sdk.Start{From: 4, To: to(6)}, want: "1 2 3 7 8 9"},
-		{name: "from a block beyond all", start: sdk.Start{From: 10}, want: "1 2 3 4 5 6 7 8 9"},
-		{name: "from a block beyond the integers", start: sdk.Start{From: 1 << 63}, want: "1 2 3 4 5 6 7 8 9"},
-		{name: "to a block beyond the integers", start: sdk.Start{From: 8, To: to(1 << 63)}, want: "1 2 3 4 5 6 7"},
-		{name: "after a cursor", start: sdk.Start{From: 1, Cursor: &sdk.Cursor{Block: 7}}, want: "1 2 3 4 5 6 7"},
-		{name: "after a cursor, to a block", start: sdk.Start{From: 1, Cursor: &sdk.Cursor{Block: 5}, To: to(7)}, want: "1 2 3 4 5 8 9"},
-		{name: "after a cursor at the start of the chain", start: sdk.Start{Cursor: &sdk.Cursor{}}, want: ""},
-		{name: "after the last cursor there is", start: sdk.Start{Cursor: &sdk.Cursor{Block: math.MaxUint64}}, want: "1 2 3 4 5 6 7 8 9"},
-		{name: "after a cursor that counts no blocks", start: sdk.Start{Cursor: &sdk.Cursor{Position: []byte("x")}}, want: "1 2 3 4 5 6 7 8 9"},
-		{name: "from the head", start: sdk.Start{FromLatest: true}, want: "1 2 3 4 5 6 7 8 9"},
-		{name: "from the head, with rows that come", start: sdk.Start{FromLatest: true}, first: eventsOf(8, 9, 10), want: "1 2 3 4 5 6 7 8 9 10"},
-		{name: "from the head, after a cursor", start: sdk.Start{FromLatest: true, Cursor: &sdk.Cursor{Block: 8}}, want: "1 2 3 4 5 6 7 8"},
+		{"from the beginning", 0, nil, ""},
+		{"from the beginning, with rows that come", 0, eventsOf(5), "5"},
+		{"from the first checkpoint", 1, nil, "9 8 7"},
+		{"from the first checkpoint, with rows that come", 1, eventsOf(9, 1), "9 8 7 9 1"},
+		{"from the second checkpoint", 2, nil, "9 8 7 7 7 7"},
+		{"from the last checkpoint", 3, nil, "9 8 7 7 7 7 1 2 0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			path := newFile(t)
-			var all []event
-			for block := range uint64(9) {
-				all = append(all, event{BlockNumber: block + 1}, event{BlockNumber: block + 1, LogIndex: 1})
-			}
-			run(t, path, sdk.Start{}, all...)
-			var first []event
-			for _, e := range tt.first {
-				first = append(first, e, event{BlockNumber: e.BlockNumber, LogIndex: 1})
-			}
-			run(t, path, tt.start, first...)
-			rows := strings.Fields(blocksIn(t, path, "events"))
-			for i := 0; i < len(rows); i += 2 {
-				if i+1 == len(rows) || rows[i] != rows[i+1] {
-					t.Fatalf("got rows of blocks %v, want two of each", rows)
-				}
-			}
-			if got := strings.Join(slices.Compact(rows), " "); got != tt.want {
+			run(t, path, sdk.Start{}, eventsOf(9, 8, 7)...) // blocks mean nothing
+			run(t, path, sdk.Start{Checkpoint: 1}, eventsOf(7, 7, 7)...)
+			run(t, path, sdk.Start{Checkpoint: 2}, eventsOf(1, 2, 0)...)
+			run(t, path, sdk.Start{Checkpoint: tt.checkpoint}, tt.rows...)
+			if got := blocksIn(t, path, "events"); got != tt.want {
 				t.Errorf("got blocks %s, want %s", got, tt.want)
 			}
 		})
@@ -150,17 +126,24 @@ type odd struct{ BlockNumber string }
 
 func (odd) TransitType() string { return "test.odd" }
 
-func TestRowsThatAreOfNoBlockStay(t *testing.T) {
+func TestRowsThatAreOfNoBlockAreThereOnce(t *testing.T) {
 	path := newFile(t)
-	for range 2 {
-		l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[tick](t, "ticks"), input[odd](t, "odds")}})
-		load(t, l, 0, tick{1})
-		load(t, l, 1, odd{"one"})
+	start := sdk.Start{Inputs: []sdk.Input{input[tick](t, "ticks"), input[odd](t, "odds")}}
+	for range 3 {
+		l := started(t, &loader{Path: path}, start)
+		if start.Checkpoint == 0 {
+			load(t, l, 0, tick{1})
+			load(t, l, 1, odd{"one"})
+			mark(t, l, 1)
+			start.Checkpoint = 1
+		}
+		load(t, l, 0, tick{2})
+		load(t, l, 1, odd{"two"}, odd{"three"})
 		commit(t, l)
 		closed(t, l)
 	}
-	if got := query(t, path, "SELECT (SELECT count(*) FROM ticks), (SELECT count(*) FROM odds)"); got != "2|2" {
-		t.Errorf("got %s rows, want 2|2", got)
+	if got := query(t, path, "SELECT * FROM ticks UNION ALL SELECT * FROM odds"); got != "1|1\n2|2\n1|one\n2|two\n3|three" {
+		t.Errorf("got %s, want every row once", got)
 	}
 }
 
@@ -185,17 +168,19 @@ func TestTablesAreNamedAfterTheirStepUnlessSaidOtherwise(t *testing.T) {
 
 func TestInputsCanShareATable(t *testing.T) {
 	path := newFile(t)
-	start := sdk.Start{Inputs: []sdk.Input{input[event](t, "first"), input[event](t, "second")}, FromLatest: true}
-	for range 2 {
+	start := sdk.Start{Inputs: []sdk.Input{input[event](t, "first"), input[event](t, "second")}}
+	for checkpoint := range uint64(3) {
+		start.Checkpoint = min(checkpoint, 1)
 		l := started(t, &loader{Path: path, Tables: map[string]string{"first": "both", "second": "BOTH"}}, start)
 		load(t, l, 0, eventsOf(1)...)
 		load(t, l, 1, eventsOf(1)...)
+		mark(t, l, start.Checkpoint+1)
 		load(t, l, 0, eventsOf(2)...)
 		commit(t, l)
 		closed(t, l)
 	}
-	if got := blocksIn(t, path, "both"); got != "1 1 2" {
-		t.Errorf("got blocks %s, want 1 1 2", got)
+	if got := query(t, path, "SELECT penstock_row, block_number FROM both"); got != "1|1\n2|1\n3|1\n4|1\n5|2" {
+		t.Errorf("got rows %s, want those of two checkpoints and one more", got)
 	}
 }
 
@@ -219,7 +204,7 @@ func (turned) TransitType() string { return "test.event" }
 func TestColumnsMayComeInAnotherOrder(t *testing.T) {
 	path := newFile(t)
 	run(t, path, sdk.Start{}, event{1, 2, "three"})
-	l := started(t, &loader{Path: path}, sdk.Start{From: 2, Inputs: []sdk.Input{input[turned](t, "events")}})
+	l := started(t, &loader{Path: path}, sdk.Start{Checkpoint: 1, Inputs: []sdk.Input{input[turned](t, "events")}})
 	load(t, l, 0, turned{"six", 5, 4})
 	commit(t, l)
 	if got := query(t, path, "SELECT block_number, log_index, name FROM events"); got != "1|2|three\n4|5|six" {
@@ -233,12 +218,13 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		`{}`:                                    "path: is required",
 		`{"path":""}`:                           "path is empty",
 		`{"path":"a.db","tables":{"swaps":""}}`: `the table of step "swaps" is named ""`,
-		`{"path":"a.db","tables":{"swaps":"SQLite_x"}}`: "does not begin with sqlite_",
-		`{"path":":memory:"}`:                           "write the name of a file",
-		`{"path":"file:a.db?mode=memory"}`:              "write the name of a file",
-		`{"path":7}`:                                    "path: ",
-		`{"path":"a.db","hex":"yes"}`:                   "hex: ",
-		`{"path":"a.db","batch":5}`:                     "batch: ",
+		`{"path":"a.db","tables":{"swaps":"SQLite_x"}}`:   "does not begin with sqlite_",
+		`{"path":"a.db","tables":{"swaps":"Penstock_x"}}`: "or penstock_",
+		`{"path":":memory:"}`:                             "write the name of a file",
+		`{"path":"file:a.db?mode=memory"}`:                "write the name of a file",
+		`{"path":7}`:                                      "path: ",
+		`{"path":"a.db","hex":"yes"}`:                     "hex: ",
+		`{"path":"a.db","batch":5}`:                       "batch: ",
 	}
 	for settings, want := range tests {
 		got := strings.Join(plugintest.Mistakes(t, p, "sqlite", settings), "; ")
@@ -289,12 +275,12 @@ func TestARewindLeavesEveryRowOnce(t *testing.T) {
 	process.Block("swaps", 4)
 	process.Barrier(2)
 	process.Until(plugintest.Barrier)
-	process.Rewind(&sdk.Cursor{Block: 3}, nil)
-	if got := blocksIn(t, path, "events") + "; " + blocksIn(t, path, "swaps"); got != "1 2 3; 1" {
-		t.Errorf("after the rewind: got blocks %s, want 1 2 3; 1", got)
+	process.RewindTo(1, &sdk.Cursor{Block: 2}, nil)
+	if got := blocksIn(t, path, "events") + "; " + blocksIn(t, path, "swaps"); got != "1 2; 1" {
+		t.Errorf("after the rewind: got blocks %s, want 1 2; 1", got)
 	}
 
-	plugintest.Send(process, "events", eventsOf(4, 5)...)
+	plugintest.Send(process, "events", eventsOf(3, 4, 5)...)
 	process.End("events")
 	process.End("swaps")
 	process.Until(plugintest.Ended)

@@ -30,5 +30,6 @@ func main() { sdk.Serve(register(5 * time.Second)) }
 // register is what the plugin serves. The patience is how long it waits for another program that writes to the same file.
 func register(patience time.Duration) sdk.Register {
 	return sdk.BatchLoader("sqlite", &loader{Hex: true, patience: patience}).
-		Doc("Keeps rows in a SQLite database, one table for each step it reads.")
+		Doc("Keeps rows in a SQLite database, one table for each step it reads.").
+		Truncates()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -12,49 +11,96 @@ import (
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
-// blockNumber is the column that says which block a row belongs to.
-const blockNumber = "block_number"
+const (
+	// rowNumber is the column that numbers the rows of a table from 1, in the order they came. It is SQLite's own key of the row.
+	rowNumber = "penstock_row"
+	// blockNumber is the column that says which block a row belongs to.
+	blockNumber = "block_number"
+)
 
-// table is where the rows of an input go. Inputs whose tables have the same name write to the same one.
+// table is where the rows of an input go.
 type table struct {
-	name    string
+	*shelf
 	columns []column
-	block   int     // index of the column block_number; -1: there is none
-	again   *blocks // those whose rows come again; inputs that share the table share them
 
 	statement driver.StmtExecContext // nil: not compiled yet
-	values    []driver.NamedValue    // used for each row
+	values    []driver.NamedValue    // used for each row: its number, then its columns
 }
 
-// blocks is a range of blocks, both ends inclusive.
-type blocks struct {
-	first  uint64
-	last   *uint64 // nil: all that follow
-	unsure bool    // the first row that comes will tell where the range begins
+// shelf is a table of the file, and how far it is filled. Inputs whose tables have the same name have one.
+type shelf struct {
+	name string
+	last int64 // number of the last row
 }
 
-func newTable(name string, typ transit.Type, hex bool) *table {
-	t := &table{name: name, block: -1, columns: columnsOf(typ, hex), again: &blocks{}}
-	for i, c := range t.columns {
-		if c.name == blockNumber && c.form == asInteger {
-			t.block = i
-		}
+func newTable(s *shelf, typ transit.Type, hex bool) *table {
+	t := &table{shelf: s, columns: columnsOf(typ, hex)}
+	for i := range len(t.columns) + 1 {
 		t.values = append(t.values, driver.NamedValue{Ordinal: i + 1})
 	}
 	return t
 }
 
+const declareRowNumber = `"` + rowNumber + `" INTEGER PRIMARY KEY`
+
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-// prepare makes the table of an input, or checks that the one that is there fits.
-func (d *database) prepare(ctx context.Context, t *table, in sdk.Input) error {
-	there, err := d.columns(ctx, t.name)
+// compare refuses a table whose columns are not those of the input. Their order does not matter.
+func (d *database) compare(t *table, in sdk.Input, there []string) error {
+	want := []string{declareRowNumber}
+	for _, c := range t.columns {
+		want = append(want, c.declaration())
+	}
+	if slices.Equal(slices.Sorted(slices.Values(there)), slices.Sorted(slices.Values(want))) {
+		return nil
+	}
+	cause := ""
+	if !slices.Contains(there, declareRowNumber) {
+		cause = "; it was made without " + rowNumber + ", by another program or a version of this plugin that did not number rows"
+	}
+	return sdk.Stop(fmt.Errorf("%s: table %s does not fit the rows of step %s (%s)%s: rename or drop it, or name another: tables = { %q = \"another\" }\n"+
+		"  the table has: %s\n  the rows have: %s\n  only in the table: %s\n  only in the rows:  %s",
+		d.path, t.name, in.Name, in.Type.Name, cause, in.Name,
+		strings.Join(there, ", "), strings.Join(want, ", "), only(there, want), only(want, there)))
+}
+
+// only are the members of a that b lacks.
+func only(a, b []string) string {
+	rest := slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
+	if len(rest) == 0 {
+		return "nothing"
+	}
+	return strings.Join(rest, ", ")
+}
+
+// columns are the declarations of the columns of a table that is there, none if it is not.
+func (d *database) columns(ctx context.Context, table string) ([]string, error) {
+	rows, err := d.conn.QueryContext(ctx, `SELECT name, type, "notnull", pk FROM pragma_table_info(?)`, table)
 	if err != nil {
-		return d.explain("look at table "+t.name, err)
+		return nil, d.explain("look at table "+table, err)
 	}
-	if len(there) > 0 {
-		return d.compare(t, in, there)
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var name, typ string
+		var notNull, key bool
+		if err := rows.Scan(&name, &typ, &notNull, &key); err != nil {
+			return nil, d.explain("look at table "+table, err)
+		}
+		declared := declare(name, typ, notNull)
+		if key {
+			declared += " PRIMARY KEY"
+		}
+		out = append(out, declared)
 	}
+	if err := rows.Err(); err != nil {
+		return nil, d.explain("look at table "+table, err)
+	}
+	return out, nil
+}
+
+// make makes a table.
+func (d *database) make(ctx context.Context, t *table) error {
 	for _, statement := range t.definition() {
 		if err := d.exec(ctx, statement); err != nil {
 			return d.explain("make table "+t.name, err)
@@ -63,75 +109,22 @@ func (d *database) prepare(ctx context.Context, t *table, in sdk.Input) error {
 	return nil
 }
 
-// compare refuses a table whose columns are not those of the input. Their order does not matter.
-func (d *database) compare(t *table, in sdk.Input, there []string) error {
-	want := make([]string, len(t.columns))
-	for i, c := range t.columns {
-		want[i] = c.declaration()
-	}
-	if slices.Equal(slices.Sorted(slices.Values(there)), slices.Sorted(slices.Values(want))) {
-		return nil
-	}
-	only := func(a, b []string) string {
-		rest := slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
-		if len(rest) == 0 {
-			return "nothing"
-		}
-		return strings.Join(rest, ", ")
-	}
-	return sdk.Stop(fmt.Errorf("%s: table %s does not fit the rows of step %s (%s): rename or drop it, or name another: tables = { %q = \"another\" }\n"+
-		"  the table has: %s\n  the rows have: %s\n  only in the table: %s\n  only in the rows:  %s",
-		d.path, t.name, in.Name, in.Type.Name, in.Name,
-		strings.Join(there, ", "), strings.Join(want, ", "), only(there, want), only(want, there)))
-}
-
-// columns are the declarations of the columns of a table that is there, none if it is not.
-func (d *database) columns(ctx context.Context, table string) ([]string, error) {
-	rows, err := d.conn.QueryContext(ctx, `SELECT name, type, "notnull" FROM pragma_table_info(?)`, table)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []string
-	for rows.Next() {
-		var name, typ string
-		var notNull bool
-		if err := rows.Scan(&name, &typ, &notNull); err != nil {
-			return nil, err
-		}
-		out = append(out, declare(name, typ, notNull))
-	}
-	return out, rows.Err()
-}
-
 // definition makes the table.
 func (t *table) definition() []string {
-	columns := make([]string, len(t.columns))
-	for i, c := range t.columns {
-		columns[i] = c.declaration()
+	columns, indexed := []string{declareRowNumber}, false
+	for _, c := range t.columns {
+		declared := c.declaration()
 		if c.form == asAddress {
-			columns[i] += " COLLATE NOCASE"
+			declared += " COLLATE NOCASE"
 		}
+		columns = append(columns, declared)
+		indexed = indexed || c.name == blockNumber && c.form == asInteger
 	}
 	statements := []string{fmt.Sprintf("CREATE TABLE %s (\n  %s\n)", quote(t.name), strings.Join(columns, ",\n  "))}
-	if t.block >= 0 { // rows are removed and looked for by block
+	if indexed { // rows are looked for by block
 		statements = append(statements, fmt.Sprintf("CREATE INDEX %s ON %s (%s)", quote(t.name+"_"+blockNumber), quote(t.name), blockNumber))
 	}
 	return statements
-}
-
-// removal removes the rows that come again; ok is false if there can be none.
-func (t *table) removal() (statement string, args []any, ok bool) {
-	if t.again.first > math.MaxInt64 {
-		return "", nil, false
-	}
-	statement = fmt.Sprintf("DELETE FROM %s WHERE %s >= ?", quote(t.name), blockNumber)
-	args = []any{int64(t.again.first)}
-	if last := t.again.last; last != nil && *last <= math.MaxInt64 {
-		statement += fmt.Sprintf(" AND %s <= ?", blockNumber)
-		args = append(args, int64(*last))
-	}
-	return statement, args, true
 }
 
 // compile compiles the statement that adds a row, unless it is.
@@ -139,9 +132,9 @@ func (t *table) compile(ctx context.Context, conn driver.ConnPrepareContext) err
 	if t.statement != nil {
 		return nil
 	}
-	names, marks := make([]string, len(t.columns)), make([]string, len(t.columns))
-	for i, c := range t.columns {
-		names[i], marks[i] = quote(c.name), "?"
+	names, marks := []string{rowNumber}, []string{"?"}
+	for _, c := range t.columns {
+		names, marks = append(names, quote(c.name)), append(marks, "?")
 	}
 	s, err := conn.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)",
 		quote(t.name), strings.Join(names, ", "), strings.Join(marks, ", ")))

@@ -39,7 +39,7 @@ func bare(b *testing.B, l *loader, row func(n int) []any) {
 	for n := range rows {
 		rows[n] = row(n)
 	}
-	insert, err := db.PrepareContext(b.Context(), "INSERT INTO rows VALUES ("+strings.Repeat("?,", len(rows[0])-1)+"?)")
+	insert, err := db.PrepareContext(b.Context(), "INSERT INTO rows VALUES (NULL, "+strings.Repeat("?,", len(rows[0])-1)+"?)")
 	if err != nil {
 		b.Fatal(err)
 	}
