@@ -1,0 +1,178 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/penstock-io/penstock/sdk"
+)
+
+// begin reads the books and goes back to the checkpoint that a process begins
+// at. The inputs' series are those that it will write. What cannot be done is
+// refused before anything is touched.
+func (s *shelf) begin(start sdk.Start, wired map[string]*series) (places map[string]place, err error) {
+	known, err := s.read()
+	if err != nil {
+		return nil, err
+	}
+	if known && (s.Domain != start.Domain || s.Step != start.Step) {
+		return nil, stopf("read %s: it is of step %q of domain %q, not of step %q of domain %q: change path", s.booksPath(), s.Step, s.Domain, start.Step, start.Domain)
+	}
+	if s.Generation > start.Generation {
+		return nil, stopf("read %s: a newer process has written here (generation %d), this one has generation %d and must not: "+
+			"end it; where it is the data directory of penstock that was replaced by an older one or removed, remove this file and the files of this step, and begin anew",
+			s.booksPath(), s.Generation, start.Generation)
+	}
+	s.Domain, s.Step, s.Generation = start.Domain, start.Step, start.Generation
+	to := mark{}
+	if k := start.Checkpoint; k > 0 {
+		var ok bool
+		if to, ok = s.at(k); !ok {
+			return nil, stopf("go back to checkpoint %d: %s does not know it: the files of step %q were replaced or removed; "+
+				"put them back as they were, with the hidden files beside them, or begin anew with `penstock run --fresh`", k, s.booksPath(), start.Step)
+		}
+	}
+	for input, files := range s.Inputs {
+		if err := s.check(files, to.Places[input], to.Checkpoint, wired[input]); err != nil {
+			return nil, err
+		}
+	}
+	return to.Places, s.goBack(to, wired)
+}
+
+// check refuses what does not stand as it did at a checkpoint, and an input
+// that is to be written otherwise than before.
+func (s *shelf) check(files *series, at place, checkpoint uint64, wired *series) error {
+	if checkpoint == 0 {
+		return nil // all goes
+	}
+	if at.File <= files.Sealed && files.Sealed > 0 {
+		return stopf("go back to checkpoint %d: %s is final and cannot be changed: begin anew with `penstock run --fresh`",
+			checkpoint, s.path(files.final(files.Sealed)))
+	}
+	if at.File == 0 {
+		return nil
+	}
+	if wired != nil {
+		if err := s.compare(files, wired, at.File, checkpoint); err != nil {
+			return err
+		}
+	}
+	return s.standsAt(files, at, checkpoint)
+}
+
+// compare refuses to write an input otherwise than before.
+func (s *shelf) compare(files, wired *series, number int64, checkpoint uint64) error {
+	path := s.path(files.open(number))
+	if wired.Name != files.Name || wired.Numbered != files.Numbered {
+		return stopf("go on from checkpoint %d: the rows before it are in %s, and would now go to %s: set path and rotate as they were, or begin anew with `penstock run --fresh`",
+			checkpoint, path, s.path(wired.open(number)))
+	}
+	if wired.Header != files.Header {
+		return stopf("go on from checkpoint %d: %s begins with %q, and the rows now have %q: set another path and begin anew with `penstock run --fresh`",
+			checkpoint, path, files.Header, wired.Header)
+	}
+	return nil
+}
+
+// standsAt checks that the rows before a checkpoint are in a file.
+func (s *shelf) standsAt(files *series, at place, checkpoint uint64) error {
+	path := s.path(files.open(at.File))
+	const remedy = "put it back as it was, or begin anew with `penstock run --fresh`"
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return stopf("go back to checkpoint %d: %s has gone: %s", checkpoint, path, remedy)
+	}
+	if err != nil {
+		return explain("read", path, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return explain("read", path, err)
+	}
+	if info.Size() < at.Bytes {
+		return stopf("go back to checkpoint %d: %s has %d bytes, and had %d then: it was changed by somebody else: %s", checkpoint, path, info.Size(), at.Bytes, remedy)
+	}
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, at.Bytes-1); err != nil {
+		return explain("read", path, err)
+	}
+	if last[0] != '\n' {
+		return stopf("go back to checkpoint %d: no line ends at byte %d of %s: it was changed by somebody else: %s", checkpoint, at.Bytes, path, remedy)
+	}
+	return nil
+}
+
+// goBack removes what came after a mark. The books forget first what is cut
+// off, and last what is removed: whenever this ends early, it can be done again.
+func (s *shelf) goBack(to mark, wired map[string]*series) error {
+	s.backTo(to.Checkpoint)
+	if s.Inputs == nil {
+		s.Inputs = map[string]*series{}
+	}
+	for input, files := range wired {
+		if s.Inputs[input] == nil {
+			s.Inputs[input] = files
+		}
+	}
+	if err := s.save(); err != nil {
+		return err
+	}
+	for input, files := range s.Inputs {
+		at := to.Places[input]
+		if at.File > 0 {
+			if err := os.Truncate(s.path(files.open(at.File)), at.Bytes); err != nil {
+				return explain("cut", s.path(files.open(at.File)), err)
+			}
+		}
+		if err := s.removeAfter(files, at.File); err != nil {
+			return err
+		}
+		switch again := wired[input]; {
+		case at.File > 0:
+		case again != nil: // its files may have other names now
+			s.Inputs[input] = again
+		default:
+			delete(s.Inputs, input)
+		}
+	}
+	return s.save()
+}
+
+// removeAfter removes the files of a series that come after one.
+func (s *shelf) removeAfter(files *series, number int64) error {
+	for n := number + 1; n <= files.Begun; n++ {
+		names := []string{files.open(n)}
+		if n <= files.Sealed {
+			names = append(names, files.final(n))
+		}
+		for _, name := range names {
+			if err := os.Remove(s.path(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return explain("remove", s.path(name), err)
+			}
+		}
+	}
+	files.Begun, files.Sealed = min(files.Begun, number), min(files.Sealed, number)
+	return nil
+}
+
+// seal gives the files that the books call sealed their final names, those that
+// do not have them yet. They got them in their order, so they are the last ones.
+func (s *shelf) seal(files *series) error {
+	first := files.Sealed + 1
+	for ; first > 1; first-- {
+		if _, err := os.Lstat(s.path(files.open(first - 1))); errors.Is(err, os.ErrNotExist) {
+			break
+		}
+	}
+	for n := first; n <= files.Sealed; n++ {
+		if err := s.vacant(files.final(n)); err != nil {
+			return err
+		}
+		if err := os.Rename(s.path(files.open(n)), s.path(files.final(n))); err != nil {
+			return explain("rename", s.path(files.open(n)), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/transit"
+)
+
+// loader writes each input into its files.
+type loader struct {
+	Path   string    `hcl:"path" doc:"the file; {step} in its name stands for the step that the rows come from, and has to be there if there are several; the directory is not made"`
+	Rotate *rotation `hcl:"rotate,block" doc:"begin another file when one is full; they are numbered before the ending, and have the ending .part as long as they may change"`
+
+	layout   func(transit.Type) layout
+	patience time.Duration // how long to wait for another process that writes the files
+	shelf    *shelf
+	streams  []*stream        // by input
+	carried  map[string]place // of inputs that the step does not read any more
+}
+
+// Validate checks what can be known without the files.
+func (l *loader) Validate() error {
+	return errors.Join(checkPath(l.Path), l.Rotate.check())
+}
+
+// Start waits until no other process writes the files, and takes them back to
+// the checkpoint.
+func (l *loader) Start(ctx context.Context, start sdk.Start) error {
+	path, err := filepath.Abs(l.Path)
+	if err != nil {
+		return stopf("find %s: %w", l.Path, err)
+	}
+	layouts, wired, err := l.plan(path, start.Inputs)
+	if err != nil {
+		return err
+	}
+	if err := inspect(filepath.Dir(path)); err != nil {
+		return err
+	}
+	l.shelf = newShelf(filepath.Dir(path), start.Domain, start.Step)
+	if err := l.shelf.acquire(ctx, l.patience); err != nil {
+		return err
+	}
+	places, err := l.shelf.begin(start, wired)
+	if err != nil {
+		return err
+	}
+	for _, files := range l.shelf.Inputs {
+		if err := l.shelf.seal(files); err != nil {
+			return err
+		}
+	}
+	l.carried = maps.Clone(places)
+	for i, in := range start.Inputs {
+		s := &stream{input: in.Name, shelf: l.shelf, files: l.shelf.Inputs[in.Name], layout: layouts[i], rotate: l.Rotate}
+		l.streams = append(l.streams, s)
+		if err := s.resume(places[in.Name]); err != nil {
+			return err
+		}
+		delete(l.carried, in.Name)
+	}
+	return nil
+}
+
+// plan names the files of each input.
+func (l *loader) plan(path string, inputs []sdk.Input) ([]layout, map[string]*series, error) {
+	var layouts []layout
+	wired, taken := map[string]*series{}, map[string]string{}
+	for _, in := range inputs {
+		name := nameFor(path, in.Name)
+		key := strings.ToLower(name) // some file systems do not tell them apart
+		if other, ok := taken[key]; ok {
+			return nil, nil, stopf("steps %q and %q both write to %s: put {step} into path, such as %q, or give one of them another name",
+				other, in.Name, filepath.Join(filepath.Dir(path), name), stepMark+filepath.Ext(path))
+		}
+		taken[key] = in.Name
+		made := l.layout(in.Type)
+		layouts = append(layouts, made)
+		wired[in.Name] = &series{Name: name, Numbered: l.Rotate != nil, Header: string(made.header())}
+	}
+	return layouts, wired, nil
+}
+
+// Load adds the rows of a batch. They are seen by others after the next Commit,
+// or before.
+func (l *loader) Load(ctx context.Context, input int, batch transit.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.streams[input].write(batch)
+}
+
+// Commit lets others see what was loaded. At a checkpoint it is on the disk
+// when Commit returns, and so is how far each file had come.
+func (l *loader) Commit(_ context.Context, c sdk.Commit) error {
+	for _, s := range l.streams {
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
+	if c.Checkpoint == 0 {
+		return nil
+	}
+	m := mark{Checkpoint: c.Checkpoint, Places: map[string]place{}}
+	maps.Copy(m.Places, l.carried)
+	for _, s := range l.streams {
+		if err := s.sync(); err != nil {
+			return err
+		}
+		m.Places[s.input] = s.at
+	}
+	l.shelf.remember(m)
+	return l.shelf.save()
+}
+
+// Final seals the files whose last row cannot be taken back any more.
+func (l *loader) Final(_ context.Context, checkpoint uint64) error {
+	m, ok := l.shelf.settle(checkpoint)
+	if !ok {
+		return nil
+	}
+	var full []*series
+	for input, files := range l.shelf.Inputs {
+		if last := m.Places[input].File - 1; files.Numbered && last > files.Sealed {
+			files.Sealed = last
+			full = append(full, files)
+		}
+	}
+	if len(full) == 0 {
+		return nil // the next checkpoint saves what was forgotten
+	}
+	if err := l.shelf.save(); err != nil {
+		return err
+	}
+	for _, files := range full {
+		if err := l.shelf.seal(files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close gives up what was not committed, and lets another process write.
+func (l *loader) Close() error {
+	var errs []error
+	for _, s := range l.streams {
+		errs = append(errs, s.close())
+	}
+	if l.shelf != nil {
+		errs = append(errs, l.shelf.release())
+	}
+	return errors.Join(errs...)
+}
