@@ -45,15 +45,14 @@ func classed(class pluginv1.Class, err error) error {
 	return &process.Error{Class: class, Err: err}
 }
 
-// ofMany is the error of a method that was given n rows. One row that is bad
-// is put aside; of several nobody knows which.
-func ofMany(ctx context.Context, method string, n int, err error) error {
+// ofMany is the error of a method that was given the n rows of body. One row
+// that is bad is put aside; of several nobody knows which.
+func ofMany(ctx context.Context, method string, n int, body []byte, err error) error {
 	if !process.IsPoison(err) {
 		return err
 	}
 	if n == 1 {
-		PutAside(ctx, err)
-		return nil
+		return process.PutRowAside(ctx, 0, body, err)
 	}
 	return process.Stopf("%s was given %d rows and returned Poison, which does not tell the bad one: call sdk.PutAside for it and go on: %w", method, n, err)
 }

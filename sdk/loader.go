@@ -150,7 +150,7 @@ func (s *rowSink[In]) load(ctx context.Context, _ int, body []byte) (err error) 
 	n := len(s.rows)
 	err = s.author.Load(ctx, s.rows)
 	clear(s.rows) // lets go of what the rows pointed to
-	return ofMany(ctx, "Load", n, err)
+	return ofMany(ctx, "Load", n, body, err)
 }
 
 // batchSink hands columns to a loader of any type.
@@ -171,5 +171,5 @@ func (s *batchSink) load(ctx context.Context, input int, body []byte) error {
 	if err != nil {
 		return Stop(fmt.Errorf("decode a batch: %w", err))
 	}
-	return ofMany(ctx, "Load", int(b.Record.NumRows()), s.author.Load(ctx, input, b))
+	return ofMany(ctx, "Load", int(b.Record.NumRows()), body, s.author.Load(ctx, input, b))
 }

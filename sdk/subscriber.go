@@ -20,7 +20,9 @@ type transformWorker[In, Out transit.Row] struct {
 	rows    emitter[Out]
 	emit    func(Out) error // rows.emit, bound once
 	decoder *transit.Decoder[In]
+	input   transit.Type
 	in      []In // reused from batch to batch
+	row     int  // of in, the one that is worked on
 }
 
 func newTransformWorker[In, Out transit.Row](a author) *transformWorker[In, Out] {
@@ -36,6 +38,7 @@ func (w *transformWorker[In, Out]) Open(ctx context.Context, open *pluginv1.Open
 		return err
 	}
 	w.out = out
+	w.input = start.Inputs[0].Type
 	if w.decoder, err = rowDecoder[In](start.Inputs[0]); err != nil {
 		return err
 	}
@@ -50,22 +53,35 @@ func (w *transformWorker[In, Out]) Batch(ctx context.Context, _ int, body []byte
 		return Stop(fmt.Errorf("decode a batch: %w", err))
 	}
 	if w.all != nil {
-		return w.batchAtOnce(ctx)
+		return w.batchAtOnce(ctx, body)
 	}
-	for i := range w.in {
-		if err := w.one(ctx, w.in[i], w.emit); err != nil {
-			if !process.IsPoison(err) {
-				return err
-			}
-			PutAside(ctx, err)
+	for w.row = range w.in {
+		err := w.one(ctx, w.in[w.row], w.emit)
+		if err != nil && process.IsPoison(err) {
+			err = w.putAside(ctx, body, err)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	clear(w.in) // lets go of what the rows pointed to
 	return nil
 }
 
-func (w *transformWorker[In, Out]) batchAtOnce(ctx context.Context) error {
-	if err := ofMany(ctx, "TransformBatch", len(w.in), w.all.TransformBatch(ctx, w.in, w.emit)); err != nil {
+// putAside gives the row that is worked on to the host.
+func (w *transformWorker[In, Out]) putAside(ctx context.Context, body []byte, cause error) error {
+	row, err := transit.Slice(w.input, body, w.row, w.row+1)
+	if err != nil {
+		return Stop(fmt.Errorf("put a row aside: %w", err))
+	}
+	return process.PutRowAside(ctx, w.row, row, cause)
+}
+
+// Row is the one that Transform works on.
+func (w *transformWorker[In, Out]) Row() (row int, ok bool) { return w.row, w.all == nil }
+
+func (w *transformWorker[In, Out]) batchAtOnce(ctx context.Context, body []byte) error {
+	if err := ofMany(ctx, "TransformBatch", len(w.in), body, w.all.TransformBatch(ctx, w.in, w.emit)); err != nil {
 		return err
 	}
 	// Rows that were emitted may point into the batch: they leave before it is

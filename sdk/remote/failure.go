@@ -18,13 +18,18 @@ type Failure struct {
 	Message string
 	Stack   string  // of a panic, "" if there was none
 	Cursor  *Cursor // where to rewind to, for ClassRewind
-	Row     uint32  // the bad row within its batch, for ClassPoison
+	// Sequence and Input are those of the batch that the process failed at; 0:
+	// at none. Row is the row of the batch that it was working on, if Located.
+	Sequence uint64
+	Input    uint32
+	Row      uint32
+	Located  bool
 }
 
 func (f *Failure) Error() string { return f.Message }
 
 func newFailure(m *pluginv1.Failed, at *Cursor) *Failure {
-	f := &Failure{Class: m.GetClass(), Message: clean(m.GetMessage()), Stack: clean(m.GetStack()), Cursor: at, Row: m.GetRow()}
+	f := &Failure{Class: m.GetClass(), Message: clean(m.GetMessage()), Stack: clean(m.GetStack()), Cursor: at}
 	if f.Class == pluginv1.Class_CLASS_UNSPECIFIED {
 		f.Class = ClassRetry
 	}
@@ -32,6 +37,13 @@ func newFailure(m *pluginv1.Failed, at *Cursor) *Failure {
 		f.Message = "it failed without saying why"
 	}
 	return f
+}
+
+// failureOf reads a FAILED frame.
+func failureOf(f *Frame) *Failure {
+	out := newFailure(f.Failed, f.Cursor)
+	out.Sequence, out.Input, out.Row, out.Located = f.Sequence, f.Input, f.Failed.GetRow(), f.Failed.GetLocated()
+	return out
 }
 
 // deathPatience is how long a broken connection may precede the end of the

@@ -165,7 +165,7 @@ func (s *Stream) Recv() (*Frame, error) {
 	case KindBatch, KindBarrier, KindSafePoint, KindEnded, KindReorg, KindProgress, KindOpened, KindProbe:
 		return f, nil
 	case KindFailed:
-		failure := newFailure(f.Failed, f.Cursor)
+		failure := failureOf(f)
 		f.Free()
 		return nil, fmt.Errorf("%s: %w", s.step, failure)
 	default:

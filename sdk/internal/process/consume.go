@@ -85,8 +85,7 @@ func (g *generation) handle(ctx context.Context, w Consumer, f *wire.Frame) (ove
 	}
 	switch f.Kind {
 	case pluginv1.Kind_KIND_BATCH:
-		body := f.Bytes()
-		return false, guard(func() error { return w.Batch(ctx, input, body) })
+		return false, g.batch(ctx, w, f)
 	case pluginv1.Kind_KIND_SAFE_POINT:
 		if f.Cursor == nil {
 			return false, Stopf("a safe point without a cursor")
@@ -112,6 +111,21 @@ func (g *generation) handle(ctx context.Context, w Consumer, f *wire.Frame) (ove
 	default:
 		return false, Stopf("a process with inputs does not understand %s", f.Kind)
 	}
+}
+
+// batch hands rows to the worker, and notes where it failed.
+func (g *generation) batch(ctx context.Context, w Consumer, f *wire.Frame) error {
+	body := f.Bytes()
+	g.aside.input, g.aside.sequence = f.Input, f.Sequence
+	err := guard(func() error { return w.Batch(ctx, int(f.Input), body) })
+	if err == nil {
+		return nil
+	}
+	g.fault = &fault{input: f.Input, sequence: f.Sequence}
+	if l, ok := w.(Locator); ok {
+		g.fault.row, g.fault.located = l.Row()
+	}
+	return err
 }
 
 // probed says that everything before a probe is done.

@@ -59,14 +59,27 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// failedFrame tells the host what went wrong, with its class.
-func failedFrame(err error) *wire.Frame {
+// fault is the batch that a process failed at.
+type fault struct {
+	input    uint32
+	sequence uint64
+	row      int
+	located  bool // row is to blame
+}
+
+// failedFrame tells the host what went wrong, with its class, and where if that
+// is known.
+func failedFrame(err error, at *fault) *wire.Frame {
 	f := &wire.Frame{
 		Kind:   pluginv1.Kind_KIND_FAILED,
 		Failed: &pluginv1.Failed{Class: pluginv1.Class_CLASS_RETRY, Message: sendable(err.Error())},
 	}
 	if e := (*Error)(nil); errors.As(err, &e) {
 		f.Failed.Class, f.Cursor = e.Class, e.Cursor
+	}
+	if at != nil {
+		f.Input, f.Sequence = at.input, at.sequence
+		f.Failed.Row, f.Failed.Located = uint32(at.row), at.located
 	}
 	if p := (*panicError)(nil); errors.As(err, &p) {
 		f.Failed.Stack = sendable(p.stack)

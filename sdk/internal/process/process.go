@@ -76,6 +76,12 @@ type Consumer interface {
 	Ended(ctx context.Context, input int, drained bool) error
 }
 
+// Locator is a consumer that can tell which row of a batch it works on; ok is
+// false while it works on none in particular.
+type Locator interface {
+	Row() (row int, ok bool)
+}
+
 // Finalizer is a consumer that wants to know what can no longer be undone.
 type Finalizer interface {
 	Final(ctx context.Context, checkpoint uint64) error

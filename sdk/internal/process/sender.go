@@ -52,8 +52,8 @@ func (s *Sender) restart(generation uint64) {
 
 // fail tells the host what went wrong. Where the host cannot be told, the
 // error comes back and ends the stream.
-func (s *Sender) fail(err error) error {
-	if s.Send(failedFrame(err)) != nil {
+func (s *Sender) fail(err error, at *fault) error {
+	if s.Send(failedFrame(err, at)) != nil {
 		return err
 	}
 	return nil

@@ -23,14 +23,14 @@ func (s *Service) Process(ctx context.Context, stream wire.Stream) error {
 	}
 	out := &Sender{stream: stream, generation: first.Generation}
 	if first.Kind != pluginv1.Kind_KIND_OPEN {
-		return out.fail(Stopf("the first frame must be %s, not %s", pluginv1.Kind_KIND_OPEN, first.Kind))
+		return out.fail(Stopf("the first frame must be %s, not %s", pluginv1.Kind_KIND_OPEN, first.Kind), nil)
 	}
 	if first.Open == nil {
-		return out.fail(Stopf("%s does not say what to open", first.Kind))
+		return out.fail(Stopf("%s does not say what to open", first.Kind), nil)
 	}
 	register, err := s.register(first.Open.Register)
 	if err != nil {
-		return out.fail(Stop(err))
+		return out.fail(Stop(err), nil)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -47,7 +47,7 @@ func (s *Service) Process(ctx context.Context, stream wire.Stream) error {
 	for begin := first; ; {
 		g := &generation{
 			register: register, open: first.Open, begin: begin, out: out, queue: queue,
-			inputs: make([]bool, len(first.Open.Inputs)), aside: &aside{},
+			inputs: make([]bool, len(first.Open.Inputs)), aside: &aside{out: out},
 		}
 		again, err := g.run(context.WithValue(ctx, asideKey{}, g.aside))
 		if again == nil || err != nil {
@@ -88,7 +88,8 @@ type generation struct {
 	aside    *aside
 
 	worker Worker
-	opened bool // Close has to be called
+	opened bool   // Close has to be called
+	fault  *fault // the batch that it failed at; nil: at none
 }
 
 // run works until the process has ended or the host has hung up, which is nil,
@@ -100,7 +101,7 @@ func (g *generation) run(ctx context.Context) (again *wire.Frame, err error) {
 	}
 	if err != nil {
 		// The host is told first: after a panic Close may wait for ever.
-		err = g.out.fail(err)
+		err = g.out.fail(err, g.fault)
 		if closeErr := g.close(); closeErr != nil {
 			Logger(ctx).Error("close after a failure", "error", closeErr)
 		}
