@@ -17,6 +17,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/penstock-io/penstock/host/internal/store/disk"
 )
 
 const (
@@ -72,7 +74,7 @@ func openFile(dir string) (*bbolt.DB, error) {
 		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockPatience, FreelistType: bbolt.FreelistMapType})
 		return err
 	})
-	if err != nil && errors.Is(before, fs.ErrNotExist) && isFull(err) {
+	if err != nil && errors.Is(before, fs.ErrNotExist) && disk.IsFull(err) {
 		_ = os.Remove(path) // if that fails too, there is nothing to add to err
 	}
 	if err != nil && before == nil && info.Size() > 0 && info.Size() < smallest {
@@ -173,7 +175,6 @@ func (e *InUseError) Error() string {
 // explain says which directory an error is about and, where that helps, what
 // to do.
 func explain(dir string, err error) error {
-	advice := ""
 	switch {
 	case errors.As(err, new(*DamageError)):
 		return err
@@ -182,12 +183,11 @@ func explain(dir string, err error) error {
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, errStructure):
 		return fmt.Errorf("data directory %s: %s is damaged or not a file of Penstock (%w); move it away, or choose another directory with --data-dir",
 			dir, fileName, err)
-	case errors.Is(err, fs.ErrPermission), isReadOnly(err):
-		advice = "; make it writable, or choose another with --data-dir"
-	case isFull(err):
-		advice = "; free some space, or choose another with --data-dir"
 	}
-	return fmt.Errorf("data directory %s: %w%s", dir, err, advice)
+	if advice := disk.Advice(err); advice != "" {
+		return fmt.Errorf("data directory %s: %w; %s, or choose another with --data-dir", dir, err, advice)
+	}
+	return fmt.Errorf("data directory %s: %w", dir, err)
 }
 
 // readPID reads what a host wrote about itself, 0 if that is nothing sensible.

@@ -1,6 +1,6 @@
 //go:build unix
 
-package store
+package disk
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// isFull tells whether there is no more room for a file. The database keeps of
+// IsFull tells whether there is no more room for a file. The database keeps of
 // some of its errors nothing but the text.
-func isFull(err error) bool {
+func IsFull(err error) bool {
 	return err != nil && slices.ContainsFunc([]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}, func(full syscall.Errno) bool {
 		return errors.Is(err, full) || strings.HasSuffix(err.Error(), full.Error())
 	})
