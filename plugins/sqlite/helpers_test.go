@@ -41,19 +41,23 @@ func input[T transit.Row](tb testing.TB, step string) sdk.Input {
 
 func batchOf[T transit.Row](tb testing.TB, rows ...T) transit.Batch {
 	tb.Helper()
-	e, err := transit.NewEncoder[T]()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	body, err := e.Append(nil, rows)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	b, err := transit.DecodeBatch(e.Type(), body)
+	b, err := encoded(rows...)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return b
+}
+
+func encoded[T transit.Row](rows ...T) (transit.Batch, error) {
+	e, err := transit.NewEncoder[T]()
+	if err != nil {
+		return transit.Batch{}, err
+	}
+	body, err := e.Append(nil, rows)
+	if err != nil {
+		return transit.Batch{}, err
+	}
+	return transit.DecodeBatch(e.Type(), body)
 }
 
 // started opens a loader and closes it when the test ends, unless it is closed before.
