@@ -1,14 +1,12 @@
 package engine_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -24,9 +22,12 @@ func TestMain(m *testing.M) {
 	if os.Getenv("PENSTOCK_PLUGIN") != "" {
 		sdk.Serve(
 			sdk.Reader("test.count", &count{PerBlock: 3, SafeEvery: 1}),
+			sdk.Reader("test.chain", &chained{PerBlock: 3, SafeEvery: 1}),
 			sdk.Subscriber("test.double", &double{}).Reads("test.count"),
+			sdk.Subscriber("test.running", &running{}),
 			sdk.Aggregator("test.join", &join{}),
-			sdk.Loader("test.file", &file{}),
+			sdk.Aggregator("test.merge", &merge{}),
+			sdk.Loader("test.file", &file{}).Truncates(),
 		)
 		os.Exit(0)
 	}
@@ -124,59 +125,70 @@ func (j *join) Aggregate(_ context.Context, in pairs, emit func(sum) error) erro
 	return emit(s)
 }
 
-type record struct {
-	BlockNumber uint64
-	Value       uint64
-}
-
-func (record) TransitType() string { return "test.number" }
-
-// file writes rows as lines, and removes those that will come again.
-type file struct {
-	Path string        `hcl:"path"`
-	Slow time.Duration `hcl:"slow,optional"` // per batch
+// running is a sum over all rows so far: one that is lost or comes twice is
+// seen in all that follow.
+type running struct {
+	Bulk   uint64 `hcl:"bulk,optional"`   // bytes that its snapshot has beside the sum
+	Hangs  bool   `hcl:"hangs,optional"`  // one snapshot never ends
+	Broken bool   `hcl:"broken,optional"` // what it has left cannot be restored
 	fault
-	out *os.File
-	buf *bufio.Writer
+	sum uint64
 }
 
-func (f *file) Start(_ context.Context, start sdk.Start) error {
-	keep := []string{}
-	if old, err := os.ReadFile(f.Path); err == nil && start.Cursor != nil {
-		for line := range strings.Lines(string(old)) {
-			var r record
-			if json.Unmarshal([]byte(line), &r) == nil && r.BlockNumber <= start.Cursor.Block {
-				keep = append(keep, line)
-			}
-		}
-	}
-	if err := os.WriteFile(f.Path, []byte(strings.Join(keep, "")), 0o600); err != nil {
+func (r *running) Transform(_ context.Context, n number, emit func(number) error) error {
+	if err := r.strike(n.BlockNumber); err != nil {
 		return err
 	}
-	out, err := os.OpenFile(f.Path, os.O_APPEND|os.O_WRONLY, 0o600)
-	f.out, f.buf = out, bufio.NewWriter(out)
-	return err
+	r.sum += n.Value
+	n.Value = r.sum
+	return emit(n)
 }
 
-func (f *file) Load(_ context.Context, rows []record) error {
-	time.Sleep(f.Slow)
-	for _, r := range rows {
-		if err := f.strike(r.BlockNumber); err != nil {
-			return err
-		}
-		line, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(f.buf, "%s\n", line); err != nil {
-			return err
-		}
+func (r *running) Snapshot() ([]byte, error) {
+	if r.Hangs && r.sum > 0 && r.once("hung") {
+		select {}
 	}
+	return binary.BigEndian.AppendUint64(make([]byte, r.Bulk), r.sum), nil
+}
+
+func (r *running) Restore(state []byte) error {
+	if r.Broken {
+		return errors.New("the snapshot is of another kind")
+	}
+	r.sum = binary.BigEndian.Uint64(state[r.Bulk:])
 	return nil
 }
 
-func (f *file) Commit(context.Context, sdk.Commit) error { return f.buf.Flush() }
-func (f *file) Close() error                             { return f.out.Close() }
+// merge joins two streams by block, and counts its tuples.
+type merge struct {
+	fault
+	tuples uint64
+}
+
+// mergeWeight keeps the two sums and the count in a merge's values apart.
+const mergeWeight = 1_000_000
+
+func (m *merge) Aggregate(_ context.Context, in pairs, emit func(number) error) error {
+	if err := m.strike(in.Span.End); err != nil {
+		return err
+	}
+	m.tuples++
+	n := number{BlockNumber: in.Span.End, Value: m.tuples}
+	for _, l := range in.Left {
+		n.Value += l.Value * mergeWeight
+	}
+	for _, r := range in.Right {
+		n.Value += r.Value * mergeWeight * 3
+	}
+	return emit(n)
+}
+
+func (m *merge) Snapshot() ([]byte, error) { return binary.BigEndian.AppendUint64(nil, m.tuples), nil }
+
+func (m *merge) Restore(state []byte) error {
+	m.tuples = binary.BigEndian.Uint64(state)
+	return nil
+}
 
 // fault is what can be made to go wrong at a block. Mark is a directory in
 // which faults that strike once leave a trace.
@@ -209,6 +221,8 @@ func (f *fault) strike(block uint64) error {
 		if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
 			return err
 		}
+		select {}
+	case "hang":
 		select {}
 	case "poison":
 		return sdk.Poison(errors.New("a bad row"))
