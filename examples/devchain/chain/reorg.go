@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -58,6 +59,9 @@ func (c *Chain) replace(ctx context.Context, fork *types.Header, depth uint64) (
 		txs = append(txs, block.Transactions()...)
 	}
 	txs, times = append(txs, fresh...), append(times, c.now())
+	if err := c.inTurn(txs); err != nil {
+		return Branch{}, fmt.Errorf("replace the blocks after %d: %w", out.ForkNumber, err)
+	}
 
 	c.branches++
 	parent := fork
@@ -74,6 +78,30 @@ func (c *Chain) replace(ctx context.Context, fork *types.Header, depth uint64) (
 	c.backlog = nil
 	c.log.Info("branch replaced", "fork", out.ForkNumber, "old", len(out.Old), "new", len(out.New), "head", tip.NumberU64())
 	return out, nil
+}
+
+// inTurn has the transactions of each sender change places so that their nonces rise: what an earlier reorganisation
+// added stands among the old blocks, and comes before what is added now.
+func (c *Chain) inTurn(txs []*types.Transaction) error {
+	places := make(map[common.Address][]int)
+	for i, tx := range txs {
+		sender, err := types.Sender(c.world.signer, tx)
+		if err != nil {
+			return fmt.Errorf("find the sender of transaction %s: %w", tx.Hash(), err)
+		}
+		places[sender] = append(places[sender], i)
+	}
+	for _, at := range places {
+		own := make([]*types.Transaction, len(at))
+		for k, i := range at {
+			own[k] = txs[i]
+		}
+		slices.SortStableFunc(own, func(a, b *types.Transaction) int { return cmp.Compare(a.Nonce(), b.Nonce()) })
+		for k, i := range at {
+			txs[i] = own[k]
+		}
+	}
+	return nil
 }
 
 // cut splits the transactions into n parts: the first half as long as the others, the last half as long again. So

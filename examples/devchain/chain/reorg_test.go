@@ -194,6 +194,17 @@ func TestReorgStopsAtWhatIsFinal(t *testing.T) {
 	}
 }
 
+func TestABranchIsReplacedByAnother(t *testing.T) {
+	c := start(t, chain.Config{Blocks: 20})
+	for _, depth := range []uint64{1, 2, 5, 1, 12, 3} {
+		mine(t, c, 1)
+		if _, err := c.Reorg(t.Context(), depth); err != nil {
+			t.Fatalf("replace %d blocks, some of which have replaced others: %v", depth, err)
+		}
+	}
+	blocks(t, dial(t, c.HTTPURL()))
+}
+
 func TestReorgLeavesTheContracts(t *testing.T) {
 	c := start(t, chain.Config{})
 	if _, err := c.Reorg(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "stay") {
