@@ -303,8 +303,9 @@ func putMarked(bucket *bbolt.Bucket, marked []*entry) error {
 	return nil
 }
 
-// Forget begins the domain anew: without checkpoints, and with whatever is
-// damaged removed. Generation, forks and numbers go on growing, and notes stay.
+// Forget begins the domain anew: without checkpoints and dead letters, whose
+// rows will come again, and with whatever is damaged removed. Generation, forks
+// and numbers go on growing, and notes stay.
 // It is durable when Forget returns.
 func (d *Domain) Forget() error {
 	d.change.Lock()
@@ -316,6 +317,7 @@ func (d *Domain) Forget() error {
 	if err != nil {
 		return err
 	}
+	d.store.tallies.forget(d.name)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.kept, d.trash, d.damage = nil, trash{}, nil
@@ -323,7 +325,7 @@ func (d *Domain) Forget() error {
 }
 
 func (d *Domain) forget(bucket *bbolt.Bucket, next head, notes map[string][]byte) error {
-	for _, name := range [][]byte{checkpointsBucket, statesBucket} {
+	for _, name := range [][]byte{checkpointsBucket, statesBucket, lettersBucket, bodiesBucket} {
 		if bucket.Bucket(name) == nil {
 			continue
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -49,11 +50,12 @@ type DamageError struct {
 	Dir   string
 	What  string // such as: checkpoint 7 of domain "main"
 	Cause error
+	Way   string // out of it; empty where nothing is left but to begin anew
 }
 
 func (e *DamageError) Error() string {
-	return fmt.Sprintf("data directory %s: %s in %s is damaged (%v); begin anew with --fresh, or put a copy of the file back",
-		e.Dir, e.What, fileName, e.Cause)
+	return fmt.Sprintf("data directory %s: %s in %s is damaged (%v); %s",
+		e.Dir, e.What, fileName, e.Cause, cmp.Or(e.Way, "begin anew with --fresh, or put a copy of the file back"))
 }
 
 func (e *DamageError) Unwrap() error { return e.Cause }

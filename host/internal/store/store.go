@@ -43,6 +43,8 @@ type Store struct {
 
 	domainsMu sync.Mutex // held while a domain is looked up, or read for the first time
 	domains   map[string]*Domain
+
+	tallies tallies
 }
 
 // Open takes possession of a data directory and makes it, for this user alone,
@@ -57,6 +59,7 @@ func Open(dir string) (*Store, error) {
 		return nil, explain(dir, err)
 	}
 	s := &Store{dir: dir, db: db, domains: make(map[string]*Domain)}
+	s.tallies.of = make(map[string]*tally)
 	s.writer.update, s.writer.view = db.Update, db.View
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(explain(dir, err), db.Close())

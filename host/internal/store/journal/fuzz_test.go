@@ -39,4 +39,3 @@ func FuzzSegment(f *testing.F) {
 		}
 	})
 }
-
