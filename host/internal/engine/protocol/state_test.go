@@ -30,9 +30,12 @@ func newRow(block, part, a, b, tag uint8) frame {
 	return kindRow | frame(block)<<2 | frame(part)<<4 | frame(a)<<5 | frame(b)<<7 | frame(tag)<<9
 }
 
-func newBarrier(k uint8) frame     { return kindBarrier | frame(k)<<2 }
+// number counts checkpoints and generations.
+type number uint16
+
+func newBarrier(k number) frame    { return kindBarrier | frame(k)<<2 }
 func (f frame) kind() frame        { return f & 3 }
-func (f frame) checkpoint() uint8  { return uint8(f >> 2) }
+func (f frame) checkpoint() number { return number(f >> 2) }
 func (f frame) block() uint8       { return uint8(f>>2) & 3 }
 func (f frame) part() uint8        { return uint8(f>>4) & 1 }
 func (f frame) branch() uint8      { return uint8(f>>5) & 3 }
@@ -72,26 +75,25 @@ type cursor struct{ block, branch uint8 }
 type record struct {
 	snapshots [2]uint16
 	cursors   [2]cursor
-	k         uint8
-	_         uint8
+	k         number
+	seq       [2]uint8 // rows of each input of the loader that cannot truncate
 }
 
 // host is the host's memory, which a crash of it clears, and its record store.
 type host struct {
 	pending record // under way; k 0: none
 
-	kept   [maxKept]record // durable, oldest first
+	kept [maxKept]record // durable, oldest first
+	gen  number          // durable
+	last number          // durable: the newest number that was ever recorded
+
 	nkept  uint8
-	gen    uint8 // durable
 	forks  uint8 // durable
-	last   uint8 // durable: the newest number that was ever recorded
-	floor  uint8 // durable: the oldest checkpoint that loaders must know
 	up     uint8
 	opened uint8 // processes that are open, the last of the topology first
 	// answered has a bit for each process that has answered the barrier.
 	answered uint8
-	closing  uint8 // all readers have ended, the last barrier is on its way
-	_        uint8
+	closing  uint8 // all readers have ended: the last barrier is on its way, then their ends
 }
 
 type life uint8
@@ -100,6 +102,7 @@ const (
 	closed life = iota
 	live
 	ended
+	gone // a reader that has ended, and its end is on the edges
 	dead // and the host does not know yet
 )
 
@@ -107,11 +110,11 @@ const (
 type proc struct {
 	state uint16 // of a subscriber or a join
 	out   frame  // being handed to consumers, of which outTo still wait
+	seen  number // where inputs are not aligned: the newest barrier
 	outTo uint8
 	life  life
 	held  uint8 // inputs that brought the barrier
 	over  uint8 // inputs that ended
-	seen  uint8 // where inputs are not aligned: the newest barrier
 	read  reader
 }
 
@@ -123,25 +126,23 @@ type reader struct {
 	part  uint8 // rows of the next one that are out
 	from  uint8
 	fork  uint8 // what it has reported, +1; 0: nothing
-	done  uint8 // its end is on the edges
 }
 
 // loader is the memory of a loader. Rows wait in buf until they are committed;
 // a loader that cannot truncate hands each row on at once.
 type loader struct {
 	buf     [2][maxRows]frame
-	barrier uint8    // was told to commit it
-	marked  uint8    // has committed it and not yet answered
-	hold    uint8    // is told nothing more before it is recorded
-	k       uint8    // the checkpoint that its rows follow
-	seq     [2]uint8 // rows of each input since
+	barrier number   // was told to commit it
+	marked  number   // has committed it and not yet answered
+	hold    number   // is told nothing more before it is recorded
+	k       number   // the checkpoint that its rows follow
+	seq     [2]uint8 // rows of each input so far
 }
 
 // mark is a checkpoint in a loader's store: how many rows each input had.
 type mark struct {
-	k    uint8
+	k    number
 	rows [2]uint8
-	_    uint8
 }
 
 // store is what a loader has made durable.
@@ -149,9 +150,8 @@ type store struct {
 	keys  [maxKeys]uint32 // what was handed on by one that cannot truncate, ascending
 	rows  [2][maxRows]frame
 	marks [maxMarks]mark
-	gen   uint8
-	tail  uint8 // generation of the oldest row after the last mark; 0: none
-	_     [2]uint8
+	gen   number
+	tail  number // generation of the oldest row after the last mark; 0: none
 }
 
 // ghost is a loader that has outlived its host, or a transaction that has
@@ -159,9 +159,8 @@ type store struct {
 type ghost struct {
 	key     uint32
 	buf     [2][maxRows]frame
-	gen     uint8
-	barrier uint8
-	_       [2]uint8
+	gen     number
+	barrier number
 }
 
 // breach is a promise that one step has broken.
@@ -196,14 +195,6 @@ func count(frames []frame) uint8 {
 		}
 	}
 	return uint8(len(frames))
-}
-
-// pop takes the oldest frame of an edge.
-func (s *state) pop(e uint8) frame {
-	f := s.edges[e][0]
-	copy(s.edges[e][:], s.edges[e][1:])
-	s.edges[e][room-1] = 0
-	return f
 }
 
 // newest is the checkpoint that a crash goes back to.

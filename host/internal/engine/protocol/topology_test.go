@@ -1,6 +1,9 @@
 package protocol
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 type kind uint8
 
@@ -84,10 +87,8 @@ func (t *topology) loader(slot uint8) *node {
 // producer is the node that an edge comes from.
 func (t *topology) producer(edge uint8) *node {
 	for i := range t.nodes {
-		for _, e := range t.nodes[i].out {
-			if e == edge {
-				return &t.nodes[i]
-			}
+		if slices.Contains(t.nodes[i].out, edge) {
+			return &t.nodes[i]
 		}
 	}
 	panic(fmt.Sprintf("edge %d comes from nowhere", edge)) // unreachable: topologies are constants
