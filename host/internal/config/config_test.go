@@ -216,6 +216,14 @@ func TestModel(t *testing.T) {
 	if diff := cmp.Diff(wantNetworks, m.Networks, ignoreRanges); diff != "" {
 		t.Errorf("networks (-want +got):\n%s", diff)
 	}
+	wantRecovery := config.Recovery{
+		HangAfter:  90 * time.Second,
+		Checkpoint: config.Checkpoint{Every: 250 * time.Millisecond, Timeout: 2 * time.Minute, MaxState: 64 << 20},
+		Poison:     config.Poison{Attempts: 5, MaxShare: 0.002},
+	}
+	if diff := cmp.Diff(wantRecovery, m.Pipelines[0].Recovery); diff != "" {
+		t.Errorf("recovery (-want +got):\n%s", diff)
+	}
 	wantPlugins := map[string]*config.Plugin{
 		"uniswap": {
 			Name: "uniswap", Path: "testdata/bin/uniswap", Dev: true, Env: map[string]string{"LEVEL": "debug", "N": "3"},
@@ -285,7 +293,7 @@ func TestModel(t *testing.T) {
 		at := logs.Places[name]
 		places = append(places, fmt.Sprintf("%s:%d:%d", at.Filename, at.Start.Line, at.Start.Column))
 	}
-	if diff := cmp.Diff([]string{"good.hcl:59:17", "good.hcl:60:17", "good.hcl:61:17", "good.hcl:62:17", "good.hcl:64:5", "good.hcl:67:5"}, places); diff != "" || len(logs.Places) != 6 {
+	if diff := cmp.Diff([]string{"good.hcl:69:17", "good.hcl:70:17", "good.hcl:71:17", "good.hcl:72:17", "good.hcl:74:5", "good.hcl:77:5"}, places); diff != "" || len(logs.Places) != 6 {
 		t.Errorf("places (-want +got):\n%s", diff)
 	}
 }

@@ -44,6 +44,7 @@ type Pipeline struct {
 	To         *uint64
 	PathType   registry.PathType // Backtest if To is set
 	Epoch      *Epoch
+	Recovery   Recovery
 	Steps      []*Step
 	Range      Range
 }

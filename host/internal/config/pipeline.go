@@ -32,9 +32,9 @@ var stepKinds = []string{"reader", "subscriber", "aggregator", "loader"}
 func (f *File) pipeline(block *hclsyntax.Block) {
 	f.eval.shape(block.Body, shape{
 		what:       "a pipeline block",
-		attributes: []string{"network", "from", "to", "for_each"},
+		attributes: []string{"network", "from", "to", "for_each", "hang_after"},
 		blocks:     stepKinds,
-		single:     []string{"epoch"},
+		single:     []string{"epoch", "checkpoint", "poison"},
 	})
 	for _, instance := range f.eval.instances(block.Body) {
 		p := &pipeline{eval: instance.eval, named: make(map[string]group)}
@@ -44,6 +44,7 @@ func (f *File) pipeline(block *hclsyntax.Block) {
 		p.Network = f.networkOf(p.eval, block)
 		p.heights(block.Body)
 		p.epoch(block.Body)
+		p.recovery(block.Body)
 		p.readSteps(block)
 		f.pipelines = append(f.pipelines, p)
 	}

@@ -53,6 +53,16 @@ pipeline "swaps" {
     size   = 10
     offset = 2
   }
+  hang_after = "90s"
+  checkpoint {
+    every     = "250ms"
+    timeout   = "2m"
+    max_state = "64MiB"
+  }
+  poison {
+    attempts  = 5
+    max_share = 0.002
+  }
 
   reader "eth.blocks" "blocks" {}
   reader "eth.logs" "logs" {
