@@ -6,8 +6,8 @@ import "testing"
 // broken, and the search finds out how.
 func TestEachRuleIsNeeded(t *testing.T) {
 	t.Parallel()
-	wide := *joined
-	wide.blocks = 3
+	longJoined, longFanned := *joined, *fanned
+	longJoined.blocks, longFanned.blocks = 3, 3
 	for _, c := range []struct {
 		name string
 		m    model
@@ -15,7 +15,7 @@ func TestEachRuleIsNeeded(t *testing.T) {
 	}{
 		{
 			"rows wait until the checkpoint before them is recorded, where keys name checkpoints",
-			model{topology: fanned, rules: rules{rowsBeforeRecord: true, keys: checkpointKeys, changingKeys: true}, faults: 1, checkpoints: 2},
+			model{topology: &longFanned, rules: rules{rowsBeforeRecord: true, keys: checkpointKeys, changingKeys: true}, faults: 1, checkpoints: 2},
 			breaches[keyReused],
 		},
 		{"a join aligns its inputs", model{topology: joined, rules: rules{unaligned: true}, checkpoints: 1}, "before its mark it has"},
@@ -32,7 +32,7 @@ func TestEachRuleIsNeeded(t *testing.T) {
 		{"also where another reader goes on", model{topology: joined, rules: rules{endsEarly: true}, reorgs: 1}, "has ended with other rows"},
 		{"a reader compares the hash it begins at", model{topology: oneLine, rules: rules{trustsCursor: true}, faults: 1, reorgs: 1, checkpoints: 1}, "holds what no undisturbed run writes"},
 		{"barriers come at safe points", model{topology: oneLine, rules: rules{tornBarrier: true}, checkpoints: 1}, "before its mark it has"},
-		{"a join goes on with one input while the other is held", model{topology: &wide, rules: rules{boundedJoin: true}, checkpoints: 1}, "nothing leads to the end"},
+		{"a join goes on with one input while the other is held", model{topology: &longJoined, rules: rules{boundedJoin: true}, checkpoints: 1}, "nothing leads to the end"},
 		{"the host answers for readers that have ended", model{topology: joined, rules: rules{nobodyStandsIn: true}, checkpoints: 1}, "nothing leads to the end"},
 	} {
 		t.Run(c.name, func(t *testing.T) { breaks(t, &c.m, c.want) })
@@ -73,12 +73,9 @@ func TestNobodyNoticesAReorgDuringACrash(t *testing.T) {
 // until the checkpoint before them is recorded.
 func TestRowsNeedNotWaitForTheRecord(t *testing.T) {
 	t.Parallel()
-	m := model{topology: fanned, rules: rules{rowsBeforeRecord: true}, faults: 1, checkpoints: 2}
+	m := model{topology: fanned, rules: rules{rowsBeforeRecord: true}, faults: 1, checkpoints: 1}
 	if !testing.Short() {
-		m.reorgs, m.checkpoints = 1, 1
-		top := *fanned
-		top.blocks = 2
-		m.topology = &top
+		m.reorgs = 1
 	}
 	holds(t, &m)
 }

@@ -45,9 +45,9 @@ func TestProtocolHolds(t *testing.T) {
 		top               *topology
 		short, full, deep budget
 	}{
-		{oneLine, budget{1, 0, 1}, budget{2, 1, 1}, budget{2, 2, 2}},
+		{oneLine, budget{1, 0, 1}, budget{2, 1, 1}, budget{2, 1, 2}},
 		{joined, budget{0, 1, 1}, budget{1, 1, 1}, budget{1, 2, 2}},
-		{fanned, budget{1, 0, 1}, budget{1, 1, 1}, budget{2, 1, 2}},
+		{fanned, budget{1, 0, 1}, budget{1, 1, 2}, budget{2, 1, 2}},
 		{diamond, budget{1, 0, 1}, budget{1, 1, 1}, budget{2, 1, 1}},
 	} {
 		t.Run(c.top.name, func(t *testing.T) {

@@ -56,7 +56,7 @@ var (
 		},
 	}
 	fanned = &topology{
-		name: "reader, two loaders", readers: 1, blocks: 3, parts: [4]uint8{0, 1, 1, 1},
+		name: "reader, two loaders", readers: 1, blocks: 2, parts: [4]uint8{0, 1, 1, 1},
 		nodes: []node{
 			{name: "reader", kind: aReader, out: []uint8{0, 1}},
 			{name: "database", kind: aLoader, in: []uint8{0}, truncates: true},
