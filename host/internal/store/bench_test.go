@@ -25,6 +25,7 @@ func BenchmarkRecord(b *testing.B) {
 }
 
 func benchRecord(b *testing.B, size, domains int) {
+	b.Helper()
 	s, err := store.Open(b.TempDir())
 	if err != nil {
 		b.Fatal(err)

@@ -3,6 +3,7 @@ package store_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -24,12 +25,8 @@ var crashDomains = []string{"left", "right"}
 func drawn(number uint64) store.Checkpoint {
 	r := rand.New(rand.NewPCG(number, 1))
 	bytesOf := func(seed uint64, n int) []byte {
-		r := rand.New(rand.NewPCG(seed, 2))
-		b := make([]byte, n)
-		for i := range b {
-			b[i] = byte(r.Uint32())
-		}
-		return b
+		word := binary.BigEndian.AppendUint64(nil, seed*0x9e3779b97f4a7c15)
+		return bytes.Repeat(word, n/8+1)[:n]
 	}
 	small, large := bytesOf(number, r.IntN(300)), bytesOf(number/3, 20_000+int(number/3%7)*9000) // large stays the same three times
 	return store.Checkpoint{
@@ -82,6 +79,7 @@ func recordOne(s *store.Store, name string) error {
 // Whenever a host is killed, the next one finds the newest checkpoint that was
 // acknowledged, or the one that was being recorded; and each is whole.
 func TestKillWhileRecording(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 14))
 	dir := t.TempDir()
 	for round := range 12 {

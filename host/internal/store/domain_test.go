@@ -231,6 +231,11 @@ func TestRewind(t *testing.T) {
 	if got := newest(t, d).States["p"]; !cmp.Equal(got, state(1, "x")) {
 		t.Errorf("the state after a rewind is %+v", got)
 	}
+	if got := stateKeys(t, s); len(got) != 2 {
+		t.Errorf("the file holds the states %q, want those of 1 and 2", got)
+	}
+	s = open(t, s.Dir())
+	d = domain(t, s, "main")
 	if err := d.Rewind(0, true); err != nil {
 		t.Fatal(err)
 	}
@@ -238,6 +243,10 @@ func TestRewind(t *testing.T) {
 	if _, ok, err := d.Newest(); ok || err != nil {
 		t.Errorf("Newest after a rewind to the beginning: got %v, %v", ok, err)
 	}
+	if got := stateKeys(t, s); len(got) != 0 {
+		t.Errorf("after a rewind to the beginning the file holds the states %q", got)
+	}
+	s = open(t, s.Dir())
 }
 
 func TestPrune(t *testing.T) {
@@ -267,19 +276,19 @@ func TestPrune(t *testing.T) {
 		t.Errorf("a state that is shared since a checkpoint that is gone: %+v", got)
 	}
 	s = again(t, s)
-	if got := stateKeys(t, s, "main"); len(got) != 1 {
+	if got := stateKeys(t, s); len(got) != 1 {
 		t.Errorf("the file holds the states %q, want one", got)
 	}
 	s = open(t, s.Dir())
 }
 
-// stateKeys closes the store and tells what states its file holds.
-func stateKeys(t *testing.T, s *store.Store, name string) []string {
+// stateKeys closes the store and tells what states its file holds of the domain main.
+func stateKeys(t *testing.T, s *store.Store) []string {
 	t.Helper()
 	closed(t, s)
 	var keys []string
 	edit(t, s.Dir(), func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte("domains")).Bucket([]byte(name)).Bucket([]byte("states")).ForEach(func(key, _ []byte) error {
+		return tx.Bucket([]byte("domains")).Bucket([]byte("main")).Bucket([]byte("states")).ForEach(func(key, _ []byte) error {
 			keys = append(keys, string(key))
 			return nil
 		})
@@ -314,7 +323,7 @@ func TestEqualStatesAreKeptOnce(t *testing.T) {
 			t.Errorf("checkpoint %d (-want +got):\n%s", n+1, diff)
 		}
 	}
-	if got := stateKeys(t, s, "main"); len(got) != 3 {
+	if got := stateKeys(t, s); len(got) != 3 {
 		t.Errorf("the file holds the states %q, want 3: those of 1, 3 and 4", got)
 	}
 }

@@ -169,6 +169,7 @@ func TestDropDeadLettersAfter(t *testing.T) {
 }
 
 func TestDeadLettersAreBounded(t *testing.T) {
+	t.Parallel()
 	s := open(t, t.TempDir())
 	defer func() { closed(t, s) }()
 	many := make([]store.DeadLetter, store.MaxDeadLetters)

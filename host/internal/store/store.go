@@ -51,7 +51,7 @@ type Store struct {
 // if it is not there. It waits at most a second for another host to let go of
 // it; after that the error is an *InUseError.
 func Open(dir string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(dir); err != nil {
 		return nil, explain(dir, err)
 	}
 	db, err := openFile(dir)
@@ -65,6 +65,18 @@ func Open(dir string) (*Store, error) {
 		return nil, errors.Join(explain(dir, err), db.Close())
 	}
 	return s, nil
+}
+
+// makeDir makes a directory that is not there, so that it is there after a loss
+// of power too.
+func makeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return disk.SyncDir(filepath.Dir(dir))
 }
 
 // openFile opens and locks the database. A file that could only be begun is
@@ -93,6 +105,9 @@ func (s *Store) prepare() error {
 		err = guard(func() error { return s.db.Update(s.settle) })
 	}
 	if err != nil {
+		return err
+	}
+	if err := disk.SyncDir(s.dir); err != nil {
 		return err
 	}
 	return os.WriteFile(s.pidPath(), fmt.Appendln(nil, os.Getpid()), 0o600)

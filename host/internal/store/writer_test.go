@@ -91,7 +91,7 @@ func TestRecordExplainsWhatTheSystemSays(t *testing.T) {
 		{&os.PathError{Op: "write", Path: "penstock.db", Err: syscall.EROFS}, "read-only file system; make it writable"},
 		{&os.PathError{Op: "write", Path: "penstock.db", Err: syscall.EACCES}, "permission denied; make it writable"},
 		{&os.PathError{Op: "write", Path: "penstock.db", Err: syscall.ENOSPC}, "no space left on device; free some space"},
-		{fmt.Errorf("file resize error: %s", syscall.EDQUOT), "disk quota exceeded; free some space"},
+		{errors.New("file resize error: " + syscall.EDQUOT.Error()), "disk quota exceeded; free some space"},
 	} {
 		t.Run(test.want, func(t *testing.T) {
 			s := open(t, t.TempDir())

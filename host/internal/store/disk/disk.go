@@ -1,5 +1,5 @@
-// Package disk says what to do about an error of the file system, for all who
-// write to the data directory.
+// Package disk knows what all who write to the data directory need to know of
+// file systems: what to do about their errors, and what they keep.
 package disk
 
 import (

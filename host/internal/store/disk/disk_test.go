@@ -4,7 +4,6 @@ package disk_test
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
@@ -17,7 +16,7 @@ func TestAdvice(t *testing.T) {
 	for want, errs := range map[string][]error{
 		"free some space": {
 			&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, syscall.EDQUOT, syscall.EFBIG,
-			fmt.Errorf("file resize error: %s", syscall.ENOSPC), // as the database says it
+			errors.New("file resize error: " + syscall.ENOSPC.Error()), // as the database says it
 		},
 		"make it writable": {&os.PathError{Op: "open", Path: "x", Err: syscall.EROFS}, fs.ErrPermission, syscall.EACCES},
 		"":                 {nil, errors.New("something else"), syscall.EIO},

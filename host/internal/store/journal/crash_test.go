@@ -70,6 +70,7 @@ func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // Whenever a writer is killed, all that it had made durable is there and whole.
 func TestKillWhileAppending(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(2, 71))
 	dir := t.TempDir()
 	for round := range 12 {

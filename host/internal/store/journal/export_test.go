@@ -30,7 +30,7 @@ func Torn(err error) bool { return errors.As(err, new(*tornError)) }
 
 // Segment writes records as they stand in a segment that begins at position 1.
 func Segment(records []Record) []byte {
-	content := appendHead(nil, 1)
+	content := segmentHead(1)
 	for _, r := range records {
 		var prefix [prefixLen]byte
 		putPrefix(&prefix, r.Position, r.Kind, len(r.Header)+len(r.Body), r.Header, [][]byte{r.Body})

@@ -197,24 +197,16 @@ func (j *Journal) syncDir() error {
 	if !j.newFiles {
 		return nil
 	}
-	if err := syncDir(j.dir); err != nil {
+	if err := disk.SyncDir(j.dir); err != nil {
 		return err
 	}
 	if j.newDir {
-		if err := syncDir(filepath.Dir(j.dir)); err != nil {
+		if err := disk.SyncDir(filepath.Dir(j.dir)); err != nil {
 			return err
 		}
 	}
 	j.newFiles, j.newDir = false, false
 	return nil
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // Close flushes and closes the journal. What was not synced is as durable as
@@ -252,7 +244,7 @@ func (j *Journal) begin(first uint64) error {
 		return err
 	}
 	j.newFiles = true
-	if _, err := file.Write(appendHead(nil, first)); err != nil {
+	if _, err := file.Write(segmentHead(first)); err != nil {
 		return errors.Join(err, file.Close())
 	}
 	if j.file != nil {

@@ -133,7 +133,7 @@ func (j *Journal) cutAt(first uint64, size, end int64) (int64, error) {
 		}
 	}
 	if end == 0 {
-		if _, err := j.file.WriteAt(appendHead(nil, first), 0); err != nil {
+		if _, err := j.file.WriteAt(segmentHead(first), 0); err != nil {
 			return 0, err
 		}
 		end = headLen

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 )
 
 // ErrTruncated tells a reader that what it was reading is gone.
@@ -156,8 +157,8 @@ func (r *reader) close() {
 // find tells which segment a position belongs to, -1 if it lies before all of
 // them. The caller holds mu.
 func (j *Journal) find(position uint64) int {
-	for at := len(j.segments) - 1; at >= 0; at-- {
-		if j.segments[at].first <= position {
+	for at, s := range slices.Backward(j.segments) {
+		if s.first <= position {
 			return at
 		}
 	}

@@ -56,12 +56,10 @@ func segmentFirst(name string) (first uint64, ok bool) {
 	return first, err == nil && first > 0
 }
 
-func appendHead(to []byte, first uint64) []byte {
-	start := len(to)
-	to = append(to, magic...)
-	to = binary.LittleEndian.AppendUint64(to, first)
-	to = binary.LittleEndian.AppendUint32(to, crc32.Checksum(to[start:], castagnoli))
-	return binary.LittleEndian.AppendUint32(to, 0)
+func segmentHead(first uint64) []byte {
+	head := binary.LittleEndian.AppendUint64([]byte(magic), first)
+	head = binary.LittleEndian.AppendUint32(head, crc32.Checksum(head, castagnoli))
+	return binary.LittleEndian.AppendUint32(head, 0)
 }
 
 // putPrefix writes what stands before a header and a body, which are summed but
@@ -126,7 +124,7 @@ func newScanner(from io.ReaderAt, limit int64, first uint64) (*scanner, error) {
 	if err := s.fill(head[:]); err != nil {
 		return nil, err
 	}
-	if head != [headLen]byte(appendHead(nil, first)) {
+	if head != [headLen]byte(segmentHead(first)) {
 		return nil, &tornError{0, "it does not begin as a segment does that begins at position " + strconv.FormatUint(first, 10)}
 	}
 	s.at = headLen
