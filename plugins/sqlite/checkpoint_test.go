@@ -292,6 +292,9 @@ func TestTablesThatAreNotReadAnyMore(t *testing.T) {
 	if got := blocksIn(t, path, "events") + "; " + query(t, path, "SELECT count(*) FROM ticks"); got != "9; 0" {
 		t.Errorf("begun anew: got blocks and ticks %s, want 9; 0", got)
 	}
+	if got := query(t, path, "SELECT name FROM penstock_checkpoints UNION ALL SELECT name FROM penstock_tables"); got != "events\nevents" {
+		t.Errorf("begun anew: the file keeps account of %q, want events alone", got)
+	}
 	start := sdk.Start{Step: "other", Inputs: both.Inputs[1:]}
 	started(t, &loader{Path: path}, start) // which may have the table
 }

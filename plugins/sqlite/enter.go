@@ -57,14 +57,9 @@ func (l *loader) recall(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		switch {
-		case slices.Contains(there, declareRowNumber):
+		if slices.Contains(there, declareRowNumber) {
 			gone = false
 			l.shelf(name)
-		case !slices.ContainsFunc(l.shelves, func(s *shelf) bool { return strings.EqualFold(s.name, name) }):
-			if err := l.ledger.disclaim(ctx, name); err != nil {
-				return err
-			}
 		}
 	}
 	if gone {

@@ -171,7 +171,7 @@ func TestInputsCanShareATable(t *testing.T) {
 	start := sdk.Start{Inputs: []sdk.Input{input[event](t, "first"), input[event](t, "second")}}
 	for checkpoint := range uint64(3) {
 		start.Checkpoint = min(checkpoint, 1)
-		l := started(t, &loader{Path: path, Tables: map[string]string{"first": "both", "second": "BOTH"}}, start)
+		l := started(t, &loader{Path: path, Tables: map[string]string{"first": "Both", "second": "BOTH"}}, start)
 		load(t, l, 0, eventsOf(1)...)
 		load(t, l, 1, eventsOf(1)...)
 		mark(t, l, start.Checkpoint+1)

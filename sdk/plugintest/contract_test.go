@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -149,6 +150,7 @@ type (
 	goesOnAnyhow    struct{ keeper }
 	forgetsTooMuch  struct{ keeper }
 	turnsAround     struct{ keeper }
+	keepsOldMarks   struct{ keeper }
 )
 
 func (k *neverTruncates) Start(ctx context.Context, start sdk.Start) error {
@@ -231,6 +233,14 @@ func (k *forgetsTooMuch) Final(ctx context.Context, checkpoint uint64) error {
 	return k.keeper.Final(ctx, checkpoint+1)
 }
 
+func (k *keepsOldMarks) Start(ctx context.Context, start sdk.Start) error {
+	s := k.all.named(k.Shelf)
+	before := maps.Clone(s.marks)
+	err := k.keeper.Start(ctx, start)
+	s.marks = before
+	return err
+}
+
 func (k *turnsAround) Commit(ctx context.Context, commit sdk.Commit) error {
 	if n := len(k.rows); n > 1 {
 		k.rows[n-1], k.rows[n-2] = k.rows[n-2], k.rows[n-1]
@@ -254,6 +264,7 @@ func TestLoadersThatBreakTheContract(t *testing.T) {
 		{"keeps rows that were not committed", func(k keeper) sdk.Register { return sdk.Loader("wrong", &keepsLoose{k}) }, "the store does not hold what was sent to rows"},
 		{"keeps rows when all begins anew", func(k keeper) sdk.Register { return sdk.Loader("wrong", &keepsAll{k}) }, "the store does not hold what was sent to rows"},
 		{"goes on from what it does not know", func(k keeper) sdk.Register { return sdk.Loader("wrong", &goesOnAnyhow{k}) }, "of which its store knows nothing"},
+		{"keeps checkpoints that were taken back", func(k keeper) sdk.Register { return sdk.Loader("wrong", &keepsOldMarks{k}) }, "of which its store knows nothing"},
 		{"forgets a checkpoint that is final", func(k keeper) sdk.Register { return sdk.Loader("wrong", &forgetsTooMuch{k}) }, "the checkpoint is not known"},
 		{"keeps rows in another order", func(k keeper) sdk.Register { return sdk.Loader("wrong", &turnsAround{k}) }, "the store does not hold what was sent to rows"},
 	}

@@ -2,13 +2,19 @@ package plugintest
 
 // What follows is what a loader has to refuse.
 
-// unknown opens the loader at a checkpoint that it was never asked for.
+// unknown opens the loader at a checkpoint that never was, or that it has been
+// taken back beyond: what it held of that is gone.
 func (w *walk[In]) unknown() {
 	w.Helper()
+	w.send()
+	w.settle()
 	w.process.HangUp()
 	w.generation++
 	from := record{number: w.next + 7, sent: w.sent}
-	w.note("generation %d is opened at checkpoint %d, which never was", w.generation, from.number)
+	if len(w.undone) > 0 && w.chance(70) {
+		from.number = w.undone[w.random.IntN(len(w.undone))]
+	}
+	w.note("generation %d is opened at checkpoint %d, which is not there", w.generation, from.number)
 	opened, failure := TryOpen(w, w.here, w.start(from))
 	if failure == nil {
 		opened.HangUp()

@@ -2,6 +2,7 @@ package plugintest
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/transit"
@@ -33,6 +34,7 @@ type walk[In transit.Row] struct {
 	made   int    // rows that were ever made
 
 	records    []record // oldest first; the first is the beginning
+	undone     []uint64 // numbers of checkpoints that were taken back
 	next       uint64   // number of the next checkpoint
 	generation uint64
 	forks      uint64
@@ -176,13 +178,16 @@ func (w *walk[In]) settle() {
 func (w *walk[In]) checkpoint() {
 	w.Helper()
 	number := w.takeCheckpoint()
+	w.undone = slices.DeleteFunc(w.undone, func(undone uint64) bool { return undone == number })
 	w.records = append(w.records, record{number: number, sent: w.sent})
 	w.next = number + 1
 }
 
+// takeCheckpoint takes a checkpoint that counts as undone until it is recorded.
 func (w *walk[In]) takeCheckpoint() uint64 {
 	w.Helper()
 	w.note("checkpoint %d is taken, of %d rows", w.next, w.sent)
+	w.undone = append(w.undone, w.next)
 	w.process.Barrier(w.next)
 	events := w.process.Until(Barrier)
 	if e := events[len(events)-1]; e.Checkpoint != w.next {
@@ -274,6 +279,7 @@ func (w *walk[In]) final() {
 func (w *walk[In]) reorganise() {
 	w.Helper()
 	i := w.random.IntN(len(w.records))
+	w.undo(w.records[i+1:])
 	w.records = w.records[:i+1]
 	w.forks++
 	w.source = w.source[:w.newest().sent]
@@ -284,6 +290,14 @@ func (w *walk[In]) reorganise() {
 	}
 	w.process.HangUp()
 	w.open()
+}
+
+func (w *walk[In]) undo(records []record) {
+	for _, r := range records {
+		if r.number > 0 {
+			w.undone = append(w.undone, r.number)
+		}
+	}
 }
 
 // end ends all inputs: there is nothing more to come, until the host is
@@ -318,6 +332,7 @@ func (w *walk[In]) beginAnew() {
 	w.Helper()
 	w.note("the host hangs up, and forgets all checkpoints")
 	w.process.HangUp()
+	w.undo(w.records)
 	w.records = []record{{}}
 	if w.chance(50) {
 		w.source = nil
