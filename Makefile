@@ -12,6 +12,8 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 GOLANGCI      := v2.15.0
 BUF           := v1.69.0
 PROTOC_GEN_GO := v1.36.12
+CONNECT       := v1.21.1
+PROTOCOLS     := sdk/internal/wire host/internal/api
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test check fmt lint generate generated tidy bench fuzz clean
@@ -49,6 +51,8 @@ $(TOOLS)/buf:
 	GOBIN=$(TOOLS) $(GO) install github.com/bufbuild/buf/cmd/buf@$(BUF)
 $(TOOLS)/protoc-gen-go:
 	GOBIN=$(TOOLS) $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GEN_GO)
+$(TOOLS)/protoc-gen-connect-go:
+	GOBIN=$(TOOLS) $(GO) install connectrpc.com/connect/cmd/protoc-gen-connect-go@$(CONNECT)
 
 fmt: $(TOOLS)/golangci-lint ## lay out all code
 	@$(TOOLS)/golangci-lint fmt ./...
@@ -57,11 +61,11 @@ lint: $(TOOLS)/golangci-lint ## report what is laid out or written wrongly
 	@$(TOOLS)/golangci-lint fmt --diff ./...
 	@$(TOOLS)/golangci-lint run ./...
 
-generate: $(TOOLS)/buf $(TOOLS)/protoc-gen-go ## generate code from the protocol
-	@cd sdk/internal/wire && PATH=$(TOOLS):$$PATH buf lint && PATH=$(TOOLS):$$PATH buf generate
+generate: $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-connect-go ## generate code from the protocols
+	@set -e; PATH=$(TOOLS):$$PATH; for dir in $(PROTOCOLS); do (cd $$dir && buf lint && buf generate); done
 
 generated: generate ## fail if generated code is not up to date
-	@git diff --exit-code -- sdk/internal/wire || { echo "generated code is not up to date: commit what make generate made"; exit 1; }
+	@git diff --exit-code -- $(PROTOCOLS) || { echo "generated code is not up to date: commit what make generate made"; exit 1; }
 
 tidy: ## fail if go.mod is not tidy
 	@$(GO) mod tidy -diff

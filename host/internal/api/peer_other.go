@@ -1,0 +1,9 @@
+//go:build !linux
+
+package api
+
+import "net"
+
+// peerOf knows nothing here: the modes of the socket and of its directory are
+// what keeps others out.
+func peerOf(net.Conn) (uid int, known bool, err error) { return 0, false, nil }
