@@ -60,7 +60,7 @@ flows between them, and keeps it flowing.`,
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		a.runCommand(), a.validateCommand(), a.graphCommand(), a.fmtCommand(),
-		a.pluginCommand(), a.registerCommand(), a.devchainCommand(), a.versionCommand(),
+		a.pluginCommand(), a.registerCommand(), a.devchainCommand(), a.chaosCommand(), a.versionCommand(),
 	)
 	group(root)
 	root.InitDefaultCompletionCmd()

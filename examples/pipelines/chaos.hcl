@@ -1,0 +1,65 @@
+# What `penstock chaos` is tried with: several readers, a join by block and one
+# by epochs, and a loader for all of it.
+#
+#   penstock chaos examples/pipelines/chaos.hcl --seed 7
+
+host {
+  # Plugins are killed far more often than by accident.
+  restart {
+    max    = 1000
+    within = "1m"
+  }
+}
+
+network "ethereum" {
+  endpoint "node" {
+    url = env("ETH_RPC_URL", "http://127.0.0.1:8545")
+  }
+}
+
+variable "from" {
+  type    = number
+  default = 1
+}
+
+pipeline "chaos" {
+  from = var.from
+
+  epoch {
+    size   = 10
+    offset = 2
+  }
+
+  reader "eth.blocks" "blocks" {
+    receipts = false
+    timeout  = "3s" # nodes that fall silent are part of it
+  }
+  reader "eth.logs" "logs" {
+    events  = ["Swap(address,uint256,uint256,uint256,uint256,address)"]
+    timeout = "3s"
+  }
+
+  subscriber "uniswap.swaps" "swaps" {
+    input = logs
+  }
+
+  aggregator "uniswap.pair_totals" "by_block" {
+    inputs = {
+      blocks = blocks
+      swaps  = swaps
+    }
+    policy "block" {}
+  }
+  aggregator "uniswap.pair_totals" "by_epoch" {
+    inputs = {
+      blocks = blocks
+      swaps  = swaps
+    }
+    policy "epoch" {}
+  }
+
+  loader "sqlite" "store" {
+    inputs = [blocks, swaps, by_block, by_epoch]
+    path   = "chaos.db"
+  }
+}

@@ -1,0 +1,148 @@
+//go:build linux
+
+package chaos
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/penstock-io/penstock/host/internal/chaos/compare"
+)
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(role); name != "" {
+		if err := play(name); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// try runs a plan with a host of the test's own.
+func try(t *testing.T, how string, seed uint64, duration time.Duration) Report {
+	t.Helper()
+	dir := t.TempDir()
+	host, err := program(dir, how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, err := program(dir, "devchain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := Run(t.Context(), Config{
+		Penstock: host, Devchain: chain, Env: os.Environ(), Pipelines: 1, Seed: seed, Duration: duration, Blocks: 20, Patience: 3 * time.Second, Dir: dir,
+		Loaders: []Loader{{Step: "fake.store", Plugin: filepath.Base(os.Args[0]), Paths: []string{"rows.jsonl"}}, {Step: "fake.show"}},
+		Tell:    func(line string) { t.Log(line) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(report)
+	return report
+}
+
+// seedWith finds a seed whose plan has events of all these actors, not at once,
+// and few bad answers. Only with a host killer among them a host is killed.
+func seedWith(t *testing.T, duration time.Duration, actors ...Actor) uint64 {
+	t.Helper()
+	for seed := range uint64(10_000) {
+		p := NewPlan(seed, duration, 20)
+		has := func(a Actor) bool {
+			return slices.ContainsFunc(p.Events, func(e Event) bool { return e.Actor == a && e.At > duration/3 })
+		}
+		killed := slices.ContainsFunc(p.Events, func(e Event) bool { return e.Actor == HostKiller })
+		if p.Rate < 0.02 && killed == slices.Contains(actors, HostKiller) && !slices.ContainsFunc(actors, func(a Actor) bool { return !has(a) }) {
+			return seed
+		}
+	}
+	t.Fatal("no seed has all of that")
+	return 0
+}
+
+const brief = 3 * time.Second
+
+func TestAHostThatKeepsItsWordIsEqual(t *testing.T) {
+	t.Parallel()
+	r := try(t, "right", seedWith(t, brief, Brancher, HostKiller, PluginKiller, LoaderDelay), brief)
+	if !r.Equal || len(r.Problems) > 0 || len(r.Ends) > 0 {
+		t.Errorf("got %s", r)
+	}
+	if len(r.Sheets) != 1 || r.Sheets[0].Name != "rows.jsonl" || r.Sheets[0].Rows != int(r.Head) {
+		t.Errorf("compared %v, want a row for each of %d blocks", r.Sheets, r.Head)
+	}
+	if !slices.Equal(r.NotCompared, []string{"fake.show"}) {
+		t.Errorf("not compared: %v, want the loader without a file", r.NotCompared)
+	}
+	for _, kind := range []string{"host killed", "plugin killed", "loader stopped", "reorganisation"} {
+		if r.Faults[kind] == 0 {
+			t.Errorf("there was no %s: %v", kind, r.Faults)
+		}
+	}
+	log, err := os.ReadFile(filepath.Join(r.Dir, "faults.log"))
+	if err != nil || !strings.Contains(string(log), "the host is killed") || !strings.Contains(string(log), "(process ") {
+		t.Errorf("the log does not tell what was done: %v\n%s", err, log)
+	}
+}
+
+func TestAHostThatWritesTwiceIsFoundOut(t *testing.T) {
+	t.Parallel()
+	r := try(t, "naive", seedWith(t, brief, HostKiller), brief)
+	if r.Equal || r.First == nil || r.First.Foreign == 0 || len(r.Problems) == 0 {
+		t.Errorf("got %s", r)
+	}
+}
+
+func TestAHostThatMissesAReorganisationIsFoundOut(t *testing.T) {
+	t.Parallel()
+	r := try(t, "blind", seedWith(t, brief, Brancher), brief)
+	if r.Equal || r.First == nil || r.First.Kind != compare.Changed {
+		t.Errorf("got %s", r)
+	}
+}
+
+func TestAHostThatStandsStillIsFoundOut(t *testing.T) {
+	t.Parallel()
+	r := try(t, "stuck", seedWith(t, brief, HostKiller), brief)
+	if r.Equal || r.First == nil || r.First.Kind != compare.Lost || len(r.Problems) == 0 || !strings.Contains(r.Problems[0], "stands still") {
+		t.Errorf("got %s", r)
+	}
+}
+
+func TestChildrenAreFoundAndHarmedByTheirParentOnly(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), role+"=plugin")
+	p, err := start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.end(os.Kill, time.Second)
+	at := slices.IndexFunc(children(os.Getpid()), func(c child) bool { return c.pid == cmd.Process.Pid })
+	if at < 0 {
+		t.Fatalf("children %v, want process %d among them", children(os.Getpid()), cmd.Process.Pid)
+	}
+	c := children(os.Getpid())[at]
+	if c.name != filepath.Base(os.Args[0]) {
+		t.Errorf("its name is %q, want %q", c.name, filepath.Base(os.Args[0]))
+	}
+	if harm(1, c, os.Kill) || p.gone() {
+		t.Error("a process is harmed that is no child of whose it should be")
+	}
+	if !harm(os.Getpid(), c, stopSignal) || !harm(os.Getpid(), c, goOnSignal) || !harm(os.Getpid(), c, os.Kill) {
+		t.Error("a child cannot be harmed")
+	}
+	<-p.done
+	if harm(os.Getpid(), c, os.Kill) {
+		t.Error("a process that is gone is harmed")
+	}
+}
