@@ -1,7 +1,16 @@
 // Command sqlite keeps rows in a SQLite database, one table for each step that it reads.
 //
 // A transaction is open from the first row to the commit that the host asks for at safe points, so that whoever reads the file sees whole
-// blocks only. When a pipeline begins again, the rows that will come again are removed first: a table holds every row once.
+// blocks only.
+//
+// Every row is there once, whatever dies. The first column of a table, penstock_row, numbers its rows from 1 in the order they came: it is
+// SQLite's own key, so it costs no room, and ORDER BY penstock_row is that order. At a checkpoint the number of the last row is kept in the
+// same transaction as the rows, and a pipeline that goes on from there removes the rows after it first, as they come again. So rows can be
+// removed by anybody, but rows that others add would be removed: let them write to tables of their own. When a pipeline begins anew, all
+// rows go, once its source has given a sign of life.
+//
+// The tables penstock_steps, penstock_tables and penstock_checkpoints keep account of that. A table has one writer, the rows of a step come
+// from one chain, and of several processes that write a step only the one that was opened last can: what does not fit is refused.
 //
 // Columns are those of the rows:
 //

@@ -108,7 +108,7 @@ func (s Step) message(settings []byte) *pluginv1.Open {
 	}
 	for _, in := range s.Start.Inputs {
 		open.Inputs = append(open.Inputs, &pluginv1.Input{
-			Name: in.Name, Port: in.Port, Type: &pluginv1.DataType{Name: in.Type.Name, Schema: in.Type.MarshalSchema()},
+			Name: in.Name, Port: in.Port, Rows: in.Rows, Type: &pluginv1.DataType{Name: in.Type.Name, Schema: in.Type.MarshalSchema()},
 		})
 	}
 	return open

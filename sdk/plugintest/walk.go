@@ -310,6 +310,9 @@ func (w *walk[In]) end() {
 
 func (w *walk[In]) ended() {
 	w.Helper()
+	if w.sent == 0 {
+		w.settle() // a source that has never said a word need not be taken for an empty one
+	}
 	w.note("all inputs end after %d rows", w.sent)
 	for _, in := range w.inputs {
 		w.process.End(in.Name)
