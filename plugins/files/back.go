@@ -7,37 +7,54 @@ import (
 	"github.com/penstock-io/penstock/sdk"
 )
 
-// begin reads the books and goes back to the checkpoint that a process begins
-// at. The inputs' series are those that it will write. What cannot be done is
-// refused before anything is touched.
-func (s *shelf) begin(start sdk.Start, wired map[string]*series) (places map[string]place, err error) {
+// admit reads the books and finds the mark of the checkpoint that a process
+// begins at. What cannot be done is refused before anything is touched. From
+// then on the books know of no later checkpoint, and of no older process.
+func (s *shelf) admit(start sdk.Start, wired map[string]*series) (mark, error) {
 	known, err := s.read()
 	if err != nil {
-		return nil, err
+		return mark{}, err
 	}
 	if known && (s.Domain != start.Domain || s.Step != start.Step) {
-		return nil, stopf("read %s: it is of step %q of domain %q, not of step %q of domain %q: change path", s.booksPath(), s.Step, s.Domain, start.Step, start.Domain)
+		return mark{}, stopf("read %s: it is of step %q of domain %q, not of step %q of domain %q: change path", s.booksPath(), s.Step, s.Domain, start.Step, start.Domain)
 	}
 	if s.Generation > start.Generation {
-		return nil, stopf("read %s: a newer process has written here (generation %d), this one has generation %d and must not: "+
-			"end it; where it is the data directory of penstock that was replaced by an older one or removed, remove this file and the files of this step, and begin anew",
+		return mark{}, stopf("read %s: these files were opened by generation %d, and this process is of generation %d, which is older: it must not write. "+
+			"If another host runs this pipeline, end one of the two; if the host's data directory was removed or replaced, remove this file and the files of this step",
 			s.booksPath(), s.Generation, start.Generation)
 	}
-	s.Domain, s.Step, s.Generation = start.Domain, start.Step, start.Generation
 	to := mark{}
 	if k := start.Checkpoint; k > 0 {
 		var ok bool
 		if to, ok = s.at(k); !ok {
-			return nil, stopf("go back to checkpoint %d: %s does not know it: the files of step %q were replaced or removed; "+
+			return mark{}, stopf("go back to checkpoint %d: %s does not know it: the files of step %q were replaced or removed; "+
 				"put them back as they were, with the hidden files beside them, or begin anew with `penstock run --fresh`", k, s.booksPath(), start.Step)
 		}
 	}
 	for input, files := range s.Inputs {
 		if err := s.check(files, to.Places[input], to.Checkpoint, wired[input]); err != nil {
-			return nil, err
+			return mark{}, err
 		}
 	}
-	return to.Places, s.goBack(to, wired)
+	for input, files := range wired {
+		if old := s.Inputs[input]; old != nil && old.Begun > 0 && old.Name == files.Name && old.Numbered == files.Numbered {
+			continue // what is there is ours
+		}
+		if err := s.free(files, 1); err != nil {
+			return mark{}, err
+		}
+	}
+	s.Domain, s.Step, s.Generation = start.Domain, start.Step, start.Generation
+	s.backTo(to.Checkpoint)
+	return to, s.save()
+}
+
+// free checks that a file can be made.
+func (s *shelf) free(files *series, number int64) error {
+	if err := s.vacant(files.final(number)); err != nil {
+		return err
+	}
+	return s.vacant(files.open(number))
 }
 
 // check refuses what does not stand as it did at a checkpoint, and an input
@@ -104,21 +121,10 @@ func (s *shelf) standsAt(files *series, at place, checkpoint uint64) error {
 	return nil
 }
 
-// goBack removes what came after a mark. The books forget first what is cut
-// off, and last what is removed: whenever this ends early, it can be done again.
+// goBack removes what came after a mark. The books have forgotten before what
+// is cut off, and forget after it what is removed: whenever this ends early, it
+// can be done again.
 func (s *shelf) goBack(to mark, wired map[string]*series) error {
-	s.backTo(to.Checkpoint)
-	if s.Inputs == nil {
-		s.Inputs = map[string]*series{}
-	}
-	for input, files := range wired {
-		if s.Inputs[input] == nil {
-			s.Inputs[input] = files
-		}
-	}
-	if err := s.save(); err != nil {
-		return err
-	}
 	for input, files := range s.Inputs {
 		at := to.Places[input]
 		if at.File > 0 {
@@ -129,12 +135,16 @@ func (s *shelf) goBack(to mark, wired map[string]*series) error {
 		if err := s.removeAfter(files, at.File); err != nil {
 			return err
 		}
-		switch again := wired[input]; {
-		case at.File > 0:
-		case again != nil: // its files may have other names now
-			s.Inputs[input] = again
-		default:
+		if at.File == 0 {
 			delete(s.Inputs, input)
+		}
+	}
+	if s.Inputs == nil {
+		s.Inputs = map[string]*series{}
+	}
+	for input, files := range wired {
+		if s.Inputs[input] == nil {
+			s.Inputs[input] = files
 		}
 	}
 	return s.save()

@@ -20,8 +20,11 @@ type loader struct {
 	layout   func(transit.Type) layout
 	patience time.Duration // how long to wait for another process that writes the files
 	shelf    *shelf
-	streams  []*stream        // by input
-	carried  map[string]place // of inputs that the step does not read any more
+	inputs   []sdk.Input
+	wired    map[string]*series // what the inputs will be written to
+	anew     bool               // all comes again: old files go when the source has given the first sign of life
+	streams  []*stream          // by input
+	carried  map[string]place   // of inputs that the step does not read any more
 }
 
 // Validate checks what can be known without the files.
@@ -36,8 +39,8 @@ func (l *loader) Start(ctx context.Context, start sdk.Start) error {
 	if err != nil {
 		return stopf("find %s: %w", l.Path, err)
 	}
-	layouts, wired, err := l.plan(path, start.Inputs)
-	if err != nil {
+	l.inputs = start.Inputs
+	if err := l.plan(path); err != nil {
 		return err
 	}
 	if err := inspect(filepath.Dir(path)); err != nil {
@@ -47,8 +50,19 @@ func (l *loader) Start(ctx context.Context, start sdk.Start) error {
 	if err := l.shelf.acquire(ctx, l.patience); err != nil {
 		return err
 	}
-	places, err := l.shelf.begin(start, wired)
+	to, err := l.shelf.admit(start, l.wired)
 	if err != nil {
+		return err
+	}
+	if l.anew = start.Checkpoint == 0; l.anew {
+		return nil // an endpoint that does not answer must not cost anybody their rows
+	}
+	return l.goOn(to)
+}
+
+// goOn takes the files back to a mark, and opens those that more rows go to.
+func (l *loader) goOn(from mark) error {
+	if err := l.shelf.goBack(from, l.wired); err != nil {
 		return err
 	}
 	for _, files := range l.shelf.Inputs {
@@ -56,11 +70,11 @@ func (l *loader) Start(ctx context.Context, start sdk.Start) error {
 			return err
 		}
 	}
-	l.carried = maps.Clone(places)
-	for i, in := range start.Inputs {
-		s := &stream{input: in.Name, shelf: l.shelf, files: l.shelf.Inputs[in.Name], layout: layouts[i], rotate: l.Rotate}
+	l.carried = maps.Clone(from.Places)
+	for _, in := range l.inputs {
+		s := &stream{input: in.Name, shelf: l.shelf, files: l.shelf.Inputs[in.Name], layout: l.layout(in.Type), rotate: l.Rotate}
 		l.streams = append(l.streams, s)
-		if err := s.resume(places[in.Name]); err != nil {
+		if err := s.resume(from.Places[in.Name]); err != nil {
 			return err
 		}
 		delete(l.carried, in.Name)
@@ -68,23 +82,30 @@ func (l *loader) Start(ctx context.Context, start sdk.Start) error {
 	return nil
 }
 
+// beginAnew removes, once, what will come again from the first row on.
+func (l *loader) beginAnew() error {
+	if !l.anew {
+		return nil
+	}
+	l.anew = false
+	return l.goOn(mark{})
+}
+
 // plan names the files of each input.
-func (l *loader) plan(path string, inputs []sdk.Input) ([]layout, map[string]*series, error) {
-	var layouts []layout
-	wired, taken := map[string]*series{}, map[string]string{}
-	for _, in := range inputs {
+func (l *loader) plan(path string) error {
+	taken := map[string]string{}
+	l.wired = map[string]*series{}
+	for _, in := range l.inputs {
 		name := nameFor(path, in.Name)
 		key := strings.ToLower(name) // some file systems do not tell them apart
 		if other, ok := taken[key]; ok {
-			return nil, nil, stopf("steps %q and %q both write to %s: put {step} into path, such as %q, or give one of them another name",
+			return stopf("steps %q and %q both write to %s: put {step} into path, such as %q, or give one of them another name",
 				other, in.Name, filepath.Join(filepath.Dir(path), name), stepMark+filepath.Ext(path))
 		}
 		taken[key] = in.Name
-		made := l.layout(in.Type)
-		layouts = append(layouts, made)
-		wired[in.Name] = &series{Name: name, Numbered: l.Rotate != nil, Header: string(made.header())}
+		l.wired[in.Name] = &series{Name: name, Numbered: l.Rotate != nil, Header: string(l.layout(in.Type).header())}
 	}
-	return layouts, wired, nil
+	return nil
 }
 
 // Load adds the rows of a batch. They are seen by others after the next Commit,
@@ -93,12 +114,20 @@ func (l *loader) Load(ctx context.Context, input int, batch transit.Batch) error
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := l.beginAnew(); err != nil {
+		return err
+	}
 	return l.streams[input].write(batch)
 }
 
 // Commit lets others see what was loaded. At a checkpoint it is on the disk
 // when Commit returns, and so is how far each file had come.
 func (l *loader) Commit(_ context.Context, c sdk.Commit) error {
+	if c.Cursor != nil || c.Checkpoint != 0 {
+		if err := l.beginAnew(); err != nil {
+			return err
+		}
+	}
 	for _, s := range l.streams {
 		if err := s.flush(); err != nil {
 			return err

@@ -27,7 +27,7 @@ type stream struct {
 // resume opens the file that an input was at, which ends there.
 func (s *stream) resume(at place) error {
 	if s.at = at; at.File == 0 {
-		return s.next()
+		return nil
 	}
 	path := s.shelf.path(s.files.open(at.File))
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
@@ -36,14 +36,6 @@ func (s *stream) resume(at place) error {
 	}
 	s.file = file
 	return nil
-}
-
-// next checks that the names of the next file are free.
-func (s *stream) next() error {
-	if err := s.shelf.vacant(s.files.final(s.at.File + 1)); err != nil {
-		return err
-	}
-	return s.shelf.vacant(s.files.open(s.at.File + 1))
 }
 
 // write adds the rows of a batch.
@@ -74,7 +66,7 @@ func (s *stream) turn() error {
 	if err := s.end(); err != nil {
 		return err
 	}
-	if err := s.next(); err != nil {
+	if err := s.shelf.free(s.files, s.at.File+1); err != nil {
 		return err
 	}
 	s.at = place{File: s.at.File + 1}

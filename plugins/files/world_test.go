@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -244,6 +245,9 @@ func TestWriter(t *testing.T) {
 		}
 		w.Marks = append(w.Marks, m)
 	})
+	w.Number++
+	commit(t, l, w.Number)
+	tell(recorded{w.Number, w.Moves})
 	<-t.Context().Done() // until it is killed
 }
 
@@ -256,7 +260,9 @@ func (w *world) writeUntilKilled(t *testing.T, r *rand.Rand) {
 		t.Fatal(err)
 	}
 	w.Generation++
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestWriter$")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestWriter$")
 	cmd.Env = append(os.Environ(), worldEnv+"="+string(text))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -279,7 +285,7 @@ func (w *world) writeUntilKilled(t *testing.T, r *rand.Rand) {
 			}
 		}
 	}
-	if err := cmd.Wait(); err == nil {
+	if err := cmd.Wait(); err == nil || ctx.Err() != nil {
 		t.Fatal("the writer ended by itself")
 	}
 }
@@ -295,7 +301,7 @@ func TestKilledWriters(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, seed)
 			r := rand.New(rand.NewPCG(seed, 3))
-			for len(w.Marks) == 0 || w.Marks[len(w.Marks)-1].Move < w.Moves-40 {
+			for len(w.Marks) == 0 || w.Marks[len(w.Marks)-1].Move < w.Moves-20 {
 				w.writeUntilKilled(t, r)
 			}
 			l, from := w.open(t)
