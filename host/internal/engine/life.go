@@ -72,8 +72,8 @@ func (d *domain) conclude(err error, cutOff bool) error {
 	case w == nil && err == nil:
 		d.move(PathStopped, "it came to its end")
 		return nil
-	case w == nil:
-		return err // its state says so already
+	case w == nil, d.pathState() == PathError:
+		return err // it gave up, before anybody wished for anything
 	}
 	cause := w.cause
 	switch {
