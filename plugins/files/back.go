@@ -11,12 +11,8 @@ import (
 // begins at. What cannot be done is refused before anything is touched. From
 // then on the books know of no later checkpoint, and of no older process.
 func (s *shelf) admit(start sdk.Start, wired map[string]*series) (mark, error) {
-	known, err := s.read()
-	if err != nil {
+	if err := s.recognise(start); err != nil {
 		return mark{}, err
-	}
-	if known && (s.Domain != start.Domain || s.Step != start.Step) {
-		return mark{}, stopf("read %s: it is of step %q of domain %q, not of step %q of domain %q: change path", s.booksPath(), s.Step, s.Domain, start.Step, start.Domain)
 	}
 	if s.Generation > start.Generation {
 		return mark{}, stopf("read %s: these files were opened by generation %d, and this process is of generation %d, which is older: it must not write. "+
@@ -47,6 +43,18 @@ func (s *shelf) admit(start sdk.Start, wired map[string]*series) (mark, error) {
 	s.Domain, s.Step, s.Generation = start.Domain, start.Step, start.Generation
 	s.backTo(to.Checkpoint)
 	return to, s.save()
+}
+
+// recognise reads the books, and refuses those of others.
+func (s *shelf) recognise(start sdk.Start) error {
+	known, err := s.read()
+	if err != nil || !known {
+		return err
+	}
+	if s.Domain != start.Domain || s.Step != start.Step {
+		return stopf("read %s: it is of step %q of domain %q, not of step %q of domain %q: change path", s.booksPath(), s.Step, s.Domain, start.Step, start.Domain)
+	}
+	return nil
 }
 
 // free checks that a file can be made.

@@ -205,10 +205,10 @@ func write(tb testing.TB, path, text string) {
 	}
 }
 
-// hidden is the path of the one file of the loader's own with that ending.
-func hidden(tb testing.TB, dir, ending string) string {
+// booksIn is the path of the one file that the loader keeps its books in.
+func booksIn(tb testing.TB, dir string) string {
 	tb.Helper()
-	found, err := filepath.Glob(filepath.Join(dir, ".penstock-*"+ending))
+	found, err := filepath.Glob(filepath.Join(dir, ".penstock-*.json"))
 	if err != nil || len(found) != 1 {
 		tb.Fatalf("found %q, %v", found, err)
 	}
@@ -216,3 +216,5 @@ func hidden(tb testing.TB, dir, ending string) string {
 }
 
 const short = 50 * time.Millisecond
+
+func commitOf(checkpoint uint64) sdk.Commit { return sdk.Commit{Checkpoint: checkpoint} }

@@ -158,7 +158,7 @@ func (w *world) litter(tb testing.TB, r *rand.Rand) {
 	tb.Helper()
 	dir := filepath.Dir(w.Path)
 	if r.IntN(2) == 0 {
-		write(tb, hidden(tb, dir, ".json")+".tmp", `{"penstock_fi`)
+		write(tb, booksIn(tb, dir)+".tmp", `{"penstock_fi`)
 	}
 	newest := map[string]string{} // by input: the others are on the disk
 	for _, name := range slices.Sorted(maps.Keys(kept(tb, dir))) {
@@ -184,9 +184,9 @@ func (w *world) litter(tb testing.TB, r *rand.Rand) {
 // Whatever dies whenever, and however often the chain reorganises, in the end
 // the files are those of a run in which nothing has happened.
 func TestDeathAtAnyMomentLeavesNoTrace(t *testing.T) {
-	seeds := 24
+	seeds := 12
 	if testing.Short() {
-		seeds = 10
+		seeds = 4
 	}
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -292,7 +292,7 @@ func (w *world) writeUntilKilled(t *testing.T, r *rand.Rand) {
 
 // The same with processes that are killed, anywhere.
 func TestKilledWriters(t *testing.T) {
-	seeds := 6
+	seeds := 3
 	if testing.Short() {
 		seeds = 1
 	}
