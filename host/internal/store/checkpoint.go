@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -23,6 +24,7 @@ type Checkpoint struct {
 	States     map[string]State  // snapshots; a process without state is absent
 	Counts     map[string]uint64 // rows that have gone along each edge since the beginning, by the edge's name
 	Positions  map[string]uint64 // positions in journals, by journal
+	Replayed   []string          // IDs of dead letters whose rows are part of it
 	Final      bool              // nothing before it will be asked for any more; see MarkFinal
 	Took       time.Duration     // from the first barrier to the record
 }
@@ -102,6 +104,7 @@ type entry struct {
 	Snapshots  map[string]*snapshot `json:"states,omitempty"`
 	Counts     map[string]uint64    `json:"counts,omitempty"`
 	Positions  map[string]uint64    `json:"positions,omitempty"`
+	Replayed   []string             `json:"replayed,omitempty"`
 	Final      bool                 `json:"final,omitempty"`
 	Took       time.Duration        `json:"took_ns,omitempty"`
 
@@ -121,7 +124,7 @@ type snapshot struct {
 func newEntry(c Checkpoint) *entry {
 	e := &entry{
 		Number: c.Number, Time: c.Time.Round(0), Generation: c.Generation, Final: c.Final, Took: c.Took,
-		Counts: maps.Clone(c.Counts), Positions: maps.Clone(c.Positions),
+		Counts: maps.Clone(c.Counts), Positions: maps.Clone(c.Positions), Replayed: slices.Clone(c.Replayed),
 	}
 	if len(c.Readers) > 0 {
 		e.Readers = make(map[string]Place, len(c.Readers))
@@ -145,7 +148,7 @@ func newEntry(c Checkpoint) *entry {
 func (e *entry) checkpoint() Checkpoint {
 	c := Checkpoint{
 		Number: e.Number, Time: e.Time, Generation: e.Generation, Final: e.Final, Took: e.Took,
-		Readers: e.Readers, Counts: e.Counts, Positions: e.Positions,
+		Readers: e.Readers, Counts: e.Counts, Positions: e.Positions, Replayed: e.Replayed,
 		States: make(map[string]State, len(e.Snapshots)),
 	}
 	for name, s := range e.Snapshots {
@@ -156,11 +159,10 @@ func (e *entry) checkpoint() Checkpoint {
 
 // share points every snapshot of e whose bytes the one before had too to those.
 func (e *entry) share(before *entry, states map[string]State, bucket *bbolt.Bucket) {
+	if before == nil {
+		return
+	}
 	for name, s := range e.Snapshots {
-		s.At = e.Number // as if for the first time: a transaction may be tried again
-		if before == nil || before.damage != nil {
-			continue
-		}
 		old, ok := before.Snapshots[name]
 		if !ok || old.Size != s.Size || old.Sum != s.Sum {
 			continue

@@ -79,7 +79,7 @@ func TestDamageIsNamed(t *testing.T) {
 			dir := threeCheckpoints(t)
 			damage(t, dir, test.change, test.path...)
 			s := open(t, dir)
-			defer closed(t, s)
+			defer func() { closed(t, s) }()
 			d := domain(t, s, "main")
 			c, _, err := d.Newest()
 			if !errors.As(err, new(*store.DamageError)) {
@@ -91,7 +91,26 @@ func TestDamageIsNamed(t *testing.T) {
 				}
 			}
 			beginsAnew(t, d)
+			s = again(t, s)
+			if c := newest(t, domain(t, s, "main")); c.Number <= 3 {
+				t.Errorf("Newest after it was begun anew: got %d", c.Number)
+			}
 		})
+	}
+}
+
+// A record that is whole but belongs elsewhere is damage too.
+func TestRecordInTheWrongPlace(t *testing.T) {
+	dir := threeCheckpoints(t)
+	edit(t, dir, func(tx *bbolt.Tx) error {
+		notes := tx.Bucket([]byte("domains")).Bucket([]byte("main")).Bucket([]byte("notes"))
+		return notes.Put([]byte("basis"), bytes.Clone(notes.Get([]byte("paused"))))
+	})
+	s := open(t, dir)
+	defer closed(t, s)
+	_, _, err := domain(t, s, "main").Newest()
+	if !errors.As(err, new(*store.DamageError)) || !strings.Contains(err.Error(), `note "basis"`) {
+		t.Errorf("Newest: got %v, want a DamageError", err)
 	}
 }
 

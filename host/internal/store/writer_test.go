@@ -71,6 +71,47 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
+// Where there is no room for all of them there may be for some.
+func TestNoRoomForAll(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer closed(t, s)
+	first, release := make(chan struct{}), make(chan struct{})
+	transactions := 0
+	s.Around(func(update func(func(*bbolt.Tx) error) error, apply func(*bbolt.Tx) error) error {
+		switch transactions++; transactions {
+		case 1:
+			close(first)
+			<-release
+		case 2, 4: // all that wait, and the second of them alone
+			return update(func(tx *bbolt.Tx) error { return errors.Join(apply(tx), syscall.ENOSPC) })
+		}
+		return update(apply)
+	})
+	var failed atomic.Int32
+	var all sync.WaitGroup
+	start := func(name string) {
+		d := domain(t, s, name)
+		all.Go(func() {
+			if err := d.Record(store.Checkpoint{Number: 1}); errors.Is(err, syscall.ENOSPC) {
+				failed.Add(1)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	start("a")
+	<-first
+	for _, name := range []string{"b", "c", "d"} {
+		start(name)
+	}
+	until(t, func() bool { return s.Waiting() == 3 })
+	close(release)
+	all.Wait()
+	if failed.Load() != 1 || transactions != 5 {
+		t.Errorf("%d records failed in %d transactions, want 1 in 5", failed.Load(), transactions)
+	}
+}
+
 // until waits for something that is about to happen.
 func until(t *testing.T, ok func() bool) {
 	t.Helper()

@@ -229,8 +229,12 @@ func TestTruncateToEveryPosition(t *testing.T) {
 			j, _ := open(t, dir, small)
 			fill(t, j, 30)
 			if !flushed {
-				_, err := j.Append(1, nil, []byte("to be dropped"))
+				_, err := j.Append(31, []byte("h31"), body(31))
 				ok(t, err)
+				_, err = j.Append(1, nil, []byte("to be dropped"))
+				ok(t, err)
+				ok(t, j.Truncate(31))
+				wantRecords(t, j, 1, 31)
 			}
 			ok(t, j.Truncate(position))
 			wantRecords(t, j, 1, position)
@@ -247,6 +251,32 @@ func TestTruncateToEveryPosition(t *testing.T) {
 			ok(t, j.Close())
 		}
 	}
+}
+
+// A segment that was begun in vain is gone after Truncate: it would be taken for
+// the last one.
+func TestSegmentBegunInVain(t *testing.T) {
+	dir := t.TempDir()
+	j, _ := open(t, dir, small)
+	fill(t, j, 3)
+	ok(t, j.Sync())
+	for n := range 40 {
+		ok(t, os.Mkdir(filepath.Join(dir, fmt.Sprintf("%020d.journal", 4+n)), 0o700))
+	}
+	var err error
+	for err == nil {
+		_, err = j.Append(1, nil, make([]byte, 50))
+	}
+	if !strings.Contains(err.Error(), "begin a segment") {
+		t.Fatalf("Append: got %v", err)
+	}
+	ok(t, j.Truncate(3))
+	if got := len(files(t, dir)); got != 1 {
+		t.Errorf("there are %d segments after Truncate, want 1", got)
+	}
+	fill(t, j, 30)
+	wantRecords(t, j, 1, 30)
+	ok(t, j.Close())
 }
 
 func TestReadWhileItIsTruncated(t *testing.T) {

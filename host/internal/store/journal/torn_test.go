@@ -2,7 +2,9 @@ package journal_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -101,6 +103,19 @@ func TestEveryByteIsChecked(t *testing.T) {
 		}
 		wantRecords(t, j, 1, last)
 		ok(t, j.Close())
+	}
+}
+
+// Not even a checksum that is right makes sense of a header that is longer than
+// its record.
+func TestHeaderLongerThanItsRecord(t *testing.T) {
+	content := journal.Segment([]journal.Record{{Position: 1, Body: []byte("body")}})
+	record := content[24:]
+	record[16] = 5
+	binary.LittleEndian.PutUint32(record, crc32.Checksum(record[4:], crc32.MakeTable(crc32.Castagnoli)))
+	end, err := journal.Scan(content, func(r journal.Record) { t.Errorf("it was read as %+v", r) })
+	if end != 24 || !journal.Torn(err) {
+		t.Errorf("it ended at %d with %v, want 24 and that it is torn", end, err)
 	}
 }
 
