@@ -55,7 +55,7 @@ func startOf(open *pluginv1.Open, out *process.Sender) (Start, error) {
 		if err != nil {
 			return Start{}, Stop(fmt.Errorf("input %q: %w", in.Name, err))
 		}
-		s.Inputs = append(s.Inputs, Input{Name: in.Name, Port: in.Port, Type: t})
+		s.Inputs = append(s.Inputs, Input{Name: in.Name, Port: in.Port, Type: t, Rows: in.Rows})
 	}
 	return s, nil
 }

@@ -115,14 +115,16 @@ type Input struct {
 	Name string // the step it comes from
 	Port string // the register's input it is wired to
 	Type transit.Type
+	// Rows is how many rows of it lie before Start.Checkpoint, since the
+	// beginning: the next one to come has this number, counted from 0.
+	Rows uint64
 }
 
 // Commit tells a loader that what it has been given so far belongs together.
 type Commit struct {
 	// Checkpoint is the number of the checkpoint that the rows so far belong to,
-	// to be remembered beside them; 0 when the commit is not part of one. Rows
-	// after it come once it is recorded, so a loader is never more than one
-	// checkpoint ahead of its host.
+	// to be remembered beside them; 0 when the commit is not part of one. A
+	// loader is never more than one checkpoint ahead of what its host has recorded.
 	Checkpoint uint64
 	// Cursor is the newest place of which all rows have come; nil: unknown.
 	Cursor *Cursor

@@ -49,6 +49,7 @@ type Input struct {
 	Name string
 	Port string // the port of the register it is wired to
 	Type transit.Type
+	Rows uint64 // that lie before the checkpoint, since the beginning
 }
 
 // Policy says when an aggregator's tuple is complete.
@@ -204,7 +205,7 @@ func (o Open) message() *pluginv1.Open {
 	}
 	for _, in := range o.Inputs {
 		m.Inputs = append(m.Inputs, &pluginv1.Input{
-			Name: in.Name, Port: in.Port, Type: &pluginv1.DataType{Name: in.Type.Name, Schema: in.Type.MarshalSchema()},
+			Name: in.Name, Port: in.Port, Rows: in.Rows, Type: &pluginv1.DataType{Name: in.Type.Name, Schema: in.Type.MarshalSchema()},
 		})
 	}
 	return m

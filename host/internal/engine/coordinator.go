@@ -15,15 +15,10 @@ import (
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
-// keptAtMost bounds how many checkpoints are kept where nobody says which
-// blocks are final.
-const keptAtMost = 512
-
 // coordinator takes the checkpoints of one generation. One is under way at a
 // time: every reader is asked for a barrier, which flows with the rows; every
 // process answers it with its state, a loader once its commit is durable; and
-// when all have answered, the whole is recorded in one durable write. A loader
-// gets nothing that comes after a barrier before its checkpoint is recorded.
+// when all have answered, the whole is recorded in one durable write.
 type coordinator struct {
 	domain *domain
 	base   store.Checkpoint // what the generation began with
@@ -54,7 +49,6 @@ type attempt struct {
 	record   store.Checkpoint
 	waiting  map[*process]bool
 	answered chan struct{} // closed when nobody is waited for any more
-	settled  chan struct{} // closed when it is recorded, or never will be
 }
 
 func newCoordinator(d *domain, base store.Checkpoint) *coordinator {
@@ -68,7 +62,7 @@ func newCoordinator(d *domain, base store.Checkpoint) *coordinator {
 // run takes checkpoints until the readers have ended and the last one is
 // recorded, which is nil, until ctx ends, or until one cannot be taken.
 func (c *coordinator) run(ctx context.Context) error {
-	every := time.NewTicker(c.domain.every())
+	every := time.NewTicker(c.domain.cfg.Checkpoint.Every)
 	defer every.Stop()
 	wish := c.domain.wished()
 	for {
@@ -145,15 +139,16 @@ func (c *coordinator) checkpoint(ctx context.Context) error {
 func (c *coordinator) begin() (*attempt, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.void || !c.worthwhile() {
+	if c.void || !c.worthwhile() || c.domain.isOnTrial() {
 		return nil, nil
 	}
 	a := &attempt{
 		began: time.Now(), waiting: make(map[*process]bool),
-		answered: make(chan struct{}), settled: make(chan struct{}),
+		answered: make(chan struct{}),
 		record: store.Checkpoint{
 			Number: c.domain.memory.Next(), Generation: c.domain.current(),
-			Readers: make(map[string]store.Place), States: make(map[string]store.State), Counts: make(map[string]uint64),
+			Replayed: slices.Clone(c.last.Replayed),
+			Readers:  make(map[string]store.Place), States: make(map[string]store.State), Counts: make(map[string]uint64),
 		},
 	}
 	for _, p := range c.domain.processes {
@@ -223,7 +218,7 @@ func (c *coordinator) finish(ctx context.Context, a *attempt) error {
 			return context.Cause(ctx)
 		case now := <-check.C:
 			if c.isClosing() && c.stuck(a, now) {
-				c.abandon(a)
+				c.abandon()
 				return errStuck
 			}
 			if err := c.overdue(a, now); err != nil {
@@ -248,14 +243,13 @@ func (c *coordinator) stuck(a *attempt, now time.Time) bool {
 
 // abandon gives up a checkpoint, and all others: barriers of this one are on
 // their way.
-func (c *coordinator) abandon(a *attempt) {
+func (c *coordinator) abandon() {
 	c.mu.Lock()
 	c.void, c.pending = true, nil
 	c.mu.Unlock()
-	close(a.settled)
 }
 
-// record makes a checkpoint durable and lets the loaders go on.
+// record makes a checkpoint durable.
 func (c *coordinator) record(a *attempt) error {
 	d := c.domain
 	a.record.Time = time.Now()
@@ -264,6 +258,7 @@ func (c *coordinator) record(a *attempt) error {
 	void := c.void
 	c.mu.Unlock()
 	if !void {
+		a.record.Final = d.final(a.record)
 		if err := d.memory.Record(a.record); err != nil {
 			return &recordError{number: a.record.Number, err: err}
 		}
@@ -275,7 +270,6 @@ func (c *coordinator) record(a *attempt) error {
 	}
 	c.pending = nil
 	c.mu.Unlock()
-	close(a.settled)
 	if void {
 		return nil
 	}
@@ -291,11 +285,19 @@ func (c *coordinator) settle() error {
 	if !ok {
 		return nil
 	}
+	// Once this is durable nothing goes back beyond it, but to the beginning
+	// where it is only the oldest that is kept.
+	if err := d.memory.MarkFinal(oldest); err != nil {
+		return &recordError{number: oldest, err: err}
+	}
 	if err := d.memory.Prune(oldest); err != nil {
-		return fmt.Errorf("forget checkpoints before %d: %w", oldest, err)
+		return &recordError{number: oldest, err: err}
+	}
+	if err := d.settleLetters(oldest); err != nil {
+		return &recordError{number: oldest, err: err}
 	}
 	for _, p := range d.processes {
-		if p.spec.Register.Type == registry.Loader {
+		if p.is(registry.Loader) {
 			p.inputs.command(&remote.Frame{Kind: remote.KindFinal, Generation: p.generation, Checkpoint: oldest})
 		}
 	}
@@ -315,7 +317,7 @@ func (c *coordinator) answer(p *process, f *remote.Frame) error {
 		a.record.Readers[name] = p.placeOf(f.Cursor)
 	}
 	if f.Snapshot != nil && len(f.Snapshot.State) > 0 {
-		if most := c.domain.largestState(); uint64(len(f.Snapshot.State)) > most {
+		if most := c.domain.cfg.Checkpoint.MaxState; uint64(len(f.Snapshot.State)) > most {
 			return &remote.Failure{Class: remote.ClassStop, Message: fmt.Sprintf(
 				"its snapshot has %d bytes, more than the %d that a checkpoint may hold of one process: raise max_state in the checkpoint block, or hold less", len(f.Snapshot.State), most)}
 		}
@@ -323,6 +325,7 @@ func (c *coordinator) answer(p *process, f *remote.Frame) error {
 		p.stateBytes.Store(uint64(len(f.Snapshot.State)))
 	}
 	a.record.Counts[name] = p.counted
+	a.record.Replayed = append(a.record.Replayed, p.takeReplays()...)
 	c.excuse(p)
 	return nil
 }
@@ -344,18 +347,6 @@ func (c *coordinator) excuse(p *process) {
 	if len(a.waiting) == 0 {
 		close(a.answered)
 	}
-}
-
-// settled is closed when a checkpoint is recorded or never will be.
-func (c *coordinator) settled(number uint64) <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pending != nil && c.pending.record.Number == number {
-		return c.pending.settled
-	}
-	done := make(chan struct{})
-	close(done)
-	return done
 }
 
 // readerEnded notes that a reader has nothing more to say. Without a safe point
@@ -381,7 +372,7 @@ func (c *coordinator) isClosing() bool {
 
 // overdue finds the process that keeps a checkpoint waiting for too long.
 func (c *coordinator) overdue(a *attempt, now time.Time) error {
-	limit := c.domain.barrierTimeout()
+	limit := c.domain.cfg.Checkpoint.Timeout
 	if now.Sub(a.began) < limit {
 		return nil
 	}

@@ -20,6 +20,7 @@ import (
 // again together.
 type domain struct {
 	engine    *Engine
+	cfg       Config // the engine's, with what the pipeline says of its own
 	name      string // of its pipeline
 	spec      *graph.Domain
 	memory    *store.Domain
@@ -52,8 +53,9 @@ func newDomain(e *Engine, spec *graph.Domain) (*domain, error) {
 		engine: e, spec: spec, state: PathInactive, first: make(map[*process]uint64),
 		wishes: make(chan struct{}), resumed: make(chan struct{}), changed: make(chan struct{}),
 	}
+	d.name = spec.Processes[0].Pipeline.Name
+	d.cfg = e.cfg.withPipeline(spec.Processes[0].Pipeline.Recovery)
 	for _, p := range spec.Processes {
-		d.name = p.Pipeline.Name
 		d.processes = append(d.processes, newProcess(d, p))
 	}
 	var err error
@@ -72,8 +74,8 @@ func newDomain(e *Engine, spec *graph.Domain) (*domain, error) {
 func (d *domain) work(ctx context.Context) error {
 	defer d.stopPlugins(ctx)
 	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval = d.engine.cfg.Restart.First
-	pause.MaxInterval = d.engine.cfg.Restart.Longest
+	pause.InitialInterval = d.cfg.Restart.First
+	pause.MaxInterval = d.cfg.Restart.Longest
 	pause.Multiplier = 2
 	for {
 		began := time.Now()
@@ -86,14 +88,14 @@ func (d *domain) work(ctx context.Context) error {
 		if err == nil || d.draining() {
 			return err
 		}
-		again, err := d.recover(err, began)
+		next, err := d.recover(err, began)
 		if err != nil {
 			return err
 		}
-		if again {
+		if next == atOnce {
 			continue
 		}
-		if time.Since(began) > d.engine.cfg.Restart.Within {
+		if next == soon || time.Since(began) > d.cfg.Restart.Within {
 			pause.Reset()
 		}
 		select {
@@ -106,31 +108,42 @@ func (d *domain) work(ctx context.Context) error {
 	}
 }
 
-// recover goes back to where the next generation begins. again: at once,
-// because it was the chain's doing and no failure. The error is final.
-func (d *domain) recover(cause error, began time.Time) (again bool, err error) {
-	reorg := (*reorgError)(nil)
-	if errors.As(cause, &reorg) {
+// When the next generation begins.
+const (
+	withBackoff = iota
+	soon        // the search for a bad row has come closer
+	atOnce      // it was the chain's doing and no failure
+)
+
+// recover goes back to where the next generation begins. The error is final.
+func (d *domain) recover(cause error, began time.Time) (next int, err error) {
+	reorg, refused := (*reorgError)(nil), (*remote.Failure)(nil)
+	switch {
+	case errors.As(cause, &reorg):
 		if err := d.reorganised(reorg); err != nil {
-			return false, d.fail(err, false)
+			return 0, d.fail(err, false)
 		}
-		if time.Since(began) > d.engine.cfg.Restart.First {
-			return true, nil // unless it never ends
+		if time.Since(began) > d.cfg.Restart.First {
+			return atOnce, nil // unless it never ends
 		}
-	}
-	refused := (*remote.Failure)(nil)
-	if errors.As(cause, &refused) && refused.Class == remote.ClassRewind && refused.Cursor != nil {
+	case errors.As(cause, &refused) && refused.Class == remote.ClassRewind && refused.Cursor != nil:
 		if err := d.rewind(refused.Cursor, false); err != nil {
-			return false, d.fail(err, false)
+			return 0, d.fail(err, false)
 		}
+	case d.blame(cause):
+		d.mu.Lock()
+		d.failures = nil
+		d.mu.Unlock()
+		d.cfg.Logger.Debug("the search for a row that breaks a step has come closer", "pipeline", d.name, "step", stepOf(cause), "cause", withoutStep(cause))
+		return soon, nil
 	}
-	return false, d.spend(cause)
+	return withBackoff, d.spend(cause)
 }
 
 // spend takes one restart out of the budget. It returns an error when there is
 // none left, or when trying again is of no use.
 func (d *domain) spend(err error) error {
-	budget := d.engine.cfg.Restart
+	budget := d.cfg.Restart
 	d.mu.Lock()
 	now := time.Now()
 	d.failures = append(d.failures, now)
@@ -142,7 +155,7 @@ func (d *domain) spend(err error) error {
 
 	refused, kept := (*remote.Failure)(nil), (*recordError)(nil)
 	if errors.As(err, &refused) && refused.Stack != "" {
-		d.engine.cfg.Logger.Error("a plugin panicked", "pipeline", d.name, "step", stepOf(err), "cause", refused.Message, "stack", refused.Stack)
+		d.cfg.Logger.Error("a plugin panicked", "pipeline", d.name, "step", stepOf(err), "cause", refused.Message, "stack", refused.Stack)
 	}
 	switch {
 	case refused != nil && refused.Class == remote.ClassStop, errors.As(err, &kept):
@@ -153,7 +166,7 @@ func (d *domain) spend(err error) error {
 	d.mu.Lock()
 	d.cause = err
 	d.mu.Unlock()
-	d.engine.cfg.Logger.Warn("the path begins again at its last checkpoint", "pipeline", d.name, "step", stepOf(err),
+	d.cfg.Logger.Warn("the path begins again at its last checkpoint", "pipeline", d.name, "step", stepOf(err),
 		"block", d.committedText(), "cause", withoutStep(err))
 	return nil
 }
@@ -162,7 +175,7 @@ func (d *domain) spend(err error) error {
 func (d *domain) fail(err error, spent bool) error {
 	failed := &Failure{Pipeline: d.name, Step: stepOf(err), Err: withoutStep(err)}
 	if spent {
-		budget := d.engine.cfg.Restart
+		budget := d.cfg.Restart
 		failed.Err = fmt.Errorf("it failed %d times within %s, last in step %s: %w", budget.Max+1, budget.Within, failed.Step, failed.Err)
 		failed.Step = ""
 	}

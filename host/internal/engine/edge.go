@@ -36,6 +36,7 @@ type edge struct {
 	// Of the consumer's goroutine alone:
 	block uint64 // newest safe point taken, as block number + 1; 0: none
 	held  bool   // it has brought a barrier that others have not
+	rows  uint64 // rows that were given out, counted since the beginning of the domain
 
 	over atomic.Bool // its end was taken
 }

@@ -13,9 +13,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -42,8 +44,12 @@ type Config struct {
 	HardTerminateAfter time.Duration
 	// OpenTimeout is how long a plugin may take to open a process. 0: 30 seconds.
 	OpenTimeout time.Duration
-	Restart     Restart
-	Checkpoint  CheckpointConfig
+	// HangAfter is how long a process may make no progress while nothing keeps
+	// it from making some; then it is killed. 0: one minute.
+	HangAfter  time.Duration
+	Restart    Restart
+	Checkpoint CheckpointConfig
+	Poison     Poison
 	// Events is told of every change of state, one call at a time; it must not
 	// block. nil: nobody listens.
 	Events func(Event)
@@ -56,6 +62,16 @@ type Restart struct {
 	// First is the pause after a first failure; it doubles up to Longest, with
 	// jitter. 0: 500 ms and 30 s, so that what fails steadily is tried for half a minute.
 	First, Longest time.Duration
+}
+
+// Poison says what is done about rows that processes cannot use.
+type Poison struct {
+	// Attempts is how often a row must break a process before it is left out; 0: 3.
+	Attempts int
+	// MaxShare of the rows that a process was given in a run may be put aside
+	// before its path gives up. Up to MinRows nobody minds. 0: 0.01 and 20.
+	MaxShare float64
+	MinRows  uint64
 }
 
 // CheckpointConfig says how checkpoints are taken.
@@ -80,13 +96,16 @@ func (c Config) withDefaults() Config {
 	set(&c.HardTerminateAfter, 30*time.Minute)
 	set(&c.Checkpoint.Every, time.Second)
 	set(&c.Checkpoint.Timeout, time.Minute)
+	c.Checkpoint.MaxState = cmp.Or(c.Checkpoint.MaxState, math.MaxUint64)
 	set(&c.OpenTimeout, 30*time.Second)
 	set(&c.Restart.Within, time.Minute)
 	set(&c.Restart.First, 500*time.Millisecond)
 	set(&c.Restart.Longest, 30*time.Second)
-	if c.Restart.Max == 0 {
-		c.Restart.Max = 6
-	}
+	set(&c.HangAfter, time.Minute)
+	c.Restart.Max = cmp.Or(c.Restart.Max, 6)
+	c.Poison.Attempts = cmp.Or(c.Poison.Attempts, 3)
+	c.Poison.MaxShare = cmp.Or(c.Poison.MaxShare, 0.01)
+	c.Poison.MinRows = cmp.Or(c.Poison.MinRows, 20)
 	return c
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -39,19 +40,36 @@ func (d *domain) runGeneration(ctx context.Context, base store.Checkpoint) (err 
 			return &stepError{step: p.spec.Step.Name, err: err}
 		}
 	}
+	if err := d.replaying(base.Replayed); err != nil {
+		return &recordError{number: base.Number, err: err}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() {
 		<-ctx.Done() // when one of the group fails, at the latest when all have ended
 		d.hangUp()
 	})
+	over := make(chan struct{})
+	group.Go(func() error { return d.watch(ctx, over) })
+	var flowing sync.WaitGroup
+	flowing.Add(len(d.processes))
+	watch.Go(func() {
+		flowing.Wait()
+		close(over)
+	})
 	group.Go(func() error { return c.run(ctx) })
 	for _, p := range d.processes {
 		sent := make(chan error, 1)
-		group.Go(func() error { return p.receive(ctx, sent) })
+		group.Go(func() error {
+			defer flowing.Done()
+			return p.receive(ctx, sent)
+		})
 		group.Go(func() error {
 			err := p.send(ctx)
 			sent <- err
+			if errors.Is(err, errOnceMore) {
+				return err
+			}
 			return nil // a broken stream shows its cause where it is read
 		})
 	}
@@ -136,27 +154,39 @@ func (p *process) send(ctx context.Context) error {
 		if f == nil || err != nil {
 			return err
 		}
+		if err := p.giveLetters(); err != nil {
+			return err
+		}
 		f.Generation = p.generation
 		p.rowsIn.Add(uint64(f.Rows))
 		p.bytesIn.Add(uint64(f.Body.Len()))
-		kind, checkpoint := f.Kind, f.Checkpoint
-		if kind == remote.KindBarrier {
-			p.note(checkpoint)
-		}
-		err = p.stream.Send(f)
+		err = p.pass(ctx, f)
 		f.Free()
 		if err != nil {
 			return err
 		}
-		if kind == remote.KindBarrier && p.is(registry.Loader) {
-			// What comes after a checkpoint is given out once it is recorded.
-			select {
-			case <-p.coordinator.settled(checkpoint):
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
 	}
+}
+
+// pass gives one frame to a process that consumes.
+func (p *process) pass(ctx context.Context, f *remote.Frame) error {
+	p.sending.Store(time.Now().UnixNano())
+	defer p.sending.Store(0)
+	switch f.Kind {
+	case remote.KindBatch:
+		return p.deliver(ctx, f)
+	case remote.KindBarrier:
+		p.mu.Lock()
+		p.before, p.replays = append(p.before, p.replays...), nil
+		p.mu.Unlock()
+		p.note(f.Checkpoint)
+	case remote.KindEnded:
+		if err := p.verdict(); err != nil { // no row will come that could tell more
+			return err
+		}
+	default: // needs nothing else
+	}
+	return p.stream.Send(f)
 }
 
 func (p *process) sendReader(ctx context.Context) error {
@@ -168,6 +198,9 @@ func (p *process) sendReader(ctx context.Context) error {
 			f.Kind, f.Checkpoint = remote.KindBarrier, p.asked.Load()
 		case <-stopped:
 			f.Kind, stopped = remote.KindDrain, nil
+		case <-p.poked:
+			f = p.flight.askAnyway()
+			f.Generation = p.generation
 		case <-p.ended:
 			return nil
 		case <-ctx.Done():

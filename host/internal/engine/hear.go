@@ -20,7 +20,9 @@ func (p *process) receive(ctx context.Context, sent <-chan error) error {
 		if err != nil {
 			return p.brokenStream(ctx, err, sent)
 		}
-		p.heardAt.Store(time.Now().UnixNano())
+		if f.Kind != remote.KindProbe {
+			p.heardAt.Store(time.Now().UnixNano())
+		}
 		over, err := p.hear(ctx, f)
 		if err != nil {
 			return err
@@ -74,14 +76,44 @@ func (p *process) hear(ctx context.Context, f *remote.Frame) (over bool, err err
 		}
 		return false, &reorgError{step: p.spec.Step.Name, fork: f.Cursor}
 	case remote.KindProgress:
-		if f.Progress != nil {
-			p.poisoned.Add(f.Progress.Poisoned)
-		}
-		f.Free()
+		return false, p.putAside(f)
+	case remote.KindProbe:
+		p.flight.through(f.Sequence)
 		return false, nil
 	default:
 		return false, p.nonsense(f, "a frame that nobody asked for")
 	}
+}
+
+// putAside keeps a row that the process could not use.
+func (p *process) putAside(f *remote.Frame) error {
+	defer f.Free()
+	if f.Progress == nil {
+		return nil
+	}
+	p.poisoned.Add(f.Progress.Poisoned)
+	if f.Body.Len() > 0 && f.Progress.Poisoned == 1 && p.flight != nil {
+		if at, letter, ok := p.flight.row(f.Sequence, f.Progress.Row); ok && int(at.input) < len(p.spec.Inputs) {
+			p.dead(letter)
+			if err := p.domain.bury(p, at, f.Body.Materialize(), errors.New(f.Progress.Cause), 1, time.Now()); err != nil {
+				return err
+			}
+		}
+	}
+	return p.tooMuchPoison()
+}
+
+// tooMuchPoison is an error once so many rows were put aside that something
+// else than the rows must be wrong.
+func (p *process) tooMuchPoison() error {
+	limit := p.domain.cfg.Poison
+	bad, all := p.poisoned.Load(), p.rowsIn.Load()
+	if bad <= limit.MinRows || float64(bad) <= limit.MaxShare*float64(all) {
+		return nil
+	}
+	return p.failed(&remote.Failure{Class: remote.ClassStop, Message: fmt.Sprintf(
+		"%d of %d rows were put aside, more than %.3g %%: look at them with penstock dead-letter list, mend the step, or raise max_share in the poison block",
+		bad, all, 100*limit.MaxShare)})
 }
 
 // nonsense is what a plugin gets for breaking the protocol.

@@ -28,6 +28,7 @@ type inbox struct {
 
 	mu       sync.Mutex
 	commands []*remote.Frame // what the host itself has to say, before anything else
+	letters  []*replayed     // rows that are tried again; only given out with what follows
 }
 
 // command tells the process something that belongs to no edge. It never blocks.

@@ -207,6 +207,9 @@ func (f *fault) once(what string) bool {
 }
 
 func (f *fault) strike(block uint64) error {
+	if f.How == "outage" && block >= f.At {
+		return errors.New("the fault that was asked for")
+	}
 	if f.How == "" || block != f.At || !f.once("struck") {
 		return nil
 	}

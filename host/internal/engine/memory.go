@@ -1,10 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
+	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/graph"
 	"github.com/penstock-io/penstock/host/internal/registry"
 	"github.com/penstock-io/penstock/host/internal/store"
@@ -15,8 +18,11 @@ import (
 func (d *domain) recorded(c store.Checkpoint) {
 	c.States = nil
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.newest = &c
-	d.mu.Unlock()
+	for _, p := range d.processes {
+		p.acquitted = false
+	}
 }
 
 // committed is the newest block that all readers have reached in a checkpoint.
@@ -102,6 +108,10 @@ func (d *domain) cursorOf(p *graph.Process, from store.Checkpoint) *remote.Curso
 	return least
 }
 
+// keptAtMost bounds how many checkpoints are kept where nobody says which
+// blocks are final.
+const keptAtMost = 1024
+
 // oldestNeeded is the oldest checkpoint that a path may have to go back to: the
 // newest one that is final. ok is false if that is nothing new.
 func (d *domain) oldestNeeded() (number uint64, ok bool) {
@@ -135,42 +145,68 @@ func (d *domain) final(c store.Checkpoint) bool {
 	return true
 }
 
+// within are the checkpoints that a path may go back to: the newest final one
+// and those after it. Older ones may still be there, but loaders have forgotten
+// them.
+func within(kept []store.Checkpoint) []store.Checkpoint {
+	for i := range slices.Backward(kept) {
+		if kept[i].Final {
+			return kept[i:]
+		}
+	}
+	return kept
+}
+
 // reorganised goes back to before a fork.
 func (d *domain) reorganised(reorg *reorgError) error {
-	d.engine.cfg.Logger.Info("the chain was reorganised", "pipeline", d.name, "step", reorg.step, "fork", reorg.fork.Block)
+	d.cfg.Logger.Info("the chain was reorganised", "pipeline", d.name, "step", reorg.step, "fork", reorg.fork.Block)
+	d.mu.Lock()
+	for _, p := range d.processes {
+		p.suspicion = nil // other rows may come in the place of these
+	}
+	d.mu.Unlock()
 	return d.rewind(reorg.fork, true)
 }
 
-// rewind forgets the checkpoints after a place.
+// rewind forgets the checkpoints after a place; fork: because the chain has
+// changed its mind.
 func (d *domain) rewind(to *remote.Cursor, fork bool) error {
-	target := uint64(0)
-	kept := d.memory.Kept()
-	for _, c := range kept {
-		if !d.reachesBeyond(c, to) {
-			target = c.Number
-		}
+	number, oldest := d.newestBefore(to)
+	if number > 0 || oldest == nil || !oldest.Final {
+		return d.goBack(number, fork)
 	}
-	if target == 0 && len(kept) > 0 && fork && d.final(kept[0]) {
-		return fmt.Errorf("the chain was reorganised after block %d, below block %d, which its node had called final; "+
-			"nothing older is kept: check that the endpoint serves the right chain, then begin anew with penstock run --fresh",
-			to.Block, *committed(&kept[0]))
+	what := "somebody wants to go back to"
+	if fork {
+		what = "the chain was reorganised after"
 	}
-	return d.goBack(target, fork)
+	return fmt.Errorf("%s block %d, but block %s is final, and nothing before it is kept: "+
+		"check that the endpoint serves the right chain; then begin anew with penstock run --fresh, or give the pipeline a data directory of its own",
+		what, to.Block, blockText(committed(oldest)))
 }
 
 // before finds the newest checkpoint at or before a block.
 func (d *domain) before(block uint64) (number uint64, err error) {
-	kept := d.memory.Kept()
+	number, oldest := d.newestBefore(&remote.Cursor{Block: block})
+	if number == 0 && oldest != nil {
+		return 0, fmt.Errorf("the oldest checkpoint that is kept of pipeline %s is of block %s: to go back further, stop and resume it, which begins anew",
+			d.name, blockText(committed(oldest)))
+	}
+	return number, nil
+}
+
+// newestBefore finds the newest checkpoint at or before a place, 0 if that is
+// the beginning, and the oldest that there is.
+func (d *domain) newestBefore(to *remote.Cursor) (number uint64, oldest *store.Checkpoint) {
+	kept := within(d.memory.Kept())
 	for _, c := range kept {
-		if !d.reachesBeyond(c, &remote.Cursor{Block: block}) {
+		if !d.reachesBeyond(c, to) {
 			number = c.Number
 		}
 	}
-	if number == 0 && len(kept) > 0 {
-		return 0, fmt.Errorf("the oldest checkpoint that is kept of pipeline %s is of block %s: to go back further, stop and resume it, which begins anew",
-			d.name, blockText(committed(&kept[0])))
+	if len(kept) > 0 {
+		oldest = &kept[0]
 	}
-	return number, nil
+	return number, oldest
 }
 
 // goBack forgets the checkpoints after one, 0 for all; fork: because the chain
@@ -181,11 +217,32 @@ func (d *domain) goBack(number uint64, fork bool) error {
 		return &recordError{number: number, err: err}
 	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.newest = nil
 	for _, c := range kept {
 		if c.Number == number {
 			d.newest = &c
+		}
+	}
+	base := d.newest
+	d.mu.Unlock()
+	if fork {
+		return d.dropLetters(base)
+	}
+	return nil
+}
+
+// dropLetters forgets dead letters of rows that a reorganisation has undone.
+func (d *domain) dropLetters(base *store.Checkpoint) error {
+	for _, p := range d.processes {
+		rows := uint64(0)
+		if base != nil {
+			rows = base.Counts[p.spec.Name()]
+		}
+		if len(p.spec.Outputs) == 0 {
+			continue
+		}
+		if err := d.engine.cfg.Store.DropDeadLettersAfter(d.spec.Name, p.spec.Name(), rows); err != nil {
+			return &recordError{number: 0, err: err}
 		}
 	}
 	return nil
@@ -223,19 +280,18 @@ func (d *domain) recall() error {
 	return nil
 }
 
-// every is how often a checkpoint is taken over history.
-func (d *domain) every() time.Duration { return d.engine.cfg.Checkpoint.Every }
-
-func (d *domain) barrierTimeout() time.Duration { return d.engine.cfg.Checkpoint.Timeout }
-
-func (d *domain) largestState() uint64 {
-	if most := d.engine.cfg.Checkpoint.MaxState; most > 0 {
-		return most
-	}
-	return math.MaxUint64
+// withPipeline is an engine's configuration with what a pipeline says of its own.
+func (c Config) withPipeline(r config.Recovery) Config {
+	c.HangAfter = cmp.Or(r.HangAfter, c.HangAfter)
+	c.Checkpoint.Every = cmp.Or(r.Checkpoint.Every, c.Checkpoint.Every)
+	c.Checkpoint.Timeout = cmp.Or(r.Checkpoint.Timeout, c.Checkpoint.Timeout)
+	c.Checkpoint.MaxState = cmp.Or(r.Checkpoint.MaxState, c.Checkpoint.MaxState)
+	c.Poison.Attempts = cmp.Or(int(min(r.Poison.Attempts, math.MaxInt32)), c.Poison.Attempts)
+	c.Poison.MaxShare = cmp.Or(r.Poison.MaxShare, c.Poison.MaxShare)
+	return c
 }
 
 func (d *domain) warnSlow(number uint64, since time.Duration, waiting string) {
-	d.engine.cfg.Logger.Warn("a checkpoint takes long", "pipeline", d.name, "checkpoint", number,
+	d.cfg.Logger.Warn("a checkpoint takes long", "pipeline", d.name, "checkpoint", number,
 		"for", since.Round(time.Second).String(), "waiting_for", waiting)
 }

@@ -33,7 +33,7 @@ func (d *domain) openOf(p *graph.Process, generation uint64, from store.Checkpoi
 		open.From, open.FromLatest = *first, false
 	}
 	for _, e := range p.Inputs {
-		open.Inputs = append(open.Inputs, remote.Input{Name: e.From.Step.Name, Port: e.Port, Type: e.From.Register.Output})
+		open.Inputs = append(open.Inputs, remote.Input{Name: e.From.Step.Name, Port: e.Port, Type: e.From.Register.Output, Rows: from.Counts[e.From.Name()]})
 	}
 	return open
 }

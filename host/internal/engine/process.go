@@ -36,7 +36,14 @@ type process struct {
 	outputs     []*edge
 	ended       chan struct{} // closed when the process has said that it ended
 	barrier     chan struct{} // tells that a reader was asked for a barrier; capacity 1
+	poked       chan struct{} // tells that a reader is asked whether it lives; capacity 1
 	stopped     chan struct{} // closed when a reader is to stop
+
+	flight *flight
+	care   *care // nil: rows are simply passed on
+
+	// Of the goroutine that sends:
+	left [][]byte // the rows that are left out on trial, those that have come by
 
 	// Of the goroutine that receives:
 	counted   uint64 // rows that went out since the beginning of the domain
@@ -53,18 +60,25 @@ type process struct {
 	askedAt    atomic.Int64  // Unix nanoseconds
 	heardAt    atomic.Int64  // when a frame last came
 	publishing atomic.Int64  // since when a frame waits for room at a consumer; 0: none does
+	sending    atomic.Int64  // since when the process is being sent a frame; 0: it is not
+
+	// Guarded by the domain's mu:
+	suspicion *suspicion
+	acquitted bool // leaving rows out was tried in vain since the last checkpoint
 
 	mu       sync.Mutex
 	state    ProcessState
 	osPID    int
 	edges    []*edge // inputs.edges, for those who watch
 	launched bool
+	replays  []string    // dead letters that it was given since the last barrier
+	before   []string    // those before the barrier that it has not answered
 	told     store.Place // of a reader: its newest safe point in this generation
 }
 
 func newProcess(d *domain, spec *graph.Process) *process {
 	p := &process{domain: d, spec: spec, state: ProcessInactive, ended: make(chan struct{}), inputs: &inbox{}}
-	p.log = d.engine.cfg.Logger.With("pipeline", spec.Pipeline.Name, "step", spec.Step.Name)
+	p.log = d.cfg.Logger.With("pipeline", spec.Pipeline.Name, "step", spec.Step.Name)
 	return p
 }
 
@@ -80,7 +94,7 @@ func (p *process) launch(ctx context.Context) error {
 			return nil
 		}
 	}
-	plugin, err := p.domain.engine.cfg.Launch(ctx, p.spec)
+	plugin, err := p.domain.cfg.Launch(ctx, p.spec)
 	if err != nil {
 		return err
 	}
@@ -105,6 +119,9 @@ func (p *process) wire() {
 	policy := p.spec.Step.Policy
 	p.inputs.joined = p.is(registry.Aggregator) && (policy == nil || policy.Kind != "trigger")
 	p.ended, p.stopped, p.barrier = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
+	p.poked, p.flight, p.left = make(chan struct{}, 1), newFlight(), nil
+	p.publishing.Store(0)
+	p.sending.Store(0)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.edges = p.inputs.edges
@@ -116,7 +133,7 @@ func (p *process) open(ctx context.Context, generation uint64, c *coordinator) e
 	p.generation, p.coordinator = generation, c
 	p.counted, p.unsettled, p.cut = from.Counts[p.spec.Name()], false, false
 	p.asked.Store(0)
-	opening, cancel := context.WithTimeoutCause(ctx, p.domain.engine.cfg.OpenTimeout,
+	opening, cancel := context.WithTimeoutCause(ctx, p.domain.cfg.OpenTimeout,
 		errors.New("the plugin did not open the process in time"))
 	defer cancel()
 	stream, err := p.plugin.Open(opening, p.domain.openOf(p.spec, generation, from))
@@ -124,13 +141,19 @@ func (p *process) open(ctx context.Context, generation uint64, c *coordinator) e
 		return err
 	}
 	p.stream = stream
+	if p.care, err = p.careful(); err != nil {
+		return err
+	}
+	for _, e := range p.inputs.edges {
+		e.rows = from.Counts[e.spec.From.Name()]
+	}
 	p.base = from.Readers[p.spec.Name()]
 	p.block.Store(0)
 	if at := p.domain.cursorOf(p.spec, from); at != nil {
 		p.block.Store(after(at.Block))
 	}
 	p.mu.Lock()
-	p.told = store.Place{}
+	p.told, p.replays, p.before = store.Place{}, nil, nil
 	p.mu.Unlock()
 	p.heardAt.Store(time.Now().UnixNano())
 	p.move(ProcessLive, "")

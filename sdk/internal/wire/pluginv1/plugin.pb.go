@@ -1652,7 +1652,9 @@ type Input struct {
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Type  *DataType              `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
 	// The register's port it is wired to.
-	Port          string `protobuf:"bytes,3,opt,name=port,proto3" json:"port,omitempty"`
+	Port string `protobuf:"bytes,3,opt,name=port,proto3" json:"port,omitempty"`
+	// Rows of this input that lie before the checkpoint, since the beginning.
+	Rows          uint64 `protobuf:"varint,4,opt,name=rows,proto3" json:"rows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1706,6 +1708,13 @@ func (x *Input) GetPort() string {
 		return x.Port
 	}
 	return ""
+}
+
+func (x *Input) GetRows() uint64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
 }
 
 // Policy says when an aggregator's tuple is complete.
@@ -2188,11 +2197,12 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\bEndpoint\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x12\n" +
-	"\x04rate\x18\x03 \x01(\tR\x04rate\"a\n" +
+	"\x04rate\x18\x03 \x01(\tR\x04rate\"u\n" +
 	"\x05Input\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x04type\x18\x02 \x01(\v2\x1c.penstock.plugin.v1.DataTypeR\x04type\x12\x12\n" +
-	"\x04port\x18\x03 \x01(\tR\x04port\"\xc2\x02\n" +
+	"\x04port\x18\x03 \x01(\tR\x04port\x12\x12\n" +
+	"\x04rows\x18\x04 \x01(\x04R\x04rows\"\xc2\x02\n" +
 	"\x06Policy\x123\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1f.penstock.plugin.v1.Policy.KindR\x04kind\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x14\n" +

@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/penstock-io/penstock/host/internal/registry"
+)
+
+// hangError is a process that makes no progress although nothing keeps it from
+// making some.
+type hangError struct {
+	since time.Duration
+	what  string
+}
+
+func (e *hangError) Error() string {
+	return fmt.Sprintf("it hangs: %s for %s; raise hang_after if that is what it takes", e.what, e.since.Round(time.Second/10))
+}
+
+// watch finds processes that hang, until ctx ends.
+func (d *domain) watch(ctx context.Context, done <-chan struct{}) error {
+	limit := d.cfg.HangAfter
+	tick := time.NewTicker(min(limit/4, time.Second))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-done:
+			return nil
+		case now := <-tick.C:
+			for _, p := range d.processes {
+				if err := p.hangs(now, limit); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+// hangs tells whether the process hangs, and asks it whether it does.
+func (p *process) hangs(now time.Time, limit time.Duration) error {
+	select {
+	case <-p.ended:
+		return nil
+	default:
+	}
+	if p.publishing.Load() != 0 {
+		return nil // its consumers are full
+	}
+	heard := time.Unix(0, p.heardAt.Load())
+	silent := func(since time.Time) time.Duration {
+		if heard.After(since) {
+			since = heard
+		}
+		return now.Sub(since)
+	}
+	asked := p.flight.outstanding()
+	if !asked.IsZero() {
+		if late := silent(asked); late > limit {
+			return p.failed(&hangError{since: late, what: "it has not come through what it was given"})
+		}
+		return nil
+	}
+	if since := p.sending.Load(); since != 0 {
+		if late := silent(time.Unix(0, since)); late > limit {
+			return p.failed(&hangError{since: late, what: "it takes no rows"})
+		}
+		return nil
+	}
+	if late := silent(time.Time{}); p.is(registry.Reader) && late > limit && p.behind() {
+		return p.failed(&hangError{since: late, what: "it has been silent while another reader found newer blocks"})
+	}
+	p.poke()
+	return nil
+}
+
+// poke has the process asked whether it is through, if there is a reason to.
+func (p *process) poke() {
+	if p.is(registry.Reader) {
+		signal(p.poked)
+		return
+	}
+	if f := p.flight.ask(); f != nil {
+		p.inputs.command(f)
+	}
+}
+
+// behind tells whether another reader of the same network knows of a newer
+// block.
+func (p *process) behind() bool {
+	read := p.block.Load()
+	if read == 0 {
+		return false
+	}
+	for _, other := range p.domain.readers() {
+		if other != p && other.spec.Pipeline.Network == p.spec.Pipeline.Network && other.block.Load() > read {
+			return true
+		}
+	}
+	return false
+}
