@@ -111,7 +111,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			_ = server.Close() // what is left of it are connections
 		}
 	}
-	<-ended
+	_ = <-ended // which says only that it was closed
 	return nil
 }
 

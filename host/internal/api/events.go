@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -114,6 +115,31 @@ func (e *Events) after(sequence uint64) page {
 		p.events = append(p.events, e.ring[n%keptEvents])
 	}
 	return p
+}
+
+// await shows events after one until that is enough, which it may be without
+// any, or none will come.
+func (e *Events) await(ctx context.Context, sequence uint64, enough func(engine.Event) bool) error {
+	for done := enough(engine.Event{}); !done; {
+		p := e.after(sequence)
+		sequence += p.missed
+		for _, ev := range p.events {
+			sequence = ev.Sequence
+			done = done || enough(ev.Event)
+		}
+		if len(p.events) > 0 {
+			continue
+		}
+		if p.ended {
+			return nil
+		}
+		select {
+		case <-p.more:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }
 
 // transitions is how often each change of state has happened.

@@ -40,7 +40,7 @@ func (s *service) Pause(ctx context.Context, r *connect.Request[hostv1.PauseRequ
 
 // Resume lets a pipeline run again.
 func (s *service) Resume(ctx context.Context, r *connect.Request[hostv1.ResumeRequest]) (*connect.Response[hostv1.ResumeResponse], error) {
-	paths, err := s.act(ctx, r.Msg.Pipeline, s.cfg.Engine.Resume)
+	paths, err := s.act(ctx, r.Msg.Pipeline, s.begun(atRest, s.cfg.Engine.Resume))
 	return answer(&hostv1.ResumeResponse{Paths: paths}, err)
 }
 
@@ -58,14 +58,55 @@ func (s *service) Checkpoint(ctx context.Context, r *connect.Request[hostv1.Chec
 
 // Rewind goes back to a block.
 func (s *service) Rewind(ctx context.Context, r *connect.Request[hostv1.RewindRequest]) (*connect.Response[hostv1.RewindResponse], error) {
-	paths, err := s.act(ctx, r.Msg.Pipeline, func(ctx context.Context, pipeline string) error {
+	paths, err := s.act(ctx, r.Msg.Pipeline, s.begun(runs, func(ctx context.Context, pipeline string) error {
 		return s.cfg.Engine.Rewind(ctx, pipeline, r.Msg.Block)
-	})
+	}))
 	return answer(&hostv1.RewindResponse{Paths: paths}, err)
 }
 
+// deed is something that is done to a pipeline.
+type deed func(ctx context.Context, pipeline string) error
+
+func runs(state engine.PathState) bool {
+	return state == engine.PathBackfill || state == engine.PathLive
+}
+
+func atRest(state engine.PathState) bool { return !runs(state) }
+
+// begun makes of a deed after which paths begin to run one that also waits until
+// they have, so that the answer shows them as they are then. concerns tells
+// which paths these are, by the state that they are in before.
+func (s *service) begun(concerns func(engine.PathState) bool, do deed) deed {
+	return func(ctx context.Context, pipeline string) error {
+		_, before, _ := s.cfg.Events.begin(nil) // fails only for those who say where
+		starts := make(map[string]int)          // by pipeline
+		for _, p := range s.cfg.Engine.Status() {
+			if named(p, pipeline) && concerns(p.State) {
+				starts[p.Pipeline]++
+			}
+		}
+		if err := do(ctx, pipeline); err != nil {
+			return err
+		}
+		return s.cfg.Events.await(ctx, before, func(ev engine.Event) (enough bool) {
+			if ev.Step == "" && ev.To == string(engine.PathBackfill) && starts[ev.Pipeline] > 0 {
+				starts[ev.Pipeline]--
+			}
+			for _, missing := range starts {
+				if missing > 0 {
+					return false
+				}
+			}
+			return true
+		})
+	}
+}
+
+// named tells whether a path is meant by the name of its pipeline, or its own.
+func named(p engine.PathStatus, name string) bool { return name == p.Pipeline || name == PathName(p) }
+
 // act does something to a pipeline and tells how it stands then.
-func (s *service) act(ctx context.Context, pipeline string, do func(ctx context.Context, pipeline string) error) ([]*hostv1.Path, error) {
+func (s *service) act(ctx context.Context, pipeline string, do deed) ([]*hostv1.Path, error) {
 	if pipeline == "" {
 		return nil, connect.NewError(connect.CodeInvalidArgument,
 			fmt.Errorf("name a pipeline: this host runs %s", strings.Join(names(s.cfg.Engine.Status()), ", ")))
@@ -93,7 +134,7 @@ func (s *service) paths(pipeline string) ([]*hostv1.Path, error) {
 	all := s.cfg.Engine.Status()
 	var out []*hostv1.Path
 	for _, p := range all {
-		if pipeline == "" || pipeline == p.Pipeline || pipeline == PathName(p) {
+		if pipeline == "" || named(p, pipeline) {
 			out = append(out, toPath(p))
 		}
 	}

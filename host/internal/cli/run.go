@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/penstock-io/penstock/host/internal/api"
 	"github.com/penstock-io/penstock/host/internal/catalog"
 	"github.com/penstock-io/penstock/host/internal/cli/view"
 	"github.com/penstock-io/penstock/host/internal/config"
@@ -29,6 +30,7 @@ type runOptions struct {
 	logging
 	devchain bool
 	fresh    bool
+	accept   bool
 	view     string
 }
 
@@ -46,6 +48,9 @@ its way arrive, and ends with exit code 0. A second Ctrl-C ends at once. Either
 way nothing is lost: the next run goes on from the last checkpoint. --fresh
 begins anew instead, and loaders replace what they hold. So does a run with
 --devchain, whose chain is a new one each time.
+
+While it runs, penstock status, pause, resume, stop, checkpoint, rewind and
+events see and steer it through a socket in its data directory.
 
 On a terminal the state of every process is drawn in place, with the newest
 warnings below it; 2>FILE keeps the whole log. Without a terminal a line a
@@ -67,6 +72,7 @@ a console loader, goes to standard output, the log to standard error;
 	o.sources.flags(cmd)
 	o.logging.flags(cmd, "info")
 	cmd.Flags().BoolVar(&o.devchain, "devchain", false, "start a development chain first and give its address as ETH_RPC_URL, unless that is set")
+	cmd.Flags().BoolVar(&o.accept, "accept-changes", false, "go on from checkpoints that were taken of a pipeline which has changed since")
 	cmd.Flags().BoolVar(&o.fresh, "fresh", false, "begin anew instead of going on from the last checkpoint")
 	cmd.Flags().StringVar(&o.view, "view", "auto", "how the state is shown: auto, live, lines or none")
 	return cmd
@@ -111,7 +117,7 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 			defer output.mute(false)
 		}
 	}
-	return p.run(ctx, s, o.fresh || o.devchain, display, logger)
+	return p.run(ctx, s, running{fresh: o.fresh || o.devchain, accept: o.accept, display: display, logger: logger, version: a.version})
 }
 
 // display chooses how the state is shown. It is live only if the second result
@@ -184,8 +190,18 @@ func unlessStopped(ctx context.Context, err error) error {
 	return nil
 }
 
-// run runs a project that has no mistakes until it ends or ctx does.
-func (p *project) run(ctx context.Context, s *store.Store, fresh bool, display view.View, logger hclog.Logger) error {
+// running says how a project is run.
+type running struct {
+	fresh   bool
+	accept  bool
+	display view.View
+	logger  hclog.Logger
+	version string
+}
+
+// run runs a project that has no mistakes until it ends or ctx does. Meanwhile
+// it can be seen and steered through the control socket.
+func (p *project) run(ctx context.Context, s *store.Store, r running) error {
 	g, diags := graph.Build(p.model, p.registry, s)
 	if diags.HasErrors() {
 		return diags // unreachable but for numbers: the same model was built before
@@ -194,29 +210,53 @@ func (p *project) run(ctx context.Context, s *store.Store, fresh bool, display v
 	if err != nil {
 		return err
 	}
-	cfg := engineConfig(p, g, p.catalog.In(sockets), logger)
-	cfg.Store, cfg.Fresh = s, fresh
+	events := api.NewEvents()
+	cfg := engineConfig(p, g, p.catalog.In(sockets), r.logger)
+	cfg.Store, cfg.Fresh, cfg.AcceptChanges = s, r.fresh, r.accept
+	cfg.Events = func(ev engine.Event) {
+		events.Tell(ev)
+		tellPaused(ev, s.Dir(), r.logger)
+	}
 	e, err := engine.New(cfg)
 	if err != nil {
 		return err
 	}
-	logger.Info("starting", "pipelines", len(p.model.Pipelines), "processes", len(g.Processes), "data_dir", s.Dir())
+	listener, err := api.Listen(s.Dir(), sockets)
+	if err != nil {
+		return err
+	}
+	control := api.New(api.Config{Engine: e, Events: events, DataDir: s.Dir(), Version: r.version, Logger: r.logger.Named("api")})
+	r.logger.Info("starting", "pipelines", len(p.model.Pipelines), "processes", len(g.Processes), "data_dir", s.Dir())
 
-	showing, hide := context.WithCancel(context.WithoutCancel(ctx))
-	var shown sync.WaitGroup
-	shown.Go(func() { display.Run(showing, e.Status) })
+	beside, end := context.WithCancel(context.WithoutCancel(ctx))
+	var served sync.WaitGroup
+	served.Go(func() { r.display.Run(beside, e.Status) })
+	served.Go(func() {
+		if err := control.Serve(beside, listener); err != nil {
+			r.logger.Error("the pipelines run on, but cannot be seen or steered from outside until the host is started again", "error", err)
+		}
+	})
 	release := context.AfterFunc(ctx, func() {
-		display.Notice("draining…")
-		logger.Info("draining: what is on its way is still loaded; Ctrl-C again ends at once")
+		r.display.Notice("draining…")
+		r.logger.Info("draining: what is on its way is still loaded; Ctrl-C again ends at once")
 	})
 	err = e.Run(ctx)
 	release()
-	hide()
-	shown.Wait()
+	end()
+	served.Wait()
 	if err != nil {
 		return err
 	}
 	return unlessStopped(ctx, nil)
+}
+
+// tellPaused says how a path goes on that was paused before the host began:
+// nobody who starts a host expects it to do nothing.
+func tellPaused(ev engine.Event, dir string, logger hclog.Logger) {
+	if ev.Step != "" || ev.From != string(engine.PathInactive) || ev.To != string(engine.PathPaused) {
+		return
+	}
+	logger.Warn("the pipeline does not run, because "+ev.Cause, "pipeline", ev.Pipeline, "resume", command("resume", ev.Pipeline, dir))
 }
 
 func engineConfig(p *project, g *graph.Graph, plugins *catalog.Catalog, logger hclog.Logger) engine.Config {

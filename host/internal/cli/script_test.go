@@ -124,6 +124,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits":  exits,
 		"await":  await,
+		"until":  until,
 		"signal": signal,
 		"gone":   gone,
 		"large":  large,
@@ -162,11 +163,26 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// signal INT|TERM FILE sends a signal to the process whose ID a file holds.
+// until REGEXP PROGRAM ARGS... runs a program again and again until it prints
+// that.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	want := regexp.MustCompile("(?m)" + args[0])
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%v does not print %q in %s", args[1:], args[0], patience)
+		}
+	}
+}
+
+// signal INT|TERM|KILL FILE sends a signal to the process whose ID a file holds.
 func signal(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[1])))
 	ts.Check(err)
-	ts.Check(syscall.Kill(n, map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]))
+	ts.Check(syscall.Kill(n, map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[0]]))
 }
 
 var pid = regexp.MustCompile(`pid=(\d+)`)

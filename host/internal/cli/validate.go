@@ -25,7 +25,11 @@ func (a *app) validateCommand() *cobra.Command {
 		Short: "Find every mistake without running anything",
 		Long: `Validate reads the configuration, asks the plugins what they offer, checks every
 name, every type and every setting, and says what would run. All mistakes are
-told at once, each with its place; the exit code is 1 if there are any.`,
+told at once, each with its place; the exit code is 1 if there are any.
+
+Of each loader it says whether a row that it has got is there exactly once,
+whatever dies on the way, or at least once, so that receivers must expect some
+again, under the same key.`,
 		Example: `  penstock validate
   penstock validate examples/pipelines/backtest.hcl --json`,
 		Args: cobra.MaximumNArgs(1),
@@ -87,6 +91,27 @@ type stepLine struct {
 	Plugin   string       `json:"plugin"`
 	PID      registry.PID `json:"pid"`
 	Implied  bool         `json:"implied,omitempty"` // it stands in no file: another step depends on it
+	Rows     delivery     `json:"rows,omitempty"`    // of a loader
+}
+
+// delivery is how often a row is there that a loader has got, whatever dies on
+// the way.
+type delivery string
+
+const (
+	exactlyOnce delivery = "exactly once"
+	atLeastOnce delivery = "at least once"
+)
+
+// deliveryOf is what a register promises, "" if it is no loader's.
+func deliveryOf(r registry.Register) delivery {
+	switch {
+	case r.Type != registry.Loader:
+		return ""
+	case r.Truncates:
+		return exactlyOnce
+	}
+	return atLeastOnce
 }
 
 type pathLine struct {
@@ -107,7 +132,7 @@ func pipelines(g *graph.Graph) []pathList {
 		}
 		list[i].Steps = append(list[i].Steps, stepLine{
 			Name: p.Step.Name, Kind: p.Register.Type.String(), Register: p.Register.Name,
-			Plugin: p.Register.Plugin, PID: p.ID.PID, Implied: p.Step.Implied,
+			Plugin: p.Register.Plugin, PID: p.ID.PID, Implied: p.Step.Implied, Rows: deliveryOf(p.Register),
 		})
 	}
 	for _, path := range g.Paths {
@@ -142,9 +167,9 @@ func summary(w io.Writer, path string, g *graph.Graph) error {
 
 func (l pathList) writeSteps(w *bytes.Buffer) {
 	fmt.Fprintf(w, "\npipeline %s (%s)\n", l.Name, l.Type)
-	fmt.Fprintln(w, "  PROCESS\tKIND\tREGISTER\tPLUGIN\tPID")
+	fmt.Fprintln(w, "  PROCESS\tKIND\tREGISTER\tPLUGIN\tPID\tROWS")
 	for _, s := range l.Steps {
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, s.Register, s.Plugin, s.PID)
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, s.Register, s.Plugin, s.PID, s.Rows)
 	}
 }
 

@@ -31,6 +31,7 @@ type Live struct {
 	size  func() (width, height int)
 	color bool
 	now   func() time.Time
+	began time.Time     // of what is shown; zero: with Run
 	wake  chan struct{} // capacity 1: there is something to write
 
 	mu      sync.Mutex
@@ -48,6 +49,10 @@ type Live struct {
 func NewLive(out io.Writer, size func() (width, height int), color bool) *Live {
 	return &Live{out: out, size: size, color: color, now: time.Now, wake: make(chan struct{}, 1)}
 }
+
+// Since says when that began which is shown, where that was before Run. It is
+// called before Run.
+func (l *Live) Since(began time.Time) { l.began = began }
 
 // Write has lines appear above the picture. It blocks while many are waiting.
 func (l *Live) Write(text []byte) (int, error) {
@@ -91,7 +96,10 @@ func (l *Live) signal() {
 
 // Run draws until ctx ends, and once more then. The last picture stays.
 func (l *Live) Run(ctx context.Context, source Source) {
-	began := l.now()
+	began := l.began
+	if began.IsZero() {
+		began = l.now()
+	}
 	var r rates
 	next := time.NewTicker(redraw)
 	defer next.Stop()

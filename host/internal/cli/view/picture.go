@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -81,12 +82,14 @@ type column struct {
 	keep  int  // the columns with the lowest are left out of a narrow window first
 }
 
+const perSecondTitle = "ROWS/S"
+
 var columns = []column{
 	{title: "STEP", keep: 10, text: func(_ picture, _ engine.PathStatus, s engine.ProcessStatus) string { return s.Step }},
 	{title: "KIND", keep: 2, text: func(_ picture, _ engine.PathStatus, s engine.ProcessStatus) string { return s.Kind }},
 	{title: "REGISTER", keep: 1, text: func(_ picture, _ engine.PathStatus, s engine.ProcessStatus) string { return s.Register }},
 	{title: "STATE", keep: 8, text: func(_ picture, _ engine.PathStatus, s engine.ProcessStatus) string { return string(s.State) }},
-	{title: "ROWS/S", keep: 9, right: true, text: func(p picture, path engine.PathStatus, s engine.ProcessStatus) string {
+	{title: perSecondTitle, keep: 9, right: true, text: func(p picture, path engine.PathStatus, s engine.ProcessStatus) string {
 		return perSecond(p.rates.of(path.Pipeline, s.Step))
 	}},
 	{title: "ROWS", keep: 6, right: true, text: func(_ picture, _ engine.PathStatus, s engine.ProcessStatus) string {
@@ -109,8 +112,17 @@ var columns = []column{
 	}},
 }
 
+// columns are those of which the picture has something to say.
+func (p picture) columns() []column {
+	if p.rates != nil {
+		return columns
+	}
+	return slices.DeleteFunc(slices.Clone(columns), func(c column) bool { return c.title == perSecondTitle })
+}
+
 // table has a line for every process. Columns that do not fit are left out.
 func (p picture) table(path engine.PathStatus, width int) []string {
+	columns := p.columns()
 	cells := make([][]string, len(columns)) // by column; the title first
 	widths := make([]int, len(columns))
 	for i, c := range columns {
@@ -122,7 +134,7 @@ func (p picture) table(path engine.PathStatus, width int) []string {
 			widths[i] = max(widths[i], utf8.RuneCountInString(text))
 		}
 	}
-	shown := fit(widths, width)
+	shown := fit(columns, widths, width)
 	out := make([]string, 0, len(path.Processes)+1)
 	for row := range len(path.Processes) + 1 {
 		var line strings.Builder
@@ -146,7 +158,7 @@ const gap = "  "
 
 // fit chooses the columns that fit into a width together; the first one always
 // does.
-func fit(widths []int, width int) []bool {
+func fit(columns []column, widths []int, width int) []bool {
 	shown := make([]bool, len(columns))
 	total := 0
 	for i := range columns {

@@ -20,6 +20,7 @@ func main() {
 		sdk.Aggregator("toy.sums", &sums{}).Doc("Adds up the squares of a block."),
 		sdk.Loader("toy.print", &printer{}).Doc("Prints numbers."),
 		sdk.Loader("toy.total", &total{}).Doc("Prints sums."),
+		sdk.Loader("toy.drop", drop{}).Doc("Holds nothing, and so never anything twice.").Truncates(),
 	)
 }
 
@@ -100,9 +101,13 @@ func (words) Read(context.Context, sdk.Start, *sdk.Output[word]) error { return 
 type squares struct {
 	StopAt *uint64 `hcl:"stop_at,optional" doc:"a number that cannot be squared"`
 	FailAt *uint64 `hcl:"fail_at,optional" doc:"a number at which the process breaks down"`
+	StopIf string  `hcl:"stop_if,optional" doc:"a file while which is there nothing can be squared"`
 }
 
 func (s *squares) Transform(_ context.Context, in number, emit func(square) error) error {
+	if _, err := os.Stat(s.StopIf); s.StopIf != "" && err == nil {
+		return sdk.Stop(fmt.Errorf("%s is there", s.StopIf))
+	}
 	switch {
 	case s.StopAt != nil && in.Value == *s.StopAt:
 		return sdk.Stop(fmt.Errorf("the number %d cannot be squared", in.Value))
@@ -149,6 +154,10 @@ func (p *printer) Load(_ context.Context, rows []number) error {
 	}
 	return nil
 }
+
+type drop struct{}
+
+func (drop) Load(context.Context, []number) error { return nil }
 
 type total struct{}
 
