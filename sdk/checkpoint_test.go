@@ -115,6 +115,7 @@ func TestLoadersAreToldWhereTheyBegin(t *testing.T) {
 		From: 18_000_000,
 	}
 	step := archiveStep(t, want)
+	step.Start.Inputs[0].Rows = 12
 	want.Inputs = step.Start.Inputs
 	process := plugintest.Open(t, p, step)
 	process.RewindTo(76, at(18_500_000), nil)
@@ -128,6 +129,9 @@ func TestLoadersAreToldWhereTheyBegin(t *testing.T) {
 	})
 	if diff := cmp.Diff([]sdk.Start{want, after, anew}, s.all, types); diff != "" {
 		t.Errorf("what the loader is told (-want +got):\n%s", diff)
+	}
+	if got := s.all[0].Inputs[0].Rows; got != 12 {
+		t.Errorf("it is told of %d rows before the checkpoint, want 12", got)
 	}
 }
 

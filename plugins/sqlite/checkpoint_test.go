@@ -88,7 +88,7 @@ func refused(t *testing.T, p *plugintest.Plugin, s plugintest.Step, words ...str
 func everythingIn(t *testing.T, path string) string {
 	t.Helper()
 	all := query(t, path, "SELECT sql FROM sqlite_master")
-	for _, table := range strings.Split(query(t, path, "SELECT name FROM sqlite_master WHERE type = 'table'"), "\n") {
+	for table := range strings.SplitSeq(query(t, path, "SELECT name FROM sqlite_master WHERE type = 'table'"), "\n") {
 		if table != "" {
 			all += "\n" + query(t, path, "SELECT * FROM "+quote(table))
 		}

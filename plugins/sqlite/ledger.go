@@ -44,7 +44,6 @@ type ledger struct {
 	db           *database
 	domain, step string
 
-	known      bool   // the step has been here before
 	generation uint64 // of the newest process that has opened the step
 	openings   int64  // how often it was opened: the process that was opened last writes alone
 	network    string // where the rows are from
@@ -67,7 +66,7 @@ func (g *ledger) read(ctx context.Context) error {
 	if err != nil {
 		return g.db.explain("read who writes to it", err)
 	}
-	g.known, g.generation, g.chain = true, uint64(generation), uint64(chain)
+	g.generation, g.chain = uint64(generation), uint64(chain)
 	return nil
 }
 

@@ -31,6 +31,8 @@ type loader struct {
 	final    uint64 // nobody goes back to a checkpoint before it
 }
 
+var _ sdk.Finalizer = (*loader)(nil)
+
 // Validate checks what can be known without the file.
 func (l *loader) Validate() error {
 	var errs []error

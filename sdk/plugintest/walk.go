@@ -109,10 +109,13 @@ func (w *walk[In]) newest() record { return w.records[len(w.records)-1] }
 func (w *walk[In]) start(from record) Step {
 	start := sdk.Start{
 		Domain: "contract", Step: "loader", Generation: w.generation, Checkpoint: from.number, Forks: w.forks,
-		Network: sdk.Network{Name: "test", ChainID: 1}, Inputs: w.inputs,
+		Network: sdk.Network{Name: "test", ChainID: 1}, Inputs: slices.Clone(w.inputs),
 	}
 	if from.number > 0 {
 		start.Cursor = w.cursor(from.sent)
+		for i := range from.sent {
+			start.Inputs[w.item(i).input].Rows++
+		}
 	}
 	return Step{Register: w.Register.Internal().Name, Settings: w.store.Settings, Start: start}
 }
