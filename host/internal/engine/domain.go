@@ -63,9 +63,14 @@ func newDomain(e *Engine, spec *graph.Domain) (*domain, error) {
 		return nil, fmt.Errorf("pipeline %s: %w", d.name, err)
 	}
 	if e.cfg.Fresh {
-		return d, d.memory.Forget()
+		err = d.forget()
+	} else {
+		err = d.recall()
 	}
-	return d, d.recall()
+	if err == nil {
+		err = d.checkBasis()
+	}
+	return d, err
 }
 
 // work runs generations until one ends well, somebody wishes for something

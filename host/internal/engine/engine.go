@@ -38,6 +38,9 @@ type Config struct {
 	Store *store.Store
 	// Fresh begins anew: what earlier runs have left is forgotten.
 	Fresh bool
+	// AcceptChanges goes on from checkpoints that were taken of a pipeline which
+	// has changed since; without it that is a *ChangedError.
+	AcceptChanges bool
 	// HardTerminateAfter is how long a path may take to end once it was asked
 	// to; after it everything is cut off, and the next start goes on from the
 	// last checkpoint. 0: 30 minutes.

@@ -117,7 +117,7 @@ func (d *domain) forget() error {
 	d.newest, d.told = nil, 0
 	clear(d.first)
 	d.mu.Unlock()
-	return d.memory.Forget()
+	return errors.Join(d.memory.Forget(), d.memory.SetNote(noteCondemned, nil), d.memory.SetNote(notePaused, nil))
 }
 
 // want asks a path that runs to become something else. That the host stops

@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/penstock-io/penstock/host/internal/graph"
+)
+
+// noteBasis is the durable note of what a domain's checkpoints go with.
+const noteBasis = "basis"
+
+// ChangedError tells that a pipeline is not the one any more that its
+// checkpoints were taken of.
+type ChangedError struct {
+	Pipeline   string
+	Checkpoint uint64
+	Block      string
+	Changes    []string // sentences without a full stop
+}
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("pipeline %s has changed since its last checkpoint (%d, block %s):\n  %s\n"+
+		"put it back, or begin anew with --fresh, or go on from the checkpoint with --accept-changes, which leaves the rows before it as they are",
+		e.Pipeline, e.Checkpoint, e.Block, strings.Join(e.Changes, "\n  "))
+}
+
+// basis is what checkpoints of the domain go with, by process and part.
+func (d *domain) basis() map[string]map[string]string {
+	out := make(map[string]map[string]string)
+	for _, p := range d.spec.Processes {
+		out[p.Name()] = p.Basis()
+	}
+	return out
+}
+
+// checkBasis compares the domain with what its checkpoints were taken of.
+func (d *domain) checkBasis() error {
+	now := d.basis()
+	text, noted := d.memory.Note(noteBasis)
+	if d.newest != nil && noted {
+		var then map[string]map[string]string
+		if err := json.Unmarshal(text, &then); err != nil {
+			return fmt.Errorf("pipeline %s: read what its checkpoints go with: %w", d.name, err)
+		}
+		changes := differences(then, now)
+		if len(changes) == 0 {
+			return nil
+		}
+		err := &ChangedError{Pipeline: d.name, Checkpoint: d.newest.Number, Block: blockText(committed(d.newest)), Changes: changes}
+		if !d.cfg.AcceptChanges {
+			return err
+		}
+		d.cfg.Logger.Warn("the pipeline has changed since its last checkpoint, and goes on from there all the same",
+			"pipeline", d.name, "checkpoint", d.newest.Number, "changes", strings.Join(changes, "; "))
+	}
+	return d.noteBasis(now, text)
+}
+
+func (d *domain) noteBasis(now map[string]map[string]string, before []byte) error {
+	text, err := json.Marshal(now)
+	if err != nil || string(text) == string(before) {
+		return err
+	}
+	return d.memory.SetNote(noteBasis, text)
+}
+
+// differences are what has changed, in the order of names. Processes that are
+// gone are of no concern.
+func differences(then, now map[string]map[string]string) []string {
+	var out []string
+	for _, process := range slices.Sorted(maps.Keys(now)) {
+		_, step, _ := strings.Cut(process, "/")
+		before, known := then[process]
+		if !known {
+			out = append(out, fmt.Sprintf("step %s is new", step))
+			continue
+		}
+		parts := make(map[string]bool)
+		for part := range before {
+			parts[part] = true
+		}
+		for part := range now[process] {
+			parts[part] = true
+		}
+		for _, part := range slices.Sorted(maps.Keys(parts)) {
+			if before[part] != now[process][part] {
+				out = append(out, fmt.Sprintf("step %s: %s is not what it was", step, graph.PartName(part)))
+			}
+		}
+	}
+	return out
+}
