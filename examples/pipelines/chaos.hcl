@@ -1,5 +1,6 @@
 # What `penstock chaos` is tried with: several readers, a join by block and one
-# by epochs, and a loader for all of it.
+# by epochs, and loaders of every kind that hold
+# every row once.
 #
 #   penstock chaos examples/pipelines/chaos.hcl --seed 7
 
@@ -61,5 +62,16 @@ pipeline "chaos" {
   loader "sqlite" "store" {
     inputs = [blocks, swaps, by_block, by_epoch]
     path   = "chaos.db"
+  }
+  loader "jsonl" "lines" {
+    inputs = [swaps, by_block]
+    path   = "{step}.jsonl"
+  }
+  loader "csv" "sheets" {
+    inputs = [blocks, by_epoch]
+    path   = "{step}.csv"
+    rotate {
+      rows = 50
+    }
   }
 }

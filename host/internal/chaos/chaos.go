@@ -123,7 +123,7 @@ func (r *run) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer faulty.Close() //nolint:errcheck // nothing depends on how it ends
+	defer faulty.Close()
 	disturbed, err := r.storm(ctx, stormy, faulty)
 	if disturbed != nil {
 		defer disturbed.end()

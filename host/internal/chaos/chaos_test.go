@@ -28,8 +28,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// brief is how long storms last here.
+const brief = 3 * time.Second
+
 // try runs a plan with a host of the test's own.
-func try(t *testing.T, how string, seed uint64, duration time.Duration) Report {
+func try(t *testing.T, how string, seed uint64) Report {
 	t.Helper()
 	dir := t.TempDir()
 	host, err := program(dir, how)
@@ -41,7 +44,7 @@ func try(t *testing.T, how string, seed uint64, duration time.Duration) Report {
 		t.Fatal(err)
 	}
 	report, err := Run(t.Context(), Config{
-		Penstock: host, Devchain: chain, Env: os.Environ(), Pipelines: 1, Seed: seed, Duration: duration, Blocks: 20, Patience: 3 * time.Second, Dir: dir,
+		Penstock: host, Devchain: chain, Env: os.Environ(), Pipelines: 1, Seed: seed, Duration: brief, Blocks: 20, Patience: 3 * time.Second, Dir: dir,
 		Loaders: []Loader{{Step: "fake.store", Plugin: filepath.Base(os.Args[0]), Paths: []string{"rows.jsonl"}}, {Step: "fake.show"}},
 		Tell:    func(line string) { t.Log(line) },
 	})
@@ -54,12 +57,12 @@ func try(t *testing.T, how string, seed uint64, duration time.Duration) Report {
 
 // seedWith finds a seed whose plan has events of all these actors, not at once,
 // and few bad answers. Only with a host killer among them a host is killed.
-func seedWith(t *testing.T, duration time.Duration, actors ...Actor) uint64 {
+func seedWith(t *testing.T, actors ...Actor) uint64 {
 	t.Helper()
 	for seed := range uint64(10_000) {
-		p := NewPlan(seed, duration, 20)
+		p := NewPlan(seed, brief, 20)
 		has := func(a Actor) bool {
-			return slices.ContainsFunc(p.Events, func(e Event) bool { return e.Actor == a && e.At > duration/3 })
+			return slices.ContainsFunc(p.Events, func(e Event) bool { return e.Actor == a && e.At > brief/3 })
 		}
 		killed := slices.ContainsFunc(p.Events, func(e Event) bool { return e.Actor == HostKiller })
 		if p.Rate < 0.02 && killed == slices.Contains(actors, HostKiller) && !slices.ContainsFunc(actors, func(a Actor) bool { return !has(a) }) {
@@ -70,11 +73,9 @@ func seedWith(t *testing.T, duration time.Duration, actors ...Actor) uint64 {
 	return 0
 }
 
-const brief = 3 * time.Second
-
 func TestAHostThatKeepsItsWordIsEqual(t *testing.T) {
 	t.Parallel()
-	r := try(t, "right", seedWith(t, brief, Brancher, HostKiller, PluginKiller, LoaderDelay), brief)
+	r := try(t, "right", seedWith(t, Brancher, HostKiller, PluginKiller, LoaderDelay))
 	if !r.Equal || len(r.Problems) > 0 || len(r.Ends) > 0 {
 		t.Errorf("got %s", r)
 	}
@@ -97,7 +98,7 @@ func TestAHostThatKeepsItsWordIsEqual(t *testing.T) {
 
 func TestAHostThatWritesTwiceIsFoundOut(t *testing.T) {
 	t.Parallel()
-	r := try(t, "naive", seedWith(t, brief, HostKiller), brief)
+	r := try(t, "naive", seedWith(t, HostKiller))
 	if r.Equal || r.First == nil || r.First.Foreign == 0 || len(r.Problems) == 0 {
 		t.Errorf("got %s", r)
 	}
@@ -105,17 +106,21 @@ func TestAHostThatWritesTwiceIsFoundOut(t *testing.T) {
 
 func TestAHostThatMissesAReorganisationIsFoundOut(t *testing.T) {
 	t.Parallel()
-	r := try(t, "blind", seedWith(t, brief, Brancher), brief)
+	r := try(t, "blind", seedWith(t, Brancher))
 	if r.Equal || r.First == nil || r.First.Kind != compare.Changed {
 		t.Errorf("got %s", r)
 	}
 }
 
 func TestAHostThatStandsStillIsFoundOut(t *testing.T) {
-	t.Parallel()
-	r := try(t, "stuck", seedWith(t, brief, HostKiller), brief)
-	if r.Equal || r.First == nil || r.First.Kind != compare.Lost || len(r.Problems) == 0 || !strings.Contains(r.Problems[0], "stands still") {
-		t.Errorf("got %s", r)
+	for _, how := range []string{"stuck", "restless"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			r := try(t, how, seedWith(t, HostKiller))
+			if r.Equal || r.First == nil || r.First.Kind != compare.Lost || len(r.Problems) == 0 || !strings.Contains(r.Problems[0], "stands still") {
+				t.Errorf("got %s", r)
+			}
+		})
 	}
 }
 

@@ -125,7 +125,8 @@ func (c *hashes) answer(method string, params []any) any {
 // fakeHost writes a line for every block it finds. One that is "right" takes
 // back what is no longer so; one that is "naive" begins anew whenever it is
 // started, below what it wrote before; one that is "blind" never looks back; one
-// that is "stuck" goes no further than block 45 after it was killed once.
+// that is "stuck" goes no further than block 45 after it was killed once, and one
+// that is "restless" goes there again and again.
 func fakeHost(how string) error {
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt)
@@ -136,7 +137,7 @@ func fakeHost(how string) error {
 		return err
 	}
 	h := &liar{how: how, client: &http.Client{Timeout: time.Second}}
-	if how == "naive" || how == "blind" || how == "stuck" {
+	if how == "naive" || how == "stuck" || how == "restless" {
 		h.before, _ = os.ReadFile("rows.jsonl")
 	}
 	for {
@@ -157,6 +158,7 @@ type liar struct {
 	before []byte
 	rows   []string
 	said   time.Time
+	turns  int
 }
 
 // step writes all blocks, as far as the node answers.
@@ -165,8 +167,12 @@ func (h *liar) step() {
 	if err != nil {
 		return
 	}
-	if h.how == "stuck" && len(h.before) > 0 {
+	if len(h.before) > 0 && h.how == "stuck" {
 		head = min(head, 45)
+	}
+	if len(h.before) > 0 && h.how == "restless" {
+		h.turns++
+		head = min(head, 30+h.turns/20%2*15)
 	}
 	rows := h.rows[:0:0]
 	if h.how == "blind" {

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -41,11 +42,7 @@ func (j *journal) note(who string, number uint64, kind, format string, args ...a
 func (j *journal) faults() map[string]int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	out := make(map[string]int, len(j.counts))
-	for kind, n := range j.counts {
-		out[kind] = n
-	}
-	return out
+	return maps.Clone(j.counts)
 }
 
 func (j *journal) close() { _ = j.file.Close() }

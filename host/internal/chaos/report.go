@@ -3,18 +3,32 @@ package chaos
 import (
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 )
 
-// wrote tells whether a loader has left a file in a directory.
+// placeholder is what stands in a path for something that only the loader knows,
+// such as {step}.
+var placeholder = regexp.MustCompile(`\{[^{}/]*\}`)
+
+// wrote tells whether a loader has left a file in a directory, also if it has
+// numbered its files.
 func (l Loader) wrote(out string) bool {
 	return slices.ContainsFunc(l.Paths, func(path string) bool {
-		_, err := os.Stat(filepath.Join(out, path))
-		return err == nil
+		path = filepath.Join(out, placeholder.ReplaceAllString(path, "*"))
+		patterns := []string{path}
+		if ending := filepath.Ext(path); ending != "" {
+			patterns = append(patterns, strings.TrimSuffix(path, ending)+".*"+ending+"*")
+		}
+		for _, pattern := range patterns {
+			if found, err := filepath.Glob(pattern); err == nil && len(found) > 0 {
+				return true
+			}
+		}
+		return false
 	})
 }
 

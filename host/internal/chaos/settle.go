@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"path/filepath"
 	"time"
 
@@ -20,25 +21,45 @@ const (
 )
 
 // watch looks at what a run has written until reached is true of it for some
-// time. It is false if nothing changes any more before that, or the run is over.
-func (r *run) watch(ctx context.Context, h *host, reached func(compare.State) bool) (state compare.State, ok bool, err error) {
-	since := time.Now()
+// time. It is false if the run comes no further any more, or is over. How far it
+// is, is a number: one that writes the same again and again stands still.
+func (r *run) watch(ctx context.Context, h *host, far func(compare.State) int64, reached func(compare.State) bool) (state compare.State, ok bool, err error) {
+	changed, advanced, farthest := time.Now(), time.Now(), int64(math.MinInt64)
 	for {
 		next, err := compare.Look(h.outDir())
 		switch {
 		case err != nil: // just being written
 		case next.Block != state.Block || !maps.Equal(next.Counts, state.Counts):
-			since, state = time.Now(), next
-		case time.Since(since) >= steady && reached(state):
+			changed, state = time.Now(), next
+		case time.Since(changed) >= steady && reached(state):
 			return state, true, nil
 		}
-		if time.Since(since) > r.Patience || h.gaveUp() {
+		if at := far(state); at > farthest {
+			advanced, farthest = time.Now(), at
+		}
+		if time.Since(advanced) > r.Patience || h.gaveUp() {
 			return state, false, nil
 		}
 		if err := sleep(ctx, lookEvery); err != nil {
 			return state, false, err
 		}
 	}
+}
+
+// total is how much there is.
+func total(s compare.State) (n int64) {
+	for _, count := range s.Counts {
+		n += count
+	}
+	return n
+}
+
+// missing is how far a state is from another.
+func missing(s, want compare.State) (n int64) {
+	for name, count := range want.Counts {
+		n += max(count-s.Counts[name], s.Counts[name]-count)
+	}
+	return n
 }
 
 // undisturbed has the pipeline run with nothing going wrong, until it is at the
@@ -49,7 +70,7 @@ func (r *run) undisturbed(ctx context.Context, dir string) (compare.State, error
 	if err != nil {
 		return compare.State{}, err
 	}
-	state, ok, err := r.watch(ctx, h, func(s compare.State) bool {
+	state, ok, err := r.watch(ctx, h, total, func(s compare.State) bool {
 		return r.Pipelines == 1 && s.Block >= r.report.Head || h.states.arrived(r.Pipelines, r.report.Head)
 	})
 	inTime := h.end()
@@ -73,7 +94,9 @@ func (r *run) undisturbed(ctx context.Context, dir string) (compare.State, error
 // catchUp waits until the disturbed run has written as much as the other.
 func (r *run) catchUp(ctx context.Context, h *host, want compare.State) error {
 	r.Tell(fmt.Sprintf("seed %d: waiting until the disturbed run is at block %d too", r.Seed, r.report.Head))
-	state, ok, err := r.watch(ctx, h, func(s compare.State) bool { return maps.Equal(s.Counts, want.Counts) })
+	state, ok, err := r.watch(ctx, h,
+		func(s compare.State) int64 { return -missing(s, want) },
+		func(s compare.State) bool { return maps.Equal(s.Counts, want.Counts) })
 	if err != nil {
 		return err
 	}

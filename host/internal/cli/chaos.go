@@ -113,7 +113,7 @@ func (a *app) chaos(ctx context.Context, o chaosOptions) error {
 		if base, err = os.MkdirTemp("", "penstock-chaos-"); err != nil {
 			return fmt.Errorf("make a directory for the runs: %w; name another with --dir", err)
 		}
-		defer os.Remove(base) // which is not empty if anything is kept
+		defer func() { _ = os.Remove(base) }() // it is not empty if anything is kept
 	}
 	if base, err = filepath.Abs(base); err != nil {
 		return fmt.Errorf("find directory %s: %w", base, err)
@@ -182,12 +182,14 @@ func (a *app) tellChaos(o chaosOptions, r chaos.Report) error {
 
 // reproduce is the command that tries a seed again.
 func (o *chaosOptions) reproduce(seed uint64) string {
-	line := "penstock chaos " + o.path + " --seed " + strconv.FormatUint(seed, 10) +
-		" --duration " + o.duration.String() + " --blocks " + strconv.FormatUint(o.blocks, 10)
+	words := []string{"penstock chaos", o.path, "--seed", strconv.FormatUint(seed, 10), "--duration", o.duration.String(), "--blocks", strconv.FormatUint(o.blocks, 10)}
 	for _, v := range o.vars {
-		line += " --var '" + v + "'"
+		words = append(words, "--var '"+v+"'")
 	}
-	return line
+	if o.pluginDir != "" {
+		words = append(words, "--plugin-dir", o.pluginDir)
+	}
+	return strings.Join(words, " ")
 }
 
 // What stands for the addresses of a chain that is not there yet.
@@ -219,28 +221,21 @@ func (a *app) chaosConfig(ctx context.Context, o chaosOptions) (chaos.Config, er
 	if err := a.report(p, o.path); err != nil {
 		return chaos.Config{}, err
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return chaos.Config{}, fmt.Errorf("find penstock itself: %w", err)
+	c := chaos.Config{Pipelines: len(p.model.Pipelines), Duration: o.duration, Blocks: o.blocks, Tell: func(line string) { a.say(line) }}
+	if err := fillChaos(&c, p); err != nil {
+		return c, err
 	}
-	chain, err := devchain()
-	if err != nil {
-		return chaos.Config{}, err
+	if c.Penstock, err = os.Executable(); err != nil {
+		return c, fmt.Errorf("find penstock itself: %w", err)
 	}
-	args, err := o.runArguments(p)
-	if err != nil {
-		return chaos.Config{}, err
+	if c.Devchain, err = devchain(); err != nil {
+		return c, err
 	}
-	c := chaos.Config{
-		Penstock: program, Devchain: chain, Args: args, Pipelines: len(p.model.Pipelines),
-		Duration: o.duration, Blocks: o.blocks, Tell: func(line string) { a.say(line) },
-	}
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "ETH_RPC_URL=") && !strings.HasPrefix(v, "ETH_WS_URL=") {
-			c.Env = append(c.Env, v)
-		}
-	}
-	return c, fillChaos(&c, p)
+	c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "ETH_RPC_URL=") || strings.HasPrefix(v, "ETH_WS_URL=")
+	})
+	c.Args, err = o.runArguments(p)
+	return c, err
 }
 
 // runArguments are those of penstock run, from any directory.
@@ -264,7 +259,7 @@ func (o *chaosOptions) runArguments(p *project) ([]string, error) {
 func fillChaos(c *chaos.Config, p *project) error {
 	var errs []error
 	for _, pipeline := range p.model.Pipelines {
-		errs = append(errs, comparable(pipeline))
+		errs = append(errs, repeatable(pipeline))
 		for _, step := range pipeline.Steps {
 			if step.Kind != registry.Loader {
 				continue
@@ -281,8 +276,8 @@ func fillChaos(c *chaos.Config, p *project) error {
 	return errors.Join(errs...)
 }
 
-// comparable is nil if two runs of a pipeline begin and end at the same blocks.
-func comparable(p *config.Pipeline) error {
+// repeatable is nil if two runs of a pipeline begin and end at the same blocks.
+func repeatable(p *config.Pipeline) error {
 	switch {
 	case p.Network == nil:
 		return fmt.Errorf("pipeline %q reads no network, so there is nothing to go wrong with", p.Name)

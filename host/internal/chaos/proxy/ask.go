@@ -128,24 +128,28 @@ func (p *Proxy) answerItself(ctx context.Context, m *message, f Fault) (map[int]
 		p.tell(f, fmt.Sprintf("%s: as if the head were %d", m.about(), lagging.head))
 	}
 	for i := range m.calls {
-		c := &m.calls[i]
-		if from, to, ok := c.ranged(); ok {
-			if e := p.tooWide(f, from, to); e != nil {
-				failed := c.fail(*e)
-				own[i] = &failed
-				continue
-			}
-		}
-		if lagging != nil {
-			if r := lagging.before(c); r != nil {
-				own[i] = r
-			}
+		if r := p.instead(&m.calls[i], f, lagging); r != nil {
+			own[i] = r
 		}
 	}
 	if len(own) == 0 && lagging == nil {
 		return nil, nil, nil
 	}
 	return own, lagging, nil
+}
+
+// instead is an answer that the node is not asked for, nil if there is none.
+func (p *Proxy) instead(c *call, f Fault, lagging *replica) *reply {
+	if from, to, ok := c.ranged(); ok {
+		if e := p.tooWide(f, from, to); e != nil {
+			failed := c.fail(*e)
+			return &failed
+		}
+	}
+	if lagging == nil {
+		return nil
+	}
+	return lagging.before(c)
 }
 
 // tooWide is what a node says that takes no such range, nil if it does.

@@ -55,14 +55,14 @@ func (m *message) about() string {
 	if len(m.calls) == 0 {
 		return "no call"
 	}
-	first := m.calls[0].Method
-	for i := range m.calls[0].Params {
-		first += " " + short(m.calls[0].Params[i])
+	words := []string{m.calls[0].Method}
+	for _, param := range m.calls[0].Params {
+		words = append(words, short(param))
 	}
-	if len(m.calls) > 1 {
-		return fmt.Sprintf("%s and %d more", first, len(m.calls)-1)
+	if more := len(m.calls) - 1; more > 0 {
+		words = append(words, fmt.Sprintf("and %d more", more))
 	}
-	return first
+	return strings.Join(words, " ")
 }
 
 // subscription tells whether a message is about subscriptions.

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
-	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
 )
 
@@ -145,17 +144,23 @@ func seedOf(t *testing.T, kind Kind) uint64 {
 	return 0
 }
 
-// post asks the proxy and returns the status, the body and why it could not be read.
-func post(t *testing.T, p *Proxy, body string) (*http.Response, string, error) {
+// answered is what became of a request.
+type answered struct {
+	status      int
+	after, kind string // the headers Retry-After and Content-Type
+}
+
+// post asks the proxy and returns the answer, its body and why that could not be read.
+func post(t *testing.T, p *Proxy, body string) (answered, string, error) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Post(p.HTTP(), "application/json", strings.NewReader(body))
 	if err != nil {
-		return nil, "", err
+		return answered{}, "", err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	return resp, string(text), err
+	return answered{resp.StatusCode, resp.Header.Get("Retry-After"), resp.Header.Get("Content-Type")}, string(text), err
 }
 
 const (
@@ -188,7 +193,7 @@ func TestWithoutFaultsAnswersAreThoseOfTheNode(t *testing.T) {
 }
 
 // over sends a body to a proxy whose first request goes wrong in a way.
-func over(t *testing.T, kind Kind, body string) (*http.Response, string, error) {
+func over(t *testing.T, kind Kind, body string) (answered, string, error) {
 	t.Helper()
 	p, faults := serve(t, kind, &chain{head: 9})
 	resp, text, err := post(t, p, body)
@@ -200,21 +205,21 @@ func over(t *testing.T, kind Kind, body string) (*http.Response, string, error) 
 
 func TestBusyWantsTime(t *testing.T) {
 	resp, _, err := over(t, Busy, one)
-	if err != nil || resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") != "1" {
+	if err != nil || resp.status != http.StatusTooManyRequests || resp.after != "1" {
 		t.Errorf("got %v, %v; want 429 with Retry-After", resp, err)
 	}
 }
 
 func TestBrokenIsAGatewaysPage(t *testing.T) {
 	resp, text, err := over(t, Broken, one)
-	if err != nil || resp.StatusCode < 500 || resp.Header.Get("Content-Type") != "text/html" || !strings.Contains(text, "<html>") {
+	if err != nil || resp.status < 500 || resp.kind != "text/html" || !strings.Contains(text, "<html>") {
 		t.Errorf("got %v, %q, %v; want a page with a status of 500 or more", resp, text, err)
 	}
 }
 
 func TestPageIsWellMeant(t *testing.T) {
 	resp, text, err := over(t, Page, one)
-	if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(text, "<html>") {
+	if err != nil || resp.status != http.StatusOK || !strings.Contains(text, "<html>") {
 		t.Errorf("got %v, %q, %v; want a page with status 200", resp, text, err)
 	}
 }
@@ -325,106 +330,5 @@ func TestDoubledRepeatsALogOrAnAnswer(t *testing.T) {
 	var answers []reply
 	if err := errors.Join(err, json.Unmarshal([]byte(text), &answers)); err != nil || len(answers) != 4 {
 		t.Errorf("got %s, %v; want an answer twice", text, err)
-	}
-}
-
-// dial connects to the proxy by WebSocket.
-func dial(t *testing.T, p *Proxy) *websocket.Conn {
-	t.Helper()
-	conn, resp, err := websocket.DefaultDialer.DialContext(t.Context(), p.WS(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
-	return conn
-}
-
-// socketWith is a connection whose first message goes wrong in a way.
-func socketWith(t *testing.T, kind Kind) (*websocket.Conn, *told) {
-	t.Helper()
-	p, faults := serve(t, kind, &chain{head: 9})
-	p.SetRate(0)
-	conn := dial(t, p)
-	p.requests.Store(0) // the connection was the first request
-	p.SetRate(1)
-	return conn, faults
-}
-
-func TestFaultsOfAWebSocket(t *testing.T) {
-	for kind, want := range map[Kind]string{
-		Busy: `"error"`, Page: `"error"`, Refused: `"error"`, Slow: `"result"`, Cut: "", Broken: "-", Silent: "-", Reset: "-",
-		Lagging: `"result"`, Missing: `"result"`, Shuffled: `"result"`, Doubled: `"result"`,
-	} {
-		t.Run(string(kind), func(t *testing.T) {
-			conn, faults := socketWith(t, kind)
-			if err := conn.WriteMessage(websocket.TextMessage, []byte(batch)); err != nil {
-				t.Fatal(err)
-			}
-			_, got, err := conn.ReadMessage()
-			switch {
-			case want == "-" && err == nil:
-				t.Errorf("got %s, want the connection to break", got)
-			case want != "-" && (err != nil || !bytes.Contains(got, []byte(want))):
-				t.Errorf("got %s, %v; want %s", got, err, want)
-			case kind == Cut && json.Valid(got):
-				t.Errorf("got %s, want half of it", got)
-			}
-			if kinds := faults.kinds(); !slices.Equal(kinds, []Kind{kind}) {
-				t.Errorf("told of the faults %v, want %q", kinds, kind)
-			}
-		})
-	}
-}
-
-func TestNotificationsComeTwiceOrNever(t *testing.T) {
-	p, faults := serve(t, Missing, &chain{})
-	p.cfg.Seed = 5
-	p.SetRate(0)
-	conn := dial(t, p)
-	p.SetRate(0.6)
-	if err := conn.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}`)); err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]int{}
-	for n := range uint64(20) {
-		want[hex(n+1)] = 1
-		switch draw(^uint64(5), n+1, 0.6).Kind {
-		case Doubled:
-			want[hex(n+1)] = 2
-		case Missing, Silent:
-			want[hex(n+1)] = 0
-		default:
-		}
-	}
-	left := 0
-	for _, times := range want {
-		left += times
-	}
-	for left > 0 {
-		_, raw, err := conn.ReadMessage()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var m struct {
-			Params struct{ Result struct{ Number string } }
-		}
-		if err := json.Unmarshal(raw, &m); err != nil {
-			t.Fatal(err)
-		}
-		if m.Params.Result.Number == "" {
-			continue // the answer to the subscription
-		}
-		want[m.Params.Result.Number]--
-		left--
-	}
-	for number, times := range want {
-		if times != 0 {
-			t.Errorf("notification of block %s: %d less than wanted", number, times)
-		}
-	}
-	if kinds := faults.kinds(); !slices.Contains(kinds, Doubled) || !slices.Contains(kinds, Missing) {
-		t.Errorf("the seed shows nothing: its faults are %v", kinds)
 	}
 }

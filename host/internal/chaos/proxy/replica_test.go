@@ -30,10 +30,14 @@ func TestAReplicaKnowsNothingOfNewerBlocks(t *testing.T) {
 		"logs of a newer block":    {"eth_getLogs", `{"blockHash":"` + hashOf(9) + `"}`, `unknown block`},
 		"logs of a block it has":   {"eth_getLogs", `{"blockHash":"` + hashOf(1) + `"}`, `"result":[]`},
 		"the state of a newer one": {"eth_getBalance", `"0xaa","0x9"`, `header not found`},
-		"logs of blocks that it has": {"eth_getLogs", `{"fromBlock":"HEAD","toBlock":"HEAD"}`,
-			`"result":[{"blockNumber":"HEAD","logIndex":"0x0"},{"blockNumber":"HEAD","logIndex":"0x1"}]`},
-		"logs up to the newest": {"eth_getLogs", `{"fromBlock":"HEAD"}`,
-			`"result":[{"blockNumber":"HEAD","logIndex":"0x0"},{"blockNumber":"HEAD","logIndex":"0x1"}]`},
+		"logs of blocks that it has": {
+			"eth_getLogs", `{"fromBlock":"HEAD","toBlock":"HEAD"}`,
+			`"result":[{"blockNumber":"HEAD","logIndex":"0x0"},{"blockNumber":"HEAD","logIndex":"0x1"}]`,
+		},
+		"logs up to the newest": {
+			"eth_getLogs", `{"fromBlock":"HEAD"}`,
+			`"result":[{"blockNumber":"HEAD","logIndex":"0x0"},{"blockNumber":"HEAD","logIndex":"0x1"}]`,
+		},
 	}
 	_, head := lagging(t, one)
 	for name, c := range tests {
