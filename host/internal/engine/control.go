@@ -37,7 +37,7 @@ func (e *StateError) Error() string {
 // Pause takes a checkpoint and stops the pipeline there. It stays paused, also
 // over restarts of the host, until it is resumed, and then goes on from there.
 func (e *Engine) Pause(ctx context.Context, pipeline string) error {
-	return e.each(pipeline, func(d *domain) error {
+	return e.alone(ctx, pipeline, func(d *domain) error {
 		if d.pathState() == PathPaused {
 			return nil
 		}
@@ -48,7 +48,7 @@ func (e *Engine) Pause(ctx context.Context, pipeline string) error {
 // Stop ends the pipeline and forgets its checkpoints: if it is resumed, or the
 // host started again, it begins anew.
 func (e *Engine) Stop(ctx context.Context, pipeline string) error {
-	return e.each(pipeline, func(d *domain) error {
+	return e.alone(ctx, pipeline, func(d *domain) error {
 		switch d.pathState() {
 		case PathStopped:
 			return nil
@@ -56,11 +56,8 @@ func (e *Engine) Stop(ctx context.Context, pipeline string) error {
 			if err := errors.Join(d.memory.SetNote(notePaused, nil), d.forget()); err != nil {
 				return err
 			}
-			wasPaused := d.pathState() == PathPaused
 			d.move(PathStopped, "somebody stopped it")
-			if wasPaused {
-				e.rests()
-			}
+			e.rests(d)
 			return nil
 		}
 		return d.become(ctx, wish{to: PathStopped, cause: "somebody stopped it"})
@@ -69,7 +66,7 @@ func (e *Engine) Stop(ctx context.Context, pipeline string) error {
 
 // Resume lets a pipeline run again that is paused, stopped or in error.
 func (e *Engine) Resume(ctx context.Context, pipeline string) error {
-	return e.each(pipeline, func(d *domain) error {
+	return e.alone(ctx, pipeline, func(d *domain) error {
 		switch state := d.pathState(); state {
 		case PathBackfill, PathLive:
 			return nil
@@ -78,15 +75,13 @@ func (e *Engine) Resume(ctx context.Context, pipeline string) error {
 				return err
 			}
 		case PathStopped, PathError:
-			if !e.wakes() {
-				return errors.New("the host is ending")
+			if !e.wakes(d) {
+				return errEnding
 			}
 		default:
 			return &StateError{Pipeline: d.name, State: state, Wanted: "resumed"}
 		}
-		d.resume()
-		_, err := d.await(ctx, PathBackfill, PathLive, PathError, PathStopped)
-		return err
+		return d.resume(ctx)
 	})
 }
 
@@ -109,7 +104,7 @@ func (e *Engine) Checkpoint(ctx context.Context, pipeline string) error {
 // Rewind goes back to the newest checkpoint at or before a block and reads
 // again from there. A pipeline that is paused or in error stays at rest.
 func (e *Engine) Rewind(ctx context.Context, pipeline string, block uint64) error {
-	return e.each(pipeline, func(d *domain) error {
+	return e.alone(ctx, pipeline, func(d *domain) error {
 		state := d.pathState()
 		runs := state == PathBackfill || state == PathLive
 		if !runs && state != PathPaused && state != PathError {
@@ -122,15 +117,31 @@ func (e *Engine) Rewind(ctx context.Context, pipeline string, block uint64) erro
 			if err := d.become(ctx, wish{to: PathPaused, cause: fmt.Sprintf("somebody rewinds it to block %d", block), passing: true}); err != nil {
 				return err
 			}
+			_, paused := d.memory.Note(notePaused) // by somebody who did not wait for it
+			runs = !paused
 		}
 		number, err := d.before(block)
 		if err == nil {
 			err = d.goBack(number, false)
 		}
 		if runs {
-			d.resume()
+			err = errors.Join(err, d.resume(ctx))
 		}
 		return err
+	})
+}
+
+// alone does something to every path of a pipeline while nobody else changes
+// what it is to be.
+func (e *Engine) alone(ctx context.Context, pipeline string, do func(*domain) error) error {
+	return e.each(pipeline, func(d *domain) error {
+		select {
+		case d.control <- struct{}{}:
+			defer func() { <-d.control }()
+			return do(d)
+		case <-ctx.Done():
+			return fmt.Errorf("wait for pipeline %s, which somebody else changes: %w", d.name, context.Cause(ctx))
+		}
 	})
 }
 
@@ -163,7 +174,7 @@ func (d *domain) become(ctx context.Context, w wish) error {
 		return &StateError{Pipeline: d.name, State: state, Wanted: string(w.to)}
 	}
 	d.desire(w)
-	got, err := d.await(ctx, w.to, PathError, PathInactive, PathStopped)
+	got, err := d.await(ctx, PathPaused, PathError, PathInactive, PathStopped)
 	if err == nil && got != w.to {
 		return &StateError{Pipeline: d.name, State: got, Wanted: string(w.to)}
 	}

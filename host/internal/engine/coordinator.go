@@ -27,6 +27,7 @@ type coordinator struct {
 
 	allEnded chan struct{} // closed when every reader has ended
 	release  chan struct{} // closed when the ends may be passed on
+	over     chan struct{} // closed when no more checkpoints are taken
 
 	mu      sync.Mutex
 	pending *attempt
@@ -55,7 +56,7 @@ func newCoordinator(d *domain, base store.Checkpoint) *coordinator {
 	return &coordinator{
 		domain: d, base: base, last: base, taken: time.Now(),
 		moved: make(chan struct{}, 1), asked: make(chan *request),
-		allEnded: make(chan struct{}), release: make(chan struct{}),
+		allEnded: make(chan struct{}), release: make(chan struct{}), over: make(chan struct{}),
 	}
 }
 
@@ -408,6 +409,8 @@ func (c *coordinator) now(ctx context.Context) error {
 	case c.asked <- r:
 	case <-c.allEnded:
 		return errors.New("the path is ending, with a checkpoint of its own")
+	case <-c.over:
+		return errors.New("the path has just broken, and begins again at its last checkpoint")
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -37,8 +37,13 @@ type domain struct {
 	failures    []time.Time // of the generations that failed lately, oldest first
 	wish        *wish       // what the path is to become
 	wishes      chan struct{}
-	resumed     chan struct{} // closed by whoever resumes the path
 	changed     chan struct{} // closed when the state changes
+
+	control chan struct{} // held by whoever changes what the path is to be; capacity 1
+	resumed chan struct{} // tells that somebody has resumed the path; capacity 1
+	gone    chan struct{} // closed when nothing will run the path any more
+
+	rests, wakes bool // of the engine, under its lock
 }
 
 // wish is what somebody wants a path to become.
@@ -51,7 +56,8 @@ type wish struct {
 func newDomain(e *Engine, spec *graph.Domain) (*domain, error) {
 	d := &domain{
 		engine: e, spec: spec, state: PathInactive, first: make(map[*process]uint64),
-		wishes: make(chan struct{}), resumed: make(chan struct{}), changed: make(chan struct{}),
+		wishes: make(chan struct{}), changed: make(chan struct{}),
+		control: make(chan struct{}, 1), resumed: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 	d.name = spec.Processes[0].Pipeline.Name
 	d.cfg = e.cfg.withPipeline(spec.Processes[0].Pipeline.Recovery)

@@ -140,25 +140,39 @@ func New(cfg Config) (*Engine, error) {
 	return e, errors.Join(errs...)
 }
 
-// rests notes that a path neither runs nor is paused. Where none is left the
-// engine ends.
-func (e *Engine) rests() {
+// rests notes that a path neither runs nor is paused, unless somebody has asked
+// for more of it. Where none is left the engine ends.
+func (e *Engine) rests(d *domain) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if d.rests || d.wakes {
+		return
+	}
+	d.rests = true
 	if e.active--; e.active == 0 {
 		close(e.idle)
 	}
 }
 
-// wakes notes that a path runs again; false: it is too late.
-func (e *Engine) wakes() bool {
+// wakes notes that a path is to run again; false: it is too late.
+func (e *Engine) wakes(d *domain) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.active == 0 {
 		return false
 	}
-	e.active++
+	if d.rests {
+		e.active++
+	}
+	d.rests, d.wakes = false, true
 	return true
+}
+
+// woken notes that a path runs.
+func (e *Engine) woken(d *domain) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d.wakes = false
 }
 
 // Run runs every path until all have ended: a backtest by itself, the others

@@ -25,6 +25,7 @@ func (d *domain) runGeneration(ctx context.Context, base store.Checkpoint) (err 
 		return &recordError{number: base.Number, err: err}
 	}
 	c := newCoordinator(d, base)
+	defer close(c.over)
 	d.mu.Lock()
 	d.generation, d.coordinator = generation, c
 	d.mu.Unlock()

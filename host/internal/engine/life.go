@@ -10,12 +10,16 @@ import (
 // notePaused is the durable note of a path that somebody has paused.
 const notePaused = "paused"
 
+// errEnding refuses what comes too late.
+var errEnding = errors.New("the host is ending")
+
 // errCutOff ends the work of a path that did not end by itself in time.
 var errCutOff = errors.New("it was cut off")
 
 // live leads a path through its states until the host stops, or until nothing
 // in the host runs any more. It returns the error that the path ended with.
 func (d *domain) live(ctx context.Context) error {
+	defer close(d.gone)
 	var err error
 	if cause, paused := d.memory.Note(notePaused); paused {
 		d.move(PathPaused, "it was paused in an earlier run: "+string(cause))
@@ -24,13 +28,14 @@ func (d *domain) live(ctx context.Context) error {
 	}
 	for ctx.Err() == nil {
 		if d.pathState() != PathPaused {
-			d.engine.rests()
+			d.engine.rests(d)
 		}
 		select {
 		case <-ctx.Done():
 		case <-d.engine.idle:
 			return err
-		case <-d.resumption():
+		case <-d.resumed:
+			d.engine.woken(d)
 			err = d.session(ctx)
 		}
 	}
@@ -133,7 +138,7 @@ func (d *domain) desire(w wish) {
 	case d.wish == nil:
 		d.wish = &w
 		close(d.wishes)
-	case w.to == PathInactive && d.wish.to == PathPaused && d.wish.passing:
+	case d.wish.to == PathPaused && d.wish.passing:
 		d.wish = &w
 	}
 }
@@ -151,19 +156,34 @@ func (d *domain) draining() bool {
 	return d.wish != nil
 }
 
-// resumption is closed when somebody resumes the path.
-func (d *domain) resumption() <-chan struct{} {
+// resume lets a path that is at rest run again, and waits until it does.
+func (d *domain) resume(ctx context.Context) error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.resumed
-}
-
-// resume lets a path that is at rest run again.
-func (d *domain) resume() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.wish, d.failures = nil, nil
 	d.wishes = make(chan struct{})
-	close(d.resumed)
-	d.resumed = make(chan struct{})
+	changed := d.changed
+	d.mu.Unlock()
+	signal(d.resumed)
+	select {
+	case <-changed:
+		return nil
+	case <-d.gone:
+		return errEnding
+	case <-ctx.Done():
+		return errors.Join(d.giveUpResuming(), context.Cause(ctx))
+	}
+}
+
+// giveUpResuming takes back what resume has asked for, if nobody has begun yet.
+func (d *domain) giveUpResuming() error {
+	select {
+	case <-d.resumed:
+	default:
+		return nil
+	}
+	d.engine.woken(d)
+	if d.pathState() != PathPaused {
+		d.engine.rests(d)
+	}
+	return fmt.Errorf("pipeline %s stays %s: nobody waited until it had ended what it did before", d.name, d.pathState())
 }
