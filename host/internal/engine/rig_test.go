@@ -38,6 +38,16 @@ type rig struct {
 
 func newRig(t *testing.T, source string, tune func(*engine.Config)) *rig {
 	t.Helper()
+	r, err := tryRig(t, source, tune)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// tryRig is newRig where the engine may refuse what an earlier one has left.
+func tryRig(t *testing.T, source string, tune func(*engine.Config)) (*rig, error) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -109,10 +119,8 @@ func newRig(t *testing.T, source string, tune func(*engine.Config)) *rig {
 		}
 	})
 	t.Cleanup(r.close)
-	if r.Engine, err = engine.New(cfg); err != nil {
-		t.Fatal(err)
-	}
-	return r
+	r.Engine, err = engine.New(cfg)
+	return r, err
 }
 
 // on makes a rig keep its checkpoints in a directory, where another one has
