@@ -97,6 +97,8 @@ func checkHeader(name, value string) error {
 }
 
 // Start prepares what is the same in all requests. It sends nothing.
+//
+//nolint:unparam // sdk.Starter has an error
 func (w *webhook) Start(ctx context.Context, start sdk.Start) error {
 	w.log = sdk.Logger(ctx)
 	w.keys.Begin(start)
@@ -152,6 +154,8 @@ func (w *webhook) Commit(ctx context.Context, c sdk.Commit) error {
 }
 
 // Close lets go of connections. What was not sent comes again.
+//
+//nolint:unparam // sdk.Closer has an error
 func (w *webhook) Close() error {
 	if w.client != nil {
 		w.client.CloseIdleConnections()
