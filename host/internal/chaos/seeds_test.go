@@ -48,7 +48,7 @@ func TestSeedsEndAsIfNothingHadHappened(t *testing.T) {
 			report, err := chaos.Run(t.Context(), chaos.Config{
 				Penstock: filepath.Join(bin, "penstock"), Devchain: filepath.Join(bin, "devchain"), Env: os.Environ(),
 				Args:      []string{file, "--plugin-dir", filepath.Join(bin, "plugins"), "--log-level", "debug"},
-				Pipelines: 1, Finality: []string{"finalized"}, Loaders: []chaos.Loader{{Step: "chaos.store", Plugin: "sqlite", Paths: []string{"chaos.db"}}},
+				Pipelines: 1, Finality: []string{"finalized"}, Loaders: []chaos.Loader{{Plugin: "sqlite"}, {Plugin: "files"}},
 				Seed: seed, Duration: 6 * time.Second, Blocks: 24, Dir: t.TempDir(),
 			})
 			if err != nil {

@@ -12,9 +12,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/penstock-io/penstock/host/internal/chaos"
 	"github.com/penstock-io/penstock/host/internal/config"
@@ -25,6 +27,7 @@ type chaosOptions struct {
 	sources
 	seed     uint64
 	runs     int
+	jobs     int
 	duration time.Duration
 	blocks   uint64
 	dir      string
@@ -76,6 +79,7 @@ Logs and what was written are kept if anything differs.`,
 	o.pluginFlag(cmd)
 	cmd.Flags().Uint64Var(&o.seed, "seed", 0, "the `number` that all follows from (default any)")
 	cmd.Flags().IntVar(&o.runs, "runs", 1, "how many seeds to try, from --seed on")
+	cmd.Flags().IntVar(&o.jobs, "jobs", 1, "how many seeds to try at once")
 	cmd.Flags().DurationVar(&o.duration, "duration", 20*time.Second, "how long things go wrong in a run")
 	cmd.Flags().Uint64Var(&o.blocks, "blocks", 0, "how many blocks are mined meanwhile (default 4 a second)")
 	cmd.Flags().StringVar(&o.dir, "dir", "", "`directory` for what the runs write (default one for temporary files)")
@@ -88,6 +92,8 @@ func (o *chaosOptions) check() error {
 	switch {
 	case o.runs < 1:
 		return usagef("--runs %d: want 1 or more", o.runs)
+	case o.jobs < 1:
+		return usagef("--jobs %d: want 1 or more", o.jobs)
 	case o.duration < time.Second:
 		return usagef("--duration %s: want 1s or more", o.duration)
 	case o.blocks < 1 || o.blocks > 100_000:
@@ -118,16 +124,9 @@ func (a *app) chaos(ctx context.Context, o chaosOptions) error {
 	if base, err = filepath.Abs(base); err != nil {
 		return fmt.Errorf("find directory %s: %w", base, err)
 	}
-	var failed []string
-	for i := range o.runs {
-		c.Seed = o.seed + uint64(i)
-		equal, err := a.chaosRun(ctx, o, c, base)
-		if err != nil {
-			return err
-		}
-		if !equal {
-			failed = append(failed, o.reproduce(c.Seed))
-		}
+	failed, err := a.chaosRuns(ctx, o, c, base)
+	if err != nil {
+		return err
 	}
 	if len(failed) > 0 {
 		return fmt.Errorf("%d of %d runs differ from an undisturbed one; again with:\n  %s", len(failed), o.runs, strings.Join(failed, "\n  "))
@@ -135,29 +134,57 @@ func (a *app) chaos(ctx context.Context, o chaosOptions) error {
 	return nil
 }
 
-// chaosRun tries a seed and tells what became of it.
-func (a *app) chaosRun(ctx context.Context, o chaosOptions, c chaos.Config, base string) (equal bool, err error) {
+// chaosRuns tries all seeds, some at once, and returns how to try those again
+// that have failed.
+func (a *app) chaosRuns(ctx context.Context, o chaosOptions, c chaos.Config, base string) (failed []string, err error) {
+	var mu sync.Mutex // one report at a time
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(o.jobs)
+	for i := range o.runs {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			c := c
+			c.Seed = o.seed + uint64(i)
+			report, err := a.chaosRun(ctx, o, c, base)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if !report.Equal {
+				failed = append(failed, o.reproduce(c.Seed))
+			}
+			return a.tellChaos(o, report)
+		})
+	}
+	return failed, group.Wait()
+}
+
+// chaosRun tries a seed, and removes what it has written if all is well.
+func (a *app) chaosRun(ctx context.Context, o chaosOptions, c chaos.Config, base string) (report chaos.Report, err error) {
 	c.Dir = filepath.Join(base, "seed-"+strconv.FormatUint(c.Seed, 10))
-	if err := os.MkdirAll(base, 0o700); err != nil {
-		return false, fmt.Errorf("make directory %s: %w; name another with --dir", base, err)
+	if err = os.MkdirAll(base, 0o700); err != nil {
+		return report, fmt.Errorf("make directory %s: %w; name another with --dir", base, err)
 	}
-	if err := os.Mkdir(c.Dir, 0o700); err != nil {
-		return false, fmt.Errorf("make a directory for seed %d: %w; remove it, or name another place with --dir", c.Seed, err)
+	if err = os.Mkdir(c.Dir, 0o700); err != nil {
+		return report, fmt.Errorf("make a directory for seed %d: %w; remove it, or name another place with --dir", c.Seed, err)
 	}
-	report, err := chaos.Run(ctx, c)
+	report, err = chaos.Run(ctx, c)
 	if ctx.Err() != nil && !o.keep {
-		return false, errors.Join(context.Cause(ctx), os.RemoveAll(c.Dir))
+		return report, errors.Join(context.Cause(ctx), os.RemoveAll(c.Dir))
 	}
 	if err != nil {
-		return false, fmt.Errorf("seed %d: %w; what was written is in %s", c.Seed, err, c.Dir)
+		return report, fmt.Errorf("seed %d: %w; what was written is in %s", c.Seed, err, c.Dir)
 	}
 	if report.Equal && !o.keep {
 		report.Dir = ""
 		if err := os.RemoveAll(c.Dir); err != nil {
-			return false, fmt.Errorf("remove what seed %d has written: %w", c.Seed, err)
+			return report, fmt.Errorf("remove what seed %d has written: %w", c.Seed, err)
 		}
 	}
-	return report.Equal, a.tellChaos(o, report)
+	return report, nil
 }
 
 func (a *app) tellChaos(o chaosOptions, r chaos.Report) error {

@@ -215,6 +215,19 @@ func TestBookkeepingIsNotCompared(t *testing.T) {
 	}
 }
 
+func TestAFileThatMayStillChangeHasTheSameRows(t *testing.T) {
+	part := fileWith(t, "rows.000001.csv.part", "1\n")
+	if got := compared(t, part, fileWith(t, "rows.000001.csv", "1\n")); got.First != nil || len(got.Sheets) != 1 {
+		t.Errorf("got %v, want the same file", got)
+	}
+	if err := os.WriteFile(filepath.Join(part, "rows.000001.csv"), []byte("1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := compared(t, part, fileWith(t, "rows.000001.csv", "1\n")); got.First == nil || got.First.Kind != Extra {
+		t.Errorf("both are there: got %v, want one too many", got)
+	}
+}
+
 func TestADifferenceIsToldInWords(t *testing.T) {
 	d := compared(t, databaseWith(t, three[:2]), databaseWith(t, three)).First
 	want := "deep/rows.db:t: a row is missing, first at row 3\n  got   nothing more\n  want  block_number=3 name=\"c\"\n  in all of it: 1 rows missing, 0 too many"

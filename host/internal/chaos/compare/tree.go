@@ -62,6 +62,10 @@ func (t *tree) add(name, path string) error {
 		return err
 	}
 	if string(head) != magic {
+		// That a file may still change says nothing of its rows.
+		if whole, ok := strings.CutSuffix(name, ".part"); ok && t.sheets[whole] == nil {
+			name = whole
+		}
 		t.sheets[name] = text{path}
 		return nil
 	}
