@@ -5,16 +5,16 @@
 //
 //	POST /hook HTTP/1.1
 //	Content-Type: application/json
-//	Idempotency-Key: ethereum/hook/12/0/swaps/1-2
+//	Idempotency-Key: swaps%2Flogs/hook/12/0/swaps/1-2
 //	Penstock-Timestamp: 1700000000
 //	Penstock-Signature: sha256=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd
 //
 //	{
-//	  "domain": "ethereum", "pipeline": "swaps", "step": "hook",
+//	  "domain": "swaps/logs", "pipeline": "swaps", "step": "hook",
 //	  "input": "swaps", "type": "uniswap.swap", "checkpoint": 12, "forks": 0,
 //	  "rows": [
-//	    {"key": "ethereum/hook/12/0/swaps/1", "row": {"block_number": 19000000, ...}},
-//	    {"key": "ethereum/hook/12/0/swaps/2", "row": {"block_number": 19000001, ...}}
+//	    {"key": "swaps%2Flogs/hook/12/0/swaps/1", "row": {"block_number": 19000000, ...}},
+//	    {"key": "swaps%2Flogs/hook/12/0/swaps/2", "row": {"block_number": 19000001, ...}}
 //	  ]
 //	}
 //
