@@ -32,6 +32,9 @@
 // than before: what had come with that checkpoint or a later one, and fewer
 // forks, is undone. A step with `after = "final"` gets no such rows.
 //
+// A pipeline that begins anew (`penstock run --fresh`) counts from the beginning
+// again: its receiver has to forget the keys that it knows.
+//
 // # Signature
 //
 // With secret, the signature is the HMAC-SHA256 of the timestamp, a dot, and the
