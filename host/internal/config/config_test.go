@@ -200,8 +200,8 @@ func TestModel(t *testing.T) {
 			noDiagnostics(t, f, diags)
 		}
 	}
-	if len(diags) != 2 {
-		t.Errorf("%d settings are said not to be in force yet, want after and limits", len(diags))
+	if len(diags) != 1 {
+		t.Errorf("%d settings are said not to be in force yet, want limits", len(diags))
 	}
 
 	to := uint64(19000100)

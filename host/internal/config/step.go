@@ -88,10 +88,6 @@ func (s *step) readAfter() {
 		return
 	}
 	s.After = s.eval.oneOf(s.block.Body, "after", "", "final")
-	if s.After != "" {
-		s.eval.warnf(&attr.NameRange, "Not in force yet",
-			"This version hands rows to a loader as soon as they come; a reorganisation takes back what is no longer on the chain.")
-	}
 }
 
 // readPolicy gives every aggregator a policy; without a block it joins what

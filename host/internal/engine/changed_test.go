@@ -16,25 +16,26 @@ func TestAChangedPipelineDoesNotGoOn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	keep := t.TempDir()
+	strict := func(c *engine.Config) { c.AcceptChanges = false }
 	path := filepath.Join(dir, "out")
-	if err := newRig(t, fmt.Sprintf(chain, "", "", path, ""), on(t, keep, nil)).run(t.Context()); err != nil {
+	if err := newRig(t, fmt.Sprintf(chain, "", "", path, ""), on(t, keep, strict)).run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	longer := strings.Replace(fmt.Sprintf(chain, "", "", path, `slow = "1us"`), "500", "510", 1)
-	if err := newRig(t, longer, on(t, keep, nil)).run(t.Context()); err != nil {
+	if err := newRig(t, longer, on(t, keep, strict)).run(t.Context()); err != nil {
 		t.Fatalf("a later end and a loader set otherwise: %v", err)
 	}
 	wantRows(t, lines(t, path), 10, 510, 3, 2)
 
 	source := strings.Replace(fmt.Sprintf(chain, "per_block = 2", "", path, ""), "500", "520", 1)
 	changed := (*engine.ChangedError)(nil)
-	refused, err := tryRig(t, source, on(t, keep, nil))
+	refused, err := tryRig(t, source, on(t, keep, strict))
 	refused.close()
 	if !errors.As(err, &changed) ||
 		!strings.Contains(err.Error(), "step numbers: per_block is not what it was") || !strings.Contains(err.Error(), "--accept-changes") {
 		t.Fatalf("got %v, want that per_block has changed, and the ways out", err)
 	}
-	if err := newRig(t, source, on(t, keep, func(c *engine.Config) { c.AcceptChanges = true })).run(t.Context()); err != nil {
+	if err := newRig(t, source, on(t, keep, nil)).run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	rows := lines(t, path)

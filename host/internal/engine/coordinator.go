@@ -26,6 +26,7 @@ type coordinator struct {
 	asked  chan *request    // somebody wants a checkpoint now
 
 	allEnded chan struct{} // closed when every reader has ended
+	done     chan struct{} // closed when there will be no more checkpoints
 	release  chan struct{} // closed when the ends may be passed on
 	over     chan struct{} // closed when no more checkpoints are taken
 
@@ -56,13 +57,14 @@ func newCoordinator(d *domain, base store.Checkpoint) *coordinator {
 	return &coordinator{
 		domain: d, base: base, last: base, taken: time.Now(),
 		moved: make(chan struct{}, 1), asked: make(chan *request),
-		allEnded: make(chan struct{}), release: make(chan struct{}), over: make(chan struct{}),
+		allEnded: make(chan struct{}), done: make(chan struct{}), release: make(chan struct{}), over: make(chan struct{}),
 	}
 }
 
 // run takes checkpoints until the readers have ended and the last one is
 // recorded, which is nil, until ctx ends, or until one cannot be taken.
 func (c *coordinator) run(ctx context.Context) error {
+	defer close(c.done)
 	every := time.NewTicker(c.domain.cfg.Checkpoint.Every)
 	defer every.Stop()
 	wish := c.domain.wished()
@@ -149,7 +151,7 @@ func (c *coordinator) begin() (*attempt, error) {
 		record: store.Checkpoint{
 			Number: c.domain.memory.Next(), Generation: c.domain.current(),
 			Replayed: slices.Clone(c.last.Replayed),
-			Readers:  make(map[string]store.Place), States: make(map[string]store.State), Counts: make(map[string]uint64),
+			Readers:  make(map[string]store.Place), States: make(map[string]store.State), Counts: make(map[string]uint64), Positions: make(map[string]uint64),
 		},
 	}
 	for _, p := range c.domain.processes {
@@ -282,17 +284,21 @@ func (c *coordinator) record(a *attempt) error {
 // loaders.
 func (c *coordinator) settle() error {
 	d := c.domain
-	oldest, ok := d.oldestNeeded()
+	oldest, final, ok := d.oldestNeeded()
 	if !ok {
 		return nil
 	}
-	// Once this is durable nothing goes back beyond it, but to the beginning
-	// where it is only the oldest that is kept.
-	if err := d.memory.MarkFinal(oldest); err != nil {
-		return &recordError{number: oldest, err: err}
+	if final {
+		// Once this is durable nothing goes back beyond it.
+		if err := d.memory.MarkFinal(oldest); err != nil {
+			return &recordError{number: oldest, err: err}
+		}
 	}
 	if err := d.memory.Prune(oldest); err != nil {
 		return &recordError{number: oldest, err: err}
+	}
+	if err := d.releaseKept(oldest); err != nil {
+		return err
 	}
 	if err := d.settleLetters(oldest); err != nil {
 		return &recordError{number: oldest, err: err}
@@ -324,6 +330,9 @@ func (c *coordinator) answer(p *process, f *remote.Frame) error {
 		}
 		a.record.States[name] = store.State{Version: f.Snapshot.Version, Bytes: f.Snapshot.State}
 		p.stateBytes.Store(uint64(len(f.Snapshot.State)))
+	}
+	if err := p.position(a.record.Positions); err != nil {
+		return err
 	}
 	a.record.Counts[name] = p.counted
 	a.record.Replayed = append(a.record.Replayed, p.takeReplays()...)

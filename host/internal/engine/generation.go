@@ -173,6 +173,9 @@ func (p *process) send(ctx context.Context) error {
 func (p *process) pass(ctx context.Context, f *remote.Frame) error {
 	p.sending.Store(time.Now().UnixNano())
 	defer p.sending.Store(0)
+	if p.hold != nil {
+		return p.passHeld(ctx, f)
+	}
 	switch f.Kind {
 	case remote.KindBatch:
 		return p.deliver(ctx, f)

@@ -15,6 +15,9 @@ import (
 
 // receive reads what a process says until it has ended or its stream breaks.
 func (p *process) receive(ctx context.Context, sent <-chan error) error {
+	if err := p.replayKept(ctx); err != nil {
+		return err
+	}
 	for {
 		f, err := p.stream.Recv()
 		if err != nil {
@@ -22,6 +25,9 @@ func (p *process) receive(ctx context.Context, sent <-chan error) error {
 		}
 		if f.Kind != remote.KindProbe {
 			p.heardAt.Store(time.Now().UnixNano())
+		}
+		if err := p.keep(f); err != nil {
+			return err
 		}
 		over, err := p.hear(ctx, f)
 		if err != nil {
@@ -163,6 +169,15 @@ func (p *process) reached(f *remote.Frame) {
 // barrierTaken takes the answer to a barrier and passes the barrier on, in line
 // with the rows. A reader that is to stop has stopped there.
 func (p *process) barrierTaken(ctx context.Context, f *remote.Frame) error {
+	if p.hold != nil {
+		select {
+		case p.hold.answered <- f.Checkpoint:
+			f.Free()
+			return nil
+		default:
+			return p.nonsense(f, "a barrier twice")
+		}
+	}
 	if p.asked.Load() != f.Checkpoint || p.is(registry.Reader) && p.unsettled {
 		return p.nonsense(f, fmt.Sprintf("the barrier of checkpoint %d out of turn", f.Checkpoint))
 	}

@@ -122,7 +122,7 @@ func (d *domain) forget() error {
 	d.newest, d.told = nil, 0
 	clear(d.first)
 	d.mu.Unlock()
-	return errors.Join(d.memory.Forget(), d.memory.SetNote(noteCondemned, nil), d.memory.SetNote(notePaused, nil))
+	return errors.Join(d.memory.Forget(), d.dropJournals(), d.forgetReleased(), d.memory.SetNote(noteCondemned, nil), d.memory.SetNote(notePaused, nil))
 }
 
 // want asks a path that runs to become something else. That the host stops

@@ -113,25 +113,25 @@ func (d *domain) cursorOf(p *graph.Process, from store.Checkpoint) *remote.Curso
 const keptAtMost = 1024
 
 // oldestNeeded is the oldest checkpoint that a path may have to go back to: the
-// newest one that is final. ok is false if that is nothing new.
-func (d *domain) oldestNeeded() (number uint64, ok bool) {
+// newest one that is final, or the oldest of so many that no more are kept. ok is
+// false if that is nothing new.
+func (d *domain) oldestNeeded() (oldest uint64, final, ok bool) {
 	kept := d.memory.Kept()
-	oldest := uint64(0)
 	for _, c := range kept {
 		if d.final(c) {
-			oldest = c.Number
+			oldest, final = c.Number, true
 		}
 	}
-	if len(kept) > keptAtMost {
-		oldest = max(oldest, kept[len(kept)-keptAtMost].Number)
+	if n := len(kept) - keptAtMost; n > 0 && kept[n].Number > oldest {
+		oldest, final = kept[n].Number, false
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if oldest <= d.told {
-		return 0, false
+		return 0, false, false
 	}
 	d.told = oldest
-	return oldest, true
+	return oldest, final, true
 }
 
 // final tells whether no reorganisation can take a checkpoint back.

@@ -40,7 +40,9 @@ type process struct {
 	stopped     chan struct{} // closed when a reader is to stop
 
 	flight *flight
-	care   *care // nil: rows are simply passed on
+	care   *care   // nil: rows are simply passed on
+	keeper *keeper // of a reader whose source cannot be read again
+	hold   *hold   // of a loader that takes final rows only
 
 	// Of the goroutine that sends:
 	left [][]byte // the rows that are left out on trial, those that have come by
@@ -136,7 +138,10 @@ func (p *process) open(ctx context.Context, generation uint64, c *coordinator) e
 	opening, cancel := context.WithTimeoutCause(ctx, p.domain.cfg.OpenTimeout,
 		errors.New("the plugin did not open the process in time"))
 	defer cancel()
-	stream, err := p.plugin.Open(opening, p.domain.openOf(p.spec, generation, from))
+	if err := errors.Join(p.openHold(from), p.openKeeper(from.Positions[p.spec.Name()])); err != nil {
+		return err
+	}
+	stream, err := p.plugin.Open(opening, p.domain.openOf(p.spec, generation, p.opensAt(from)))
 	if err != nil {
 		return err
 	}
@@ -246,6 +251,9 @@ func (p *process) hangUp() {
 // closed lets go of what the generation held. No goroutine uses it any more.
 func (p *process) closed() {
 	p.stream = nil
+	if err := p.closeJournal(); err != nil {
+		p.log.Warn("a journal could not be closed", "error", err)
+	}
 	for _, e := range p.inputs.edges {
 		e.drop()
 	}

@@ -129,6 +129,7 @@ func on(t *testing.T, dir string, tune func(*engine.Config)) func(*engine.Config
 	return func(c *engine.Config) {
 		c.Store = openStore(t, dir)
 		c.Checkpoint.Every = 5 * time.Millisecond
+		c.AcceptChanges = true // tests change what readers do
 		if tune != nil {
 			tune(c)
 		}

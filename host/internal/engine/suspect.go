@@ -85,7 +85,7 @@ func (d *domain) blame(cause error) (progress bool) {
 		return false
 	}
 	p := d.find(at.step)
-	if p == nil || p.is(registry.Reader) || p.flight == nil || !ofRows(cause) {
+	if p == nil || p.is(registry.Reader) || p.flight == nil || p.spec.Step.After == "final" || !ofRows(cause) {
 		return false
 	}
 	if err := d.killedBy(p, cause); err != nil {
