@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -165,7 +166,9 @@ func (d *Domain) damaged(what string, cause error) error {
 func (d *Domain) Name() string { return d.name }
 
 // Begin gives the generation of what begins now. It is durable when Begin
-// returns, and greater than all before, also those of earlier runs.
+// returns, and greater than all before, also those of earlier runs. The first is
+// the time in seconds since 1970: whoever has met a generation of a directory
+// that is gone meets a greater one next.
 func (d *Domain) Begin() (generation uint64, err error) {
 	d.change.Lock()
 	defer d.change.Unlock()
@@ -175,6 +178,9 @@ func (d *Domain) Begin() (generation uint64, err error) {
 	d.mu.Lock()
 	next := d.head
 	d.mu.Unlock()
+	if next.Generation == 0 {
+		next.Generation = uint64(time.Now().Unix())
+	}
 	next.Generation++
 	err = d.commit("begin a generation", func(bucket *bbolt.Bucket) error { return putHead(bucket, next) })
 	if err != nil {

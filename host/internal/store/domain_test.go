@@ -156,13 +156,16 @@ func TestNumbersAndGenerationsGrow(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer func() { closed(t, s) }()
 	d := domain(t, s, "main")
-	begin := func(want uint64) {
+	first, err := d.Begin()
+	if now := uint64(time.Now().Unix()); err != nil || first > now+1 || first+60 < now {
+		t.Errorf("Begin: got %d, %v, want the time", first, err)
+	}
+	begin := func(nth uint64) {
 		t.Helper()
-		if got, err := d.Begin(); err != nil || got != want {
-			t.Errorf("Begin: got %d, %v, want %d", got, err, want)
+		if got, err := d.Begin(); err != nil || got != first+nth-1 {
+			t.Errorf("Begin: got %d, %v, want %d", got, err, first+nth-1)
 		}
 	}
-	begin(1)
 	if a, b := d.Next(), d.Next(); a != 1 || b != 2 {
 		t.Errorf("Next: got %d and %d, want 1 and 2", a, b)
 	}
