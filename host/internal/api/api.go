@@ -96,12 +96,16 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true) // for gRPC
 
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
+	var failed error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		failed = server.Serve(l)
+	}()
 	select {
-	case err := <-ended:
-		_ = server.Close() // err says what is wrong
-		return fmt.Errorf("serve the control API: %w", err)
+	case <-ended:
+		_ = server.Close() // failed says what is wrong
+		return fmt.Errorf("serve the control API: %w", failed)
 	case <-ctx.Done():
 	}
 	s.end()
@@ -111,7 +115,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			_ = server.Close() // what is left of it are connections
 		}
 	}
-	_ = <-ended // which says only that it was closed
+	<-ended
 	return nil
 }
 

@@ -154,7 +154,7 @@ func paths[T any, M interface {
 	return fromPaths(M(r.Msg).GetPaths())
 }
 
-// Watcher gets events in order.
+// Watcher gets events in order. Both fields are required.
 type Watcher struct {
 	// Event gets the next one.
 	Event func(Event) error

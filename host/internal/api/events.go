@@ -117,20 +117,29 @@ func (e *Events) after(sequence uint64) page {
 	return p
 }
 
-// await shows events after one until that is enough, which it may be without
-// any, or none will come.
-func (e *Events) await(ctx context.Context, sequence uint64, enough func(engine.Event) bool) error {
-	for done := enough(engine.Event{}); !done; {
+// last is the sequence number of the newest event, 0 if there is none.
+func (e *Events) last() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.newest
+}
+
+// await waits for a number of events of a kind after one, or until no more will
+// come.
+func (e *Events) await(ctx context.Context, sequence uint64, number int, kind func(engine.Event) bool) error {
+	for number > 0 {
 		p := e.after(sequence)
 		sequence += p.missed
 		for _, ev := range p.events {
 			sequence = ev.Sequence
-			done = done || enough(ev.Event)
+			if kind(ev.Event) {
+				number--
+			}
 		}
-		if len(p.events) > 0 {
+		switch {
+		case len(p.events) > 0:
 			continue
-		}
-		if p.ended {
+		case p.ended:
 			return nil
 		}
 		select {

@@ -78,26 +78,19 @@ func atRest(state engine.PathState) bool { return !runs(state) }
 // which paths these are, by the state that they are in before.
 func (s *service) begun(concerns func(engine.PathState) bool, do deed) deed {
 	return func(ctx context.Context, pipeline string) error {
-		_, before, _ := s.cfg.Events.begin(nil) // fails only for those who say where
-		starts := make(map[string]int)          // by pipeline
+		before := s.cfg.Events.last()
+		missing := 0
 		for _, p := range s.cfg.Engine.Status() {
 			if named(p, pipeline) && concerns(p.State) {
-				starts[p.Pipeline]++
+				missing++
 			}
 		}
 		if err := do(ctx, pipeline); err != nil {
 			return err
 		}
-		return s.cfg.Events.await(ctx, before, func(ev engine.Event) (enough bool) {
-			if ev.Step == "" && ev.To == string(engine.PathBackfill) && starts[ev.Pipeline] > 0 {
-				starts[ev.Pipeline]--
-			}
-			for _, missing := range starts {
-				if missing > 0 {
-					return false
-				}
-			}
-			return true
+		name, _, _ := strings.Cut(pipeline, "/") // events name no path
+		return s.cfg.Events.await(ctx, before, missing, func(ev engine.Event) bool {
+			return ev.Pipeline == name && ev.Step == "" && ev.To == string(engine.PathBackfill)
 		})
 	}
 }
