@@ -49,25 +49,27 @@ func (a *app) controlCommand(name string, act action) *cobra.Command {
 // control does it and says what became of it.
 func (a *app) control(ctx context.Context, h *host, pipeline string, act action) error {
 	return interruptible(ctx, func(ctx context.Context) error {
-		return h.ask(ctx, func(ctx context.Context, c *api.Client) error {
-			paths, err := act.do(ctx, c, pipeline)
-			if err != nil {
-				return err
-			}
-			if h.json {
-				return printJSON(a.stdout, pathDocuments(paths))
-			}
-			dir, err := h.dir()
-			if err != nil {
-				return err
-			}
-			for _, p := range paths {
-				if _, err := fmt.Fprintln(a.stdout, act.said(p, dir)); err != nil {
-					return err
-				}
-			}
-			return nil
+		var paths []engine.PathStatus
+		err := h.ask(ctx, func(ctx context.Context, c *api.Client) (err error) {
+			paths, err = act.do(ctx, c, pipeline)
+			return err
 		})
+		if err != nil {
+			return err
+		}
+		if h.json {
+			return printJSON(a.stdout, pathDocuments(paths))
+		}
+		dir, err := h.dir()
+		if err != nil {
+			return err
+		}
+		var text strings.Builder
+		for _, p := range paths {
+			text.WriteString(act.said(p, dir) + "\n")
+		}
+		_, err = a.stdout.WriteString(text.String())
+		return err
 	})
 }
 
@@ -85,7 +87,7 @@ on all the same, and penstock status tells when it is done.`,
 			return c.Pause(ctx, pipeline)
 		},
 		said: func(p engine.PathStatus, dir string) string {
-			return fmt.Sprintf("%s is %s at %s; %s goes on from there", p.Pipeline, p.State, view.Place(p), command("resume", p.Pipeline, dir))
+			return fmt.Sprintf("%s is %s at %s; %s goes on from there", p.Pipeline, p.State, view.Place(p), toResume(p.Pipeline, dir))
 		},
 	})
 	return cmd
@@ -148,7 +150,7 @@ which nothing runs or is paused any more ends.`,
 		},
 		said: func(p engine.PathStatus, dir string) string {
 			return fmt.Sprintf("%s is %s and its checkpoints are forgotten: with %s, or when the host is started again, it begins anew; penstock pause would have it go on",
-				p.Pipeline, p.State, command("resume", p.Pipeline, dir))
+				p.Pipeline, p.State, toResume(p.Pipeline, dir))
 		},
 	})
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
@@ -191,7 +193,7 @@ pipeline begins anew, with penstock stop and penstock resume.`,
 		},
 		said: func(p engine.PathStatus, dir string) string {
 			if p.State == engine.PathPaused || p.State == engine.PathError {
-				return fmt.Sprintf("%s went back to %s and is still %s; %s goes on from there", p.Pipeline, view.Place(p), p.State, command("resume", p.Pipeline, dir))
+				return fmt.Sprintf("%s went back to %s and is still %s; %s goes on from there", p.Pipeline, view.Place(p), p.State, toResume(p.Pipeline, dir))
 			}
 			return fmt.Sprintf("%s went back to its newest checkpoint at or before block %d and reads again from there", p.Pipeline, block)
 		},

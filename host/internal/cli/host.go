@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -110,9 +109,9 @@ func pathDocuments(paths []engine.PathStatus) []pathDocument {
 	return out
 }
 
-// command is what to type to do something to a pipeline of a host.
-func command(verb, pipeline, dir string) string {
-	text := fmt.Sprintf("penstock %s %s", verb, pipeline)
+// toResume is what to type to let a pipeline of a host run again.
+func toResume(pipeline, dir string) string {
+	text := "penstock resume " + pipeline
 	if dir == defaultDataDir {
 		return text
 	}

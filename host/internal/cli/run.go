@@ -256,7 +256,7 @@ func tellPaused(ev engine.Event, dir string, logger hclog.Logger) {
 	if ev.Step != "" || ev.From != string(engine.PathInactive) || ev.To != string(engine.PathPaused) {
 		return
 	}
-	logger.Warn("the pipeline does not run, because "+ev.Cause, "pipeline", ev.Pipeline, "resume", command("resume", ev.Pipeline, dir))
+	logger.Warn("the pipeline does not run, because "+ev.Cause, "pipeline", ev.Pipeline, "resume", toResume(ev.Pipeline, dir))
 }
 
 func engineConfig(p *project, g *graph.Graph, plugins *catalog.Catalog, logger hclog.Logger) engine.Config {
