@@ -124,7 +124,8 @@ func (f *follower[T]) now(ctx context.Context, refs []node.Ref) ([]node.Ref, err
 }
 
 // older finds the fork below the oldest block that is remembered: nodes keep blocks that were replaced for a while, and their parents
-// lead to it. Failing that it is a final block, if that is old enough.
+// lead to it. Failing that it is a final block, if that is old enough. Where nobody knows what is final, it is the block before: the host
+// goes back to a place before that, and the question is asked again there.
 func (f *follower[T]) older(ctx context.Context, oldest node.Ref) (node.Ref, error) {
 	fork, err := f.ancestor(ctx, oldest.Hash)
 	if err == nil || !errors.Is(err, errUnknown) {
@@ -135,6 +136,9 @@ func (f *follower[T]) older(ctx context.Context, oldest node.Ref) (node.Ref, err
 		if err != nil || now[0].Hash != (common.Hash{}) {
 			return now[0], err
 		}
+	}
+	if !f.finalKnown && oldest.Number > 0 {
+		return node.Ref{Number: oldest.Number - 1}, nil
 	}
 	return node.Ref{}, sdk.Stop(fmt.Errorf("block %d was %s when it was read, but is another one now, and the node cannot tell where the two chains part: "+
 		"check that the endpoint serves the chain that was read before; if it does, start this pipeline anew", oldest.Number, oldest.Hash))
