@@ -154,6 +154,13 @@ func (c *chain) mayReplace(ctx context.Context, finality []string) (uint64, erro
 	return most, nil
 }
 
+// refusal is what the chain says to a request that it does not want.
+type refusal struct{ method, message string }
+
+func (e *refusal) Error() string {
+	return "the development chain refuses " + e.method + ": " + e.message
+}
+
 func (c *chain) call(ctx context.Context, into any, method string, params ...any) error {
 	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 	if err != nil {
@@ -177,7 +184,7 @@ func (c *chain) call(ctx context.Context, into any, method string, params ...any
 		return fmt.Errorf("read the development chain's answer to %s: %w", method, err)
 	}
 	if answer.Error != nil {
-		return fmt.Errorf("the development chain refuses %s: %s", method, answer.Error.Message)
+		return &refusal{method, answer.Error.Message}
 	}
 	if err := json.Unmarshal(answer.Result, into); err != nil {
 		return fmt.Errorf("read the development chain's answer to %s: %w", method, err)

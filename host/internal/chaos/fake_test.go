@@ -54,9 +54,10 @@ func fakeChain() error {
 }
 
 type hashes struct {
-	mu     sync.Mutex
-	blocks []string
-	made   int
+	mu      sync.Mutex
+	blocks  []string
+	made    int
+	refused bool // the first reorganisation was
 }
 
 func (c *hashes) extend(n int) {
@@ -81,6 +82,10 @@ func (c *hashes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := map[string]any{"jsonrpc": "2.0", "id": one.ID, "result": c.answer(one.Method, one.Params)}
+	if one.Method == "dev_reorg" && !c.refused {
+		c.refused = true
+		answer = map[string]any{"jsonrpc": "2.0", "id": one.ID, "error": map[string]any{"code": -32000, "message": "not now"}}
+	}
 	if batch {
 		_ = json.NewEncoder(w).Encode([]any{answer})
 		return

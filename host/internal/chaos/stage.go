@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -130,6 +131,10 @@ func (s *stage) reorg(ctx context.Context, e Event) error {
 		return nil
 	}
 	b, err := s.chain.reorg(ctx, depth)
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		s.note(e, "", "%s", refused.message) // the blocks that deploy contracts stay, for example
+		return nil
+	}
 	if err != nil {
 		return err
 	}
