@@ -134,8 +134,8 @@ func TestLiveViewInATerminal(t *testing.T) {
 	if code != 0 {
 		t.Errorf("exit code %d after Ctrl-C, want 0", code)
 	}
-	if want := "numbers\x1b[0m  \x1b[2mstopped"; !strings.Contains(out, want) {
-		t.Errorf("the last picture does not say that the path has stopped: %q does not appear", want)
+	if want := "numbers\x1b[0m  \x1b[2minactive"; !strings.Contains(out, want) {
+		t.Errorf("the last picture does not say that the path is at rest: %q does not appear", want)
 	}
 	for _, pair := range [][2]string{{"\x1b[?25l", "\x1b[?25h"}, {"\x1b[?7l", "\x1b[?7h"}, {"\x1b[?2026h", "\x1b[?2026l"}} {
 		if strings.LastIndex(out, pair[0]) > strings.LastIndex(out, pair[1]) {
@@ -144,5 +144,47 @@ func TestLiveViewInATerminal(t *testing.T) {
 	}
 	if strings.Contains(out, "starting: pipelines") && strings.Index(out, "starting: pipelines") > strings.Index(out, "STEP") {
 		t.Error("the log is written across the picture")
+	}
+}
+
+// Stopping asks a person first, and the watched state is drawn in place until
+// Ctrl-C, which ends only the watching.
+func TestSteeringFromATerminal(t *testing.T) {
+	bin, dir := install(t), t.TempDir()
+	build(t, filepath.Join(bin, "plugins", "toy"), "./testdata/toy")
+	if err := os.WriteFile(filepath.Join(dir, "pipelines.hcl"), []byte(endless), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(bin, "penstock")
+	host := openTerminal(t, dir, program, "run")
+	host.await("number 100 of block 50\r\n")
+
+	watch := openTerminal(t, dir, program, "status", "--watch")
+	watch.await("STEP     KIND    REGISTER     STATE")
+	watch.typed("\x03")
+	if code, out := watch.wait(); code != 0 || strings.Contains(out, "penstock:") {
+		t.Errorf("status --watch: exit code %d after Ctrl-C, want 0; it wrote %q", code, out)
+	}
+
+	refused := openTerminal(t, dir, program, "stop", "numbers")
+	refused.await("Stop numbers? It forgets its checkpoints and begins anew when it runs again; penstock pause numbers goes on later. [y/N] ")
+	refused.typed("n\n")
+	if code, out := refused.wait(); code != 1 || !strings.Contains(out, "penstock: nothing was stopped") {
+		t.Errorf("stop: exit code %d after no, want 1; it wrote %q", code, out)
+	}
+
+	last := openTerminal(t, dir, program, "status", "--watch")
+	last.await("STEP     KIND    REGISTER     STATE")
+	agreed := openTerminal(t, dir, program, "stop", "numbers")
+	agreed.await("[y/N] ")
+	agreed.typed("y\n")
+	if code, out := agreed.wait(); code != 0 || !strings.Contains(out, "numbers is stopped and its checkpoints are forgotten") {
+		t.Errorf("stop: exit code %d after yes, want 0; it wrote %q", code, out)
+	}
+	if code, _ := host.wait(); code != 0 {
+		t.Errorf("the host ended with exit code %d, want 0: its only pipeline was stopped", code)
+	}
+	if code, out := last.wait(); code != 1 || !strings.Contains(out, "has gone while it was asked") {
+		t.Errorf("status --watch: exit code %d after the host, want 1; it wrote %q", code, out[max(len(out)-500, 0):])
 	}
 }

@@ -47,7 +47,7 @@ func (p picture) lines(width, height int) []string {
 // header says what a path is doing as a whole.
 func (p picture) header(path engine.PathStatus, width int) string {
 	state := string(path.State)
-	if p.notice != "" && path.State != engine.PathStopped && path.State != engine.PathError {
+	if p.notice != "" && (path.State == engine.PathBackfill || path.State == engine.PathLive) {
 		state = p.notice
 	}
 	parts := []string{
