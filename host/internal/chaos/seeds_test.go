@@ -45,10 +45,13 @@ func TestSeedsEndAsIfNothingHadHappened(t *testing.T) {
 	}
 	for _, seed := range []uint64{8, 11, 23} {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			report, err := chaos.Run(t.Context(), chaos.Config{
 				Penstock: filepath.Join(bin, "penstock"), Devchain: filepath.Join(bin, "devchain"), Env: os.Environ(),
 				Args:      []string{file, "--plugin-dir", filepath.Join(bin, "plugins"), "--log-level", "debug"},
-				Pipelines: 1, Finality: []string{"finalized"}, Loaders: []chaos.Loader{{Plugin: "sqlite"}, {Plugin: "files"}},
+				Pipelines: 1, Finality: []string{"finalized"}, Loaders: []chaos.Loader{
+					{Step: "chaos.store", Plugin: "sqlite", Paths: []string{"chaos.db"}}, {Step: "chaos.lines", Plugin: "files", Paths: []string{"{step}.jsonl"}},
+				},
 				Seed: seed, Duration: 6 * time.Second, Blocks: 24, Dir: t.TempDir(),
 			})
 			if err != nil {
