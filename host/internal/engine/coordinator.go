@@ -164,10 +164,14 @@ func (c *coordinator) begin() (*attempt, error) {
 	return a, nil
 }
 
-// worthwhile tells whether a reader has moved since the last checkpoint, and
-// all of them can say where they are.
+// worthwhile tells whether a reader has moved since the last checkpoint, or rows
+// have come without that, as they do of joins that wait no longer; and whether
+// all readers can say where they are.
 func (c *coordinator) worthwhile() bool {
 	moved := false
+	for _, p := range c.domain.processes {
+		moved = moved || !p.is(registry.Reader) && p.rowsOut.Load() != p.atBarrier.Load()
+	}
 	for _, p := range c.domain.readers() {
 		place, known := p.place()
 		if !known {
@@ -335,6 +339,7 @@ func (c *coordinator) answer(p *process, f *remote.Frame) error {
 		return err
 	}
 	a.record.Counts[name] = p.counted
+	p.atBarrier.Store(p.rowsOut.Load())
 	a.record.Replayed = append(a.record.Replayed, p.takeReplays()...)
 	c.excuse(p)
 	return nil

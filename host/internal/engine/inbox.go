@@ -24,6 +24,8 @@ type inbox struct {
 	edges  []*edge
 	ready  chan struct{}
 	joined bool // inputs are joined by block
+	hasty  bool // and the process does not wait for ever for one that is behind
+	lifted bool // nothing came of the one that is behind for so long that the others need not wait
 	next   int  // where the search begins, so that no edge starves
 
 	mu       sync.Mutex
@@ -42,7 +44,7 @@ func (in *inbox) command(f *remote.Frame) {
 // take returns the next frame, blocking until there is one. It returns nil
 // when every input is over.
 func (in *inbox) take(ctx context.Context) (*remote.Frame, error) {
-	if f := in.pick(in.joined); f != nil {
+	if f := in.pick(in.waits()); f != nil {
 		return f, nil
 	}
 	timer := time.NewTimer(patience)
@@ -56,17 +58,21 @@ func (in *inbox) take(ctx context.Context) (*remote.Frame, error) {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-timer.C:
+			in.lifted = in.hasty
 			if f := in.pick(false); f != nil {
 				return f, nil
 			}
 			timer.Reset(patience)
 			continue
 		}
-		if f := in.pick(in.joined); f != nil {
+		if f := in.pick(in.waits()); f != nil {
 			return f, nil
 		}
 	}
 }
+
+// waits tells whether an input that is ahead waits for the others.
+func (in *inbox) waits() bool { return in.joined && !in.lifted }
 
 // pick returns a frame without waiting. With aligned, an edge that is ahead of
 // one that still moves is passed over.
@@ -95,11 +101,7 @@ func (in *inbox) pick(aligned bool) *remote.Frame {
 func (in *inbox) pop(aligned bool) (*edge, *remote.Frame) {
 	limit := uint64(math.MaxUint64)
 	if aligned {
-		for _, e := range in.edges {
-			if !e.over.Load() && !e.held {
-				limit = min(limit, e.block)
-			}
-		}
+		limit = in.behind()
 	}
 	for i := range in.edges {
 		e := in.edges[(in.next+i)%len(in.edges)]
@@ -107,6 +109,7 @@ func (in *inbox) pop(aligned bool) (*edge, *remote.Frame) {
 			continue
 		}
 		if f := e.pop(); f != nil {
+			in.lifted = in.lifted && e.block > in.behind()
 			in.next = (in.next + i) % len(in.edges)
 			if !aligned {
 				in.next++
@@ -115,6 +118,17 @@ func (in *inbox) pop(aligned bool) (*edge, *remote.Frame) {
 		}
 	}
 	return nil, nil
+}
+
+// behind is how far the input is that is furthest behind.
+func (in *inbox) behind() uint64 {
+	least := uint64(math.MaxUint64)
+	for _, e := range in.edges {
+		if !e.over.Load() && !e.held {
+			least = min(least, e.block)
+		}
+	}
+	return least
 }
 
 // aligned tells whether every edge has brought its barrier, and lets them go on

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 			sdk.Subscriber("test.running", &running{}),
 			sdk.Aggregator("test.join", &join{}),
 			sdk.Aggregator("test.merge", &merge{}),
+			sdk.Aggregator("test.whole", &whole{}),
 			sdk.Loader("test.file", &file{}).Truncates(),
 		)
 		os.Exit(0)

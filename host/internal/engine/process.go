@@ -57,6 +57,7 @@ type process struct {
 	block                              atomic.Uint64 // newest safe point, as block number + 1
 	head, finalized                    atomic.Uint64
 	stateBytes                         atomic.Uint64 // of its newest snapshot
+	atBarrier                          atomic.Uint64 // rowsOut when it last answered a barrier
 
 	asked      atomic.Uint64 // the checkpoint of the newest barrier that was asked for or sent
 	askedAt    atomic.Int64  // Unix nanoseconds
@@ -120,6 +121,7 @@ func (p *process) wire() {
 	}
 	policy := p.spec.Step.Policy
 	p.inputs.joined = p.is(registry.Aggregator) && (policy == nil || policy.Kind != "trigger")
+	p.inputs.hasty = policy != nil && policy.Timeout > 0
 	p.ended, p.stopped, p.barrier = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
 	p.poked, p.flight, p.left = make(chan struct{}, 1), newFlight(), nil
 	p.publishing.Store(0)
@@ -135,6 +137,7 @@ func (p *process) open(ctx context.Context, generation uint64, c *coordinator) e
 	p.generation, p.coordinator = generation, c
 	p.counted, p.unsettled, p.cut = from.Counts[p.spec.Name()], false, false
 	p.asked.Store(0)
+	p.atBarrier.Store(p.rowsOut.Load())
 	opening, cancel := context.WithTimeoutCause(ctx, p.domain.cfg.OpenTimeout,
 		errors.New("the plugin did not open the process in time"))
 	defer cancel()
