@@ -65,7 +65,7 @@ func seedWith(t *testing.T, actors ...Actor) uint64 {
 			return slices.ContainsFunc(p.Events, func(e Event) bool { return e.Actor == a && e.Number > 1 && e.At > brief/3 })
 		}
 		killed := slices.ContainsFunc(p.Events, func(e Event) bool { return e.Actor == HostKiller })
-		if p.Rate < 0.02 && killed == slices.Contains(actors, HostKiller) && !slices.ContainsFunc(actors, func(a Actor) bool { return !has(a) }) {
+		if p.Rate < 0.03 && killed == slices.Contains(actors, HostKiller) && !slices.ContainsFunc(actors, func(a Actor) bool { return !has(a) }) {
 			return seed
 		}
 	}

@@ -61,10 +61,13 @@ func NewPlan(seed uint64, duration time.Duration, blocks uint64) Plan {
 	rng := stream(seed, "setup")
 	p := Plan{
 		Seed: seed, Duration: duration,
-		Rate:    []float64{0.01, 0.03, 0.08, 0.2}[rng.IntN(4)],
+		Rate:    []float64{0.02, 0.05, 0.12, 0.3}[rng.IntN(4)],
 		Limits:  rng.IntN(2) == 0,
 		Socket:  rng.IntN(3) == 0,
 		History: LeastHistory + rng.Uint64N(80),
+	}
+	if rng.IntN(5) == 0 {
+		p.History += 60 + rng.Uint64N(140) // more than a request or two
 	}
 	p.mine(blocks, rng.IntN(2) == 0)
 	// Harm of every kind at once hides what one kind does alone.
