@@ -100,7 +100,7 @@ func (words) Read(context.Context, sdk.Start, *sdk.Output[word]) error { return 
 // squares can be told at which number to give up.
 type squares struct {
 	StopAt *uint64 `hcl:"stop_at,optional" doc:"a number that cannot be squared"`
-	FailAt *uint64 `hcl:"fail_at,optional" doc:"a number at which the process breaks down"`
+	FailAt *uint64 `hcl:"fail_at,optional" doc:"the process breaks down at this number and at all after it"`
 	StopIf string  `hcl:"stop_if,optional" doc:"a file while which is there nothing can be squared"`
 }
 
@@ -111,7 +111,7 @@ func (s *squares) Transform(_ context.Context, in number, emit func(square) erro
 	switch {
 	case s.StopAt != nil && in.Value == *s.StopAt:
 		return sdk.Stop(fmt.Errorf("the number %d cannot be squared", in.Value))
-	case s.FailAt != nil && in.Value == *s.FailAt:
+	case s.FailAt != nil && in.Value >= *s.FailAt:
 		os.Exit(3)
 	}
 	return emit(square{BlockNumber: in.BlockNumber, Root: in.Value, Square: in.Value * in.Value})
