@@ -3,10 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -43,14 +40,6 @@ type coordinator struct {
 type request struct {
 	done chan struct{}
 	err  error // set before done is closed
-}
-
-// attempt is a checkpoint under way.
-type attempt struct {
-	began    time.Time
-	record   store.Checkpoint
-	waiting  map[*process]bool
-	answered chan struct{} // closed when nobody is waited for any more
 }
 
 func newCoordinator(d *domain, base store.Checkpoint) *coordinator {
@@ -207,55 +196,6 @@ func (c *coordinator) atHead() bool {
 	return true
 }
 
-// errStuck gives a closing checkpoint up.
-var errStuck = errors.New("a reader does not come to a safe point")
-
-// stuckAfter is how long a reader that is to stop may be silent.
-const stuckAfter = 10 * time.Second
-
-// finish waits for the answers and records the checkpoint.
-func (c *coordinator) finish(ctx context.Context, a *attempt) error {
-	check := time.NewTicker(time.Second)
-	defer check.Stop()
-	for waiting := true; waiting; {
-		select {
-		case <-a.answered:
-			waiting = false
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case now := <-check.C:
-			if c.isClosing() && c.stuck(a, now) {
-				c.abandon()
-				return errStuck
-			}
-			if err := c.overdue(a, now); err != nil {
-				return err
-			}
-		}
-	}
-	return c.record(a)
-}
-
-// stuck tells whether a reader has been silent for too long.
-func (c *coordinator) stuck(a *attempt, now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for p := range a.waiting {
-		if p.spec.Register.Type == registry.Reader && p.lateFor(a.record.Number, now) > stuckAfter {
-			return true
-		}
-	}
-	return false
-}
-
-// abandon gives up a checkpoint, and all others: barriers of this one are on
-// their way.
-func (c *coordinator) abandon() {
-	c.mu.Lock()
-	c.void, c.pending = true, nil
-	c.mu.Unlock()
-}
-
 // record makes a checkpoint durable.
 func (c *coordinator) record(a *attempt) error {
 	d := c.domain
@@ -314,107 +254,6 @@ func (c *coordinator) settle() error {
 	}
 	return nil
 }
-
-// answer takes a process's answer to a barrier.
-func (c *coordinator) answer(p *process, f *remote.Frame) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	a := c.pending
-	if a == nil || a.record.Number != f.Checkpoint || !a.waiting[p] {
-		return fmt.Errorf("plugin %s answered a barrier that it was not asked for, or twice (checkpoint %d)", p.spec.Register.Plugin, f.Checkpoint)
-	}
-	name := p.spec.Name()
-	if p.spec.Register.Type == registry.Reader {
-		a.record.Readers[name] = p.placeOf(f.Cursor)
-	}
-	if f.Snapshot != nil && len(f.Snapshot.State) > 0 {
-		if most := c.domain.cfg.Checkpoint.MaxState; uint64(len(f.Snapshot.State)) > most {
-			return &remote.Failure{Class: remote.ClassStop, Message: fmt.Sprintf(
-				"its snapshot has %d bytes, more than the %d that a checkpoint may hold of one process: raise max_state in the checkpoint block, or hold less", len(f.Snapshot.State), most)}
-		}
-		a.record.States[name] = store.State{Version: f.Snapshot.Version, Bytes: f.Snapshot.State}
-		p.stateBytes.Store(uint64(len(f.Snapshot.State)))
-	}
-	if err := p.position(a.record.Positions); err != nil {
-		return err
-	}
-	a.record.Counts[name] = p.counted
-	p.atBarrier.Store(p.rowsOut.Load())
-	a.record.Replayed = append(a.record.Replayed, p.takeReplays()...)
-	c.excuse(p)
-	return nil
-}
-
-// expects tells whether a process still has to answer a barrier.
-func (c *coordinator) expects(p *process, number uint64) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pending != nil && c.pending.record.Number == number && c.pending.waiting[p]
-}
-
-// excuse waits for a process no longer. c.mu is held.
-func (c *coordinator) excuse(p *process) {
-	a := c.pending
-	if a == nil || !a.waiting[p] {
-		return
-	}
-	delete(a.waiting, p)
-	if len(a.waiting) == 0 {
-		close(a.answered)
-	}
-}
-
-// readerEnded notes that a reader has nothing more to say. Without a safe point
-// after its last rows no checkpoint can be taken any more.
-func (c *coordinator) readerEnded(p *process, settled bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !settled {
-		c.void = true
-		c.excuse(p)
-	}
-	c.ended++
-	if c.ended == len(c.domain.readers()) {
-		close(c.allEnded)
-	}
-}
-
-func (c *coordinator) isClosing() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closing
-}
-
-// overdue finds the process that keeps a checkpoint waiting for too long.
-func (c *coordinator) overdue(a *attempt, now time.Time) error {
-	limit := c.domain.cfg.Checkpoint.Timeout
-	if now.Sub(a.began) < limit {
-		return nil
-	}
-	c.mu.Lock()
-	waiting := slices.Collect(maps.Keys(a.waiting))
-	c.mu.Unlock()
-	var names []string
-	for _, p := range waiting {
-		names = append(names, p.spec.Step.Name)
-		if late := p.lateFor(a.record.Number, now); late > limit {
-			return &stepError{step: p.spec.Step.Name, err: fmt.Errorf("plugin %s has not answered the barrier of checkpoint %d for %s",
-				p.spec.Register.Plugin, a.record.Number, late.Round(time.Second))}
-		}
-	}
-	slices.Sort(names)
-	c.domain.warnSlow(a.record.Number, now.Sub(a.began), strings.Join(names, ", "))
-	return nil
-}
-
-// recordError tells that the host itself could not keep a checkpoint.
-type recordError struct {
-	number uint64
-	err    error
-}
-
-func (e *recordError) Error() string { return fmt.Sprintf("record checkpoint %d: %v", e.number, e.err) }
-func (e *recordError) Unwrap() error { return e.err }
 
 // now takes a checkpoint at once, for somebody who asked for it.
 func (c *coordinator) now(ctx context.Context) error {

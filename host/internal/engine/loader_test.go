@@ -48,6 +48,7 @@ type file struct {
 	Slow  time.Duration `hcl:"slow,optional"`  // per batch
 	Eager bool          `hcl:"eager,optional"` // rows reach the file at once
 	fault
+	bad
 	start sdk.Start
 	out   *os.File
 	buf   *bufio.Writer
@@ -90,7 +91,7 @@ func (f *file) Start(_ context.Context, start sdk.Start) error {
 func (f *file) Load(_ context.Context, rows []record) error {
 	time.Sleep(f.Slow)
 	for _, r := range rows {
-		if err := f.strike(r.BlockNumber); err != nil {
+		if err := errors.Join(f.strike(r.BlockNumber), f.use(r.Value)); err != nil {
 			return err
 		}
 		line, err := json.Marshal(r)

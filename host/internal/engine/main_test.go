@@ -29,6 +29,11 @@ func TestMain(m *testing.M) {
 			sdk.Aggregator("test.merge", &merge{}),
 			sdk.Aggregator("test.whole", &whole{}),
 			sdk.Loader("test.file", &file{}).Truncates(),
+			sdk.Subscriber("test.picky", &picky{}),
+			sdk.Subscriber("test.together", &together{}),
+			sdk.Aggregator("test.each", &each{}),
+			sdk.BatchLoader("test.columns", &columns{}).Truncates(),
+			sdk.Reader("test.once", &onlyOnce{}).Unrepeatable(),
 		)
 		os.Exit(0)
 	}
