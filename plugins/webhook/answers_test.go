@@ -41,7 +41,7 @@ func TestRetries(t *testing.T) {
 					}
 					w.WriteHeader(tt.status)
 				}}
-				w := started(t, r, startAt(t, 0, 0, "a"), func(w *webhook) { w.Secret = "x" })
+				w := started(t, r, startAt(t, 0, "a"), func(w *webhook) { w.Secret = "x" })
 				began := time.Now()
 				load(t, w, 0, 1, 2)
 				commit(t, w, 1)
@@ -73,7 +73,7 @@ func (u *unreachable) RoundTrip(*http.Request) (*http.Response, error) {
 func TestGivingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &unreachable{}
-		w := started(t, nil, startAt(t, 0, 0, "a"), func(w *webhook) { w.transport = u })
+		w := started(t, nil, startAt(t, 0, "a"), func(w *webhook) { w.transport = u })
 		load(t, w, 0, 1, 2)
 		began := time.Now()
 		err := w.Commit(t.Context(), sdk.Commit{})
@@ -90,7 +90,7 @@ func TestGivingUpAtOnce(t *testing.T) {
 			w.Header().Set("Retry-After", "3600")
 			w.WriteHeader(http.StatusTooManyRequests)
 		}}
-		w := started(t, r, startAt(t, 0, 0, "a"), nil)
+		w := started(t, r, startAt(t, 0, "a"), nil)
 		load(t, w, 0, 1)
 		began := time.Now()
 		err := w.Commit(t.Context(), sdk.Commit{})
@@ -123,7 +123,7 @@ func TestAnswersThatStop(t *testing.T) {
 			server := httptest.NewServer(r)
 			defer server.Close()
 			process := plugintest.Open(t, plugintest.Run(t, register()), plugintest.Step{
-				Register: "webhook", Start: startAt(t, 0, 0, "a"), Settings: map[string]any{"url": server.URL + "/s3cret"},
+				Register: "webhook", Start: startAt(t, 0, "a"), Settings: map[string]any{"url": server.URL + "/s3cret"},
 			})
 			plugintest.Send(process, "input", swapsOf(1)...)
 			process.Barrier(1)
@@ -160,7 +160,7 @@ func slow(t *testing.T) (url string, arrived <-chan struct{}) {
 
 func TestASlowReceiverDoesNotOutliveTheContext(t *testing.T) {
 	url, arrived := slow(t)
-	w := started(t, nil, startAt(t, 0, 0, "a"), func(w *webhook) { w.URL, w.transport, w.Timeout = url, nil, time.Hour })
+	w := started(t, nil, startAt(t, 0, "a"), func(w *webhook) { w.URL, w.transport, w.Timeout = url, nil, time.Hour })
 	load(t, w, 0, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-arrived; cancel() }()
@@ -171,7 +171,7 @@ func TestASlowReceiverDoesNotOutliveTheContext(t *testing.T) {
 
 func TestWaitingDoesNotOutliveTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := started(t, nil, startAt(t, 0, 0, "a"), func(w *webhook) { w.transport, w.GiveUpAfter = &unreachable{}, 0 })
+		w := started(t, nil, startAt(t, 0, "a"), func(w *webhook) { w.transport, w.GiveUpAfter = &unreachable{}, 0 })
 		load(t, w, 0, 1)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
@@ -184,7 +184,7 @@ func TestWaitingDoesNotOutliveTheContext(t *testing.T) {
 
 func TestNoAnswerWithinTheTimeout(t *testing.T) {
 	url, _ := slow(t)
-	w := started(t, nil, startAt(t, 0, 0, "a"), func(w *webhook) {
+	w := started(t, nil, startAt(t, 0, "a"), func(w *webhook) {
 		w.URL, w.transport, w.Timeout, w.GiveUpAfter = url, nil, 20*time.Millisecond, 100*time.Millisecond
 	})
 	load(t, w, 0, 1)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -48,20 +49,41 @@ type received struct {
 	body        []byte
 
 	Domain, Pipeline, Step, Input, Type string
-	Checkpoint, Forks                   uint64
-	Rows                                []struct {
-		Key string
-		Row struct {
-			BlockNumber uint64 `json:"block_number"`
-		}
-	}
+	Rows                                []row
 }
 
-// rows are the rows of requests: blocks by key, in order.
+// row is a row as a receiver reads it.
+type row struct {
+	Key    string
+	Number uint64
+	Row    json.RawMessage
+}
+
+func (r row) block() uint64 {
+	var fields struct {
+		BlockNumber uint64 `json:"block_number"`
+	}
+	if err := json.Unmarshal(r.Row, &fields); err != nil {
+		panic(err) // a row that the receiver has read
+	}
+	return fields.BlockNumber
+}
+
+// rows are the rows of requests in order, blocks by key. It leaves the digests out.
 func rows(requests []received) (all []string) {
 	for _, r := range requests {
 		for _, row := range r.Rows {
-			all = append(all, fmt.Sprintf("%s=%d", row.Key, row.Row.BlockNumber))
+			all = append(all, fmt.Sprintf("%s=%d", path.Dir(row.Key), row.block()))
+		}
+	}
+	return all
+}
+
+// keys are the keys of rows in order.
+func keys(requests []received) (all []string) {
+	for _, r := range requests {
+		for _, row := range r.Rows {
+			all = append(all, row.Key)
 		}
 	}
 	return all
@@ -107,12 +129,13 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 	return recorder.Result(), nil
 }
 
-func startAt(tb testing.TB, checkpoint, forks uint64, steps ...string) sdk.Start {
+// startAt is a place with so many rows of each step before it.
+func startAt(tb testing.TB, before uint64, steps ...string) sdk.Start {
 	tb.Helper()
-	start := sdk.Start{Pipeline: "live", Domain: "main", Step: "hook", Checkpoint: checkpoint, Forks: forks}
+	start := sdk.Start{Pipeline: "live", Domain: "main", Step: "hook", Generation: 1700000001 + before}
 	for _, name := range steps {
 		in := plugintest.Wire[swap](tb, "input")
-		in.Name = name
+		in.Name, in.Rows = name, before
 		start.Inputs = append(start.Inputs, in)
 	}
 	return start

@@ -107,6 +107,7 @@ func (w *webhook) setHeaders(req *http.Request, body []byte) {
 		req.Header.Set(name, value)
 	}
 	req.Header.Set("Idempotency-Key", w.pending.key())
+	req.Header.Set("Penstock-Generation", w.begun)
 	if w.Secret == "" {
 		return
 	}

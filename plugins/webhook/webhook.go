@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,13 +37,14 @@ type webhook struct {
 	log       hclog.Logger
 	keys      sdk.Keys
 	inputs    []input
+	begun     string // the generation
 	pending   request
-	line      []byte // of one row
+	row, line []byte // of one row: as JSON, and with its key
 }
 
 // input is how rows of one step are written.
 type input struct {
-	head string // what comes before the rows, but for the checkpoint
+	head string // what comes before the rows
 	rows *render.Layout
 }
 
@@ -77,7 +81,8 @@ func (w *webhook) Validate() error {
 
 // own are headers that are ours, or that mean something to the connection.
 var own = []string{
-	"Connection", "Content-Length", "Host", "Idempotency-Key", "Penstock-Signature", "Penstock-Timestamp", "Transfer-Encoding",
+	"Connection", "Content-Length", "Host", "Idempotency-Key",
+	"Penstock-Generation", "Penstock-Signature", "Penstock-Timestamp", "Transfer-Encoding",
 }
 
 // checkHeader refuses what cannot be sent. It does not tell values.
@@ -102,6 +107,7 @@ func checkHeader(name, value string) error {
 func (w *webhook) Start(ctx context.Context, start sdk.Start) error {
 	w.log = sdk.Logger(ctx)
 	w.keys.Begin(start)
+	w.begun = strconv.FormatUint(start.Generation, 10)
 	for _, in := range start.Inputs {
 		head := []byte("{")
 		for _, member := range [][2]string{
@@ -110,6 +116,7 @@ func (w *webhook) Start(ctx context.Context, start sdk.Start) error {
 			head = append(render.AppendString(head, member[0]), ':')
 			head = append(render.AppendString(head, member[1]), ',')
 		}
+		head = append(head, `"rows":[`...)
 		w.inputs = append(w.inputs, input{head: string(head), rows: render.New(in.Type)})
 	}
 	if w.transport == nil {
@@ -131,9 +138,11 @@ func (w *webhook) Load(ctx context.Context, index int, batch transit.Batch) erro
 	}
 	in := &w.inputs[index]
 	for row := range int(batch.Record.NumRows()) {
-		key := w.keys.Next(index)
-		w.line = append(key.Append(append(w.line[:0], `{"key":"`...)), `","row":{`...) // keys need no escapes
-		w.line = append(in.rows.AppendMembers(w.line, batch, row), `}}`...)
+		w.row = append(in.rows.AppendMembers(append(w.row[:0], '{'), batch, row), '}')
+		key := w.keys.Next(index, w.row)
+		w.line = append(key.Append(append(w.line[:0], `{"key":"`...)), `","number":`...) // keys need no escapes
+		w.line = append(strconv.AppendUint(w.line, key.Row, 10), `,"row":`...)
+		w.line = append(append(w.line, w.row...), '}')
 		if w.pending.full(w.Rows, len(w.line)) {
 			if err := w.send(ctx); err != nil {
 				return err
@@ -145,13 +154,7 @@ func (w *webhook) Load(ctx context.Context, index int, batch transit.Batch) erro
 }
 
 // Commit sends what is left. When it returns, all rows so far were answered.
-func (w *webhook) Commit(ctx context.Context, c sdk.Commit) error {
-	if err := w.send(ctx); err != nil {
-		return err
-	}
-	w.keys.Commit(c)
-	return nil
-}
+func (w *webhook) Commit(ctx context.Context, _ sdk.Commit) error { return w.send(ctx) }
 
 // Close lets go of connections. What was not sent comes again.
 //
@@ -165,10 +168,11 @@ func (w *webhook) Close() error {
 
 // request is rows of one input that follow each other.
 type request struct {
-	input       int
-	rows        int
-	body        []byte // without its end
-	first, last sdk.Key
+	input   int
+	rows    int
+	body    []byte // without its end
+	first   sdk.Key
+	digests hash.Hash // of the digests of its rows
 }
 
 // full tells whether there is no room for a line.
@@ -178,18 +182,20 @@ func (r *request) full(most, line int) bool {
 
 func (r *request) add(index int, head string, key sdk.Key, line []byte) {
 	if r.rows == 0 {
-		r.input, r.first = index, key
+		r.input, r.first, r.digests = index, key, sha256.New()
 		r.body = append(r.body, head...)
-		r.body = fmt.Appendf(r.body, `"checkpoint":%d,"forks":%d,"rows":[`, key.Checkpoint, key.Forks)
 	} else {
 		r.body = append(r.body, ',')
 	}
 	r.body = append(r.body, line...)
-	r.last = key
+	r.digests.Write(key.Digest[:])
 	r.rows++
 }
 
-// key names exactly the rows of the request.
+// key names exactly the rows of the request: it is that of the first, with a
+// digest of all, and their number.
 func (r *request) key() string {
-	return fmt.Sprintf("%s-%d", r.first, r.last.Sequence)
+	key := r.first
+	copy(key.Digest[:], r.digests.Sum(nil))
+	return fmt.Sprintf("%s/%d", key, r.rows)
 }

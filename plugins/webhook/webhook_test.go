@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -20,7 +22,7 @@ func TestARequest(t *testing.T) {
 	p := plugintest.Run(t, register())
 	note := `a "note"`
 	process := plugintest.Open(t, p, plugintest.Step{
-		Register: "webhook", Start: startAt(t, 12, 3, `swaps["a/b"]`),
+		Register: "webhook", Start: startAt(t, 12, `swaps["a/b"]`),
 		Settings: map[string]any{"url": server.URL + "/hook", "headers": map[string]string{"Authorization": "Bearer x"}},
 	})
 	plugintest.Send(process, "input", swap{BlockNumber: 1 << 60, Pair: common.Address{19: 1}, Amount: *new(uint256.Int).SetAllOne(), Note: &note}, swap{})
@@ -34,21 +36,22 @@ func TestARequest(t *testing.T) {
 	}
 	got := requests[0]
 	same(t, "method", got.method, "POST")
-	same(t, "key", got.key, "main/hook/12/3/swaps%5B%22a%2Fb%22%5D/1-2")
+	// The digests are as sha256sum computes them of the texts of the rows.
+	same(t, "key", got.key, "main/hook/swaps%5B%22a%2Fb%22%5D/12/cd29e48b0d8f6e2c63293b08626d6164/2")
 	for name, want := range map[string]string{
 		"Content-Type": "application/json", "Authorization": "Bearer x", "Penstock-Signature": "", "User-Agent": "penstock/" + sdk.Version,
 	} {
 		same(t, name, got.header.Get(name), want)
 	}
-	same(t, "body", string(got.body), `{"domain":"main","pipeline":"live","step":"hook","input":"swaps[\"a/b\"]","type":"test.swap","checkpoint":12,"forks":3,"rows":[`+
-		`{"key":"main/hook/12/3/swaps%5B%22a%2Fb%22%5D/1","row":{"block_number":1152921504606846976,"pair":"0x0000000000000000000000000000000000000001",`+
+	same(t, "body", string(got.body), `{"domain":"main","pipeline":"live","step":"hook","input":"swaps[\"a/b\"]","type":"test.swap","rows":[`+
+		`{"key":"main/hook/swaps%5B%22a%2Fb%22%5D/12/65073c46372d14cca9d57cee363ca588","number":12,"row":{"block_number":1152921504606846976,"pair":"0x0000000000000000000000000000000000000001",`+
 		`"amount":"115792089237316195423570985008687907853269984665640564039457584007913129639935","note":"a \"note\""}},`+
-		`{"key":"main/hook/12/3/swaps%5B%22a%2Fb%22%5D/2","row":{"block_number":0,"pair":"0x0000000000000000000000000000000000000000","amount":"0","note":null}}]}`+"\n")
+		`{"key":"main/hook/swaps%5B%22a%2Fb%22%5D/13/d6c419e04ce556784d13e801e0ca8427","number":13,"row":{"block_number":0,"pair":"0x0000000000000000000000000000000000000000","amount":"0","note":null}}]}`+"\n")
 }
 
 func TestRowsComeInOrderAndWithACommit(t *testing.T) {
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, 0, "a", "b"), func(w *webhook) { w.Rows = 3 })
+	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Rows = 3 })
 	load(t, w, 0, 1, 2)
 	if got := r.take(); got != nil {
 		t.Errorf("rows were sent before there is a request full of them: %v", rows(got))
@@ -63,51 +66,146 @@ func TestRowsComeInOrderAndWithACommit(t *testing.T) {
 	commit(t, w, 0) // there is nothing left
 	requests := r.take()
 	same(t, "rows", rows(requests), []string{
-		"main/hook/0/0/a/1=1", "main/hook/0/0/a/2=2", "main/hook/0/0/a/3=3",
-		"main/hook/0/0/a/4=4", "main/hook/0/0/b/1=5", "main/hook/0/0/a/5=6", "main/hook/9/0/a/1=7",
+		"main/hook/a/0=1", "main/hook/a/1=2", "main/hook/a/2=3",
+		"main/hook/a/3=4", "main/hook/b/0=5", "main/hook/a/4=6", "main/hook/a/5=7",
 	})
-	var keys []string
+	var each []int
 	for _, request := range requests {
-		keys = append(keys, request.key)
+		each = append(each, len(request.Rows))
 	}
-	same(t, "keys of requests", keys, []string{
-		"main/hook/0/0/a/1-3", "main/hook/0/0/a/4-4", "main/hook/0/0/b/1-1", "main/hook/0/0/a/5-5", "main/hook/9/0/a/1-1",
-	})
+	same(t, "rows in each request", each, []int{3, 1, 1, 1, 1})
 }
 
-// Rows that come again after a crash have the keys that they had.
+// A receiver can compute keys itself.
+func TestKeysAreWhatTheDocSays(t *testing.T) {
+	r := &receiver{}
+	w := started(t, r, startAt(t, 40, "a"), nil)
+	load(t, w, 0, 1, 2, 2)
+	commit(t, w, 0)
+	request := r.take()[0]
+	var digests []byte
+	for i, row := range request.Rows {
+		sum := sha256.Sum256(row.Row)
+		digests = append(digests, sum[:16]...)
+		same(t, "number", row.Number, uint64(40+i))
+		same(t, "key", row.Key, fmt.Sprintf("main/hook/a/%d/%x", row.Number, sum[:16]))
+	}
+	sum := sha256.Sum256(digests)
+	same(t, "key of the request", request.key, fmt.Sprintf("main/hook/a/40/%x/3", sum[:16]))
+}
+
+// Rows that come again after a crash have the keys that they had, wherever
+// checkpoints were.
 func TestKeysOfRowsThatComeAgain(t *testing.T) {
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, 0, "a", "b"), func(w *webhook) { w.Rows = 2 })
+	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Rows = 2 })
 	load(t, w, 0, 1)
+	load(t, w, 1, 5)
 	commit(t, w, 4)
 	r.take()
 	load(t, w, 0, 2, 3, 4)
-	load(t, w, 1, 5, 6)
 	commit(t, w, 5) // which the host did not live to record
-	before := rows(r.take())
+	load(t, w, 1, 6, 6)
+	commit(t, w, 0)
+	before := keys(r.take())
 
-	again := started(t, r, startAt(t, 4, 0, "a", "b"), nil)
+	again := started(t, r, startAt(t, 1, "a", "b"), nil)
 	load(t, again, 0, 2)
 	load(t, again, 0, 3, 4)
-	load(t, again, 1, 5, 6)
-	commit(t, again, 5)
-	same(t, "rows", rows(r.take()), before)
+	load(t, again, 1, 6)
+	commit(t, again, 6)
+	load(t, again, 1, 6)
+	commit(t, again, 7)
+	same(t, "keys", keys(r.take()), before)
 
-	other := started(t, r, startAt(t, 4, 1, "a", "b"), nil)
-	load(t, other, 0, 2, 3, 4)
-	load(t, other, 1, 5, 6)
+	other := started(t, r, startAt(t, 1, "a", "b"), nil)
+	load(t, other, 0, 2, 7, 3)
+	load(t, other, 1, 6, 6)
 	commit(t, other, 6)
-	for i, row := range rows(r.take()) {
-		if row == before[i] {
-			t.Errorf("%s came before the chain was reorganised: it needs another key", row)
+	for i, key := range keys(r.take()) {
+		if same := i != 1 && i != 2; (key == before[i]) != same {
+			t.Errorf("row %d has the key %s and had %s in another chain", i, key, before[i])
 		}
 	}
 }
 
+// The key of a request is that of its rows, and of nothing else.
+func TestKeysOfRequests(t *testing.T) {
+	r := &receiver{}
+	sent := func(before uint64, step string, blocks ...uint64) received {
+		w := started(t, r, startAt(t, before, step), nil)
+		load(t, w, 0, blocks...)
+		commit(t, w, before)
+		return r.take()[0]
+	}
+	first := sent(7, "a", 1, 2, 3)
+	w := started(t, r, startAt(t, 5, "a"), nil) // another process, which begins elsewhere
+	load(t, w, 0, 8, 8)
+	commit(t, w, 0)
+	load(t, w, 0, 1, 2)
+	load(t, w, 0, 3)
+	commit(t, w, 3)
+	again := r.take()[1]
+	same(t, "key", again.key, first.key)
+	same(t, "body", string(again.body), string(first.body))
+	same(t, "generations", []string{first.header.Get("Penstock-Generation"), again.header.Get("Penstock-Generation")}, []string{"1700000008", "1700000006"})
+	for name, other := range map[string]received{
+		"fewer rows": sent(7, "a", 1, 2), "more rows": sent(7, "a", 1, 2, 3, 4), "another row": sent(7, "a", 1, 4, 3),
+		"another order": sent(7, "a", 1, 3, 2), "other numbers": sent(8, "a", 1, 2, 3), "another step": sent(7, "b", 1, 2, 3),
+	} {
+		if other.key == first.key {
+			t.Errorf("%s: the key is %s, too", name, other.key)
+		}
+	}
+}
+
+// What a receiver does that keeps rows by number is enough to undo
+// reorganisations, wherever processes go on and whoever notices.
+func TestReceiversCanUndoReorganisations(t *testing.T) {
+	r := &receiver{}
+	var kept []row
+	run := func(before uint64, blocks ...uint64) {
+		w := started(t, r, startAt(t, before, "a"), nil)
+		load(t, w, 0, blocks...)
+		commit(t, w, 0)
+		for _, request := range r.take() {
+			for _, row := range request.Rows {
+				if row.Number < uint64(len(kept)) {
+					if kept[row.Number].Key == row.Key {
+						continue
+					}
+					kept = kept[:row.Number]
+				}
+				kept = append(kept, row)
+			}
+		}
+	}
+	holds := func(want ...uint64) {
+		t.Helper()
+		var blocks []uint64
+		for _, row := range kept {
+			blocks = append(blocks, row.block())
+		}
+		same(t, "blocks", blocks, want)
+	}
+	run(0, 1, 2, 3, 4, 5)
+	run(2, 3, 4) // a crash
+	holds(1, 2, 3, 4, 5)
+	run(1, 2, 3, 14) // a reorganisation
+	holds(1, 2, 3, 14)
+	run(3, 4, 5) // and back
+	holds(1, 2, 3, 4, 5)
+	run(3, 5, 5, 6) // block 4 has lost its row
+	holds(1, 2, 3, 5, 5, 6)
+	run(0, 1, 2, 3) // anew
+	holds(1, 2, 3, 5, 5, 6)
+	run(0, 2)
+	holds(2)
+}
+
 func TestHugeBatchesAreSplit(t *testing.T) {
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, 0, "a"), func(w *webhook) { w.Rows = 1000 })
+	w := started(t, r, startAt(t, 0, "a"), func(w *webhook) { w.Rows = 1000 })
 	long := strings.Repeat("x", 100_000)
 	all := make([]swap, 25)
 	for i := range all {
@@ -131,7 +229,7 @@ func TestHugeBatchesAreSplit(t *testing.T) {
 
 func TestTheSignatureVerifies(t *testing.T) {
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, 0, "a"), func(w *webhook) { w.Secret = "whisper" })
+	w := started(t, r, startAt(t, 0, "a"), func(w *webhook) { w.Secret = "whisper" })
 	load(t, w, 0, 1)
 	commit(t, w, 0)
 	got := r.take()[0]
@@ -162,6 +260,7 @@ func TestMistakes(t *testing.T) {
 		`{"url": "https://a", "give_up_after": "-1s"}`:                      "give_up_after is -1s",
 		`{"url": "https://a", "headers": {"a b": "x"}}`:                     `"a b" is no name of a header`,
 		`{"url": "https://a", "headers": {"idempotency-key": "x"}}`:         "Idempotency-Key is set by the loader itself",
+		`{"url": "https://a", "headers": {"Penstock-Generation": "1"}}`:     "Penstock-Generation is set by the loader itself",
 		`{"url": "https://a", "headers": {"Authorization": "s3cret\r\nX"}}`: "the value of Authorization has a line break",
 	} {
 		got := plugintest.Mistakes(t, p, "webhook", settings)
