@@ -3,6 +3,8 @@ package remote
 import (
 	"fmt"
 
+	"google.golang.org/grpc/mem"
+
 	"github.com/penstock-io/penstock/sdk/internal/wire"
 	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 )
@@ -10,6 +12,9 @@ import (
 // Frame is one message on a Stream. A received frame's Free must be called once
 // by whoever drops it; a frame that is sent stays the sender's.
 type Frame = wire.Frame
+
+// Bytes is a body of one's own, which Free does not take away.
+func Bytes(body []byte) mem.BufferSlice { return mem.BufferSlice{mem.SliceBuffer(body)} }
 
 // Cursor is a place in a source: everything up to and including it is meant.
 type Cursor = wire.Cursor

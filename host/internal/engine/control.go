@@ -52,6 +52,7 @@ func (e *Engine) Stop(ctx context.Context, pipeline string) error {
 		switch d.pathState() {
 		case PathStopped:
 			return nil
+		case PathInactive, PathBackfill, PathLive:
 		case PathPaused, PathError:
 			if err := errors.Join(d.memory.SetNote(notePaused, nil), d.forget()); err != nil {
 				return err

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"google.golang.org/grpc/mem"
-
 	"github.com/penstock-io/penstock/sdk/remote"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
@@ -144,21 +142,31 @@ func (p *process) deliverPiece(ctx context.Context, f *remote.Frame, first uint6
 		}
 		return nil
 	}
+	if part.probe { // what it dies of is not to be one of the rows before
+		if err := p.getThrough(ctx); err != nil {
+			return err
+		}
+	}
 	g := *f
-	g.Rows, g.Body = uint32(part.to-part.from), mem.BufferSlice{mem.SliceBuffer(rows)}
+	g.Rows, g.Body = uint32(part.to-part.from), remote.Bytes(rows)
 	if err := p.give(&g, first+part.from); err != nil || !part.probe {
 		return err
 	}
-	if err := p.probe(); err != nil {
-		return err
-	}
-	if err := p.flight.wait(ctx); err != nil {
+	if err := p.getThrough(ctx); err != nil {
 		return err
 	}
 	if last := p.care.last; last != nil && f.Input == last.input && first+part.to == last.to {
 		p.cleared()
 	}
 	return p.verdict()
+}
+
+// getThrough waits until the process is through with what it was given.
+func (p *process) getThrough(ctx context.Context) error {
+	if err := p.probe(); err != nil {
+		return err
+	}
+	return p.flight.wait(ctx)
 }
 
 // verdict ends the trial of rows: the process is through with the one after

@@ -229,15 +229,8 @@ func (p *process) endFrame() *remote.Frame {
 func (p *process) standIn(ctx context.Context) error {
 	c := p.coordinator
 	at, _ := p.place()
-	if !p.unsettled && p.spec.Pipeline.To == nil && !p.domain.draining() {
-		// Those who join its rows with others need not wait for more of them.
-		beyond := &remote.Frame{
-			Kind: remote.KindSafePoint, Generation: p.generation, Head: p.head.Load(), Finalized: p.finalized.Load(),
-			Cursor: &remote.Cursor{ChainID: at.ChainID, Block: math.MaxUint64},
-		}
-		if err := p.publish(ctx, beyond); err != nil {
-			return err
-		}
+	if err := p.sayNoMore(ctx, at.ChainID); err != nil {
+		return err
 	}
 	c.readerEnded(p, !p.unsettled)
 	answered := uint64(0)
@@ -262,6 +255,18 @@ func (p *process) standIn(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// sayNoMore tells those who join a reader's rows with others that they need not
+// wait for more of them.
+func (p *process) sayNoMore(ctx context.Context, chain uint64) error {
+	if p.unsettled || p.spec.Pipeline.To != nil || p.domain.draining() {
+		return nil
+	}
+	return p.publish(ctx, &remote.Frame{
+		Kind: remote.KindSafePoint, Generation: p.generation, Head: p.head.Load(), Finalized: p.finalized.Load(),
+		Cursor: &remote.Cursor{ChainID: chain, Block: math.MaxUint64},
+	})
 }
 
 // cursorAt is a place as it goes over the wire, nil for the beginning.

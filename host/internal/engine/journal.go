@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"google.golang.org/grpc/mem"
-
 	"github.com/penstock-io/penstock/host/internal/store/journal"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
@@ -122,7 +120,7 @@ func (j *frameJournal) frames(from uint64, take func(position uint64, f *remote.
 			Cursor: h.Cursor, Head: h.Head, Finalized: h.Finalized, Origin: h.Origin,
 		}
 		if len(r.Body) > 0 {
-			f.Body = mem.BufferSlice{mem.SliceBuffer(append([]byte(nil), r.Body...))}
+			f.Body = remote.Bytes(append([]byte(nil), r.Body...))
 		}
 		more, err := take(r.Position, f)
 		if err != nil || !more {

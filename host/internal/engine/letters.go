@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"google.golang.org/grpc/mem"
-
 	"github.com/penstock-io/penstock/host/internal/store"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
@@ -76,7 +74,7 @@ func (d *domain) replay(id string) error {
 			p.inputs.replay(&replayed{
 				letter: id, row: letter.Row,
 				frame: &remote.Frame{
-					Kind: remote.KindBatch, Input: uint32(in.Input), Rows: 1, Body: mem.BufferSlice{mem.SliceBuffer(letter.Body)},
+					Kind: remote.KindBatch, Input: uint32(in.Input), Rows: 1, Body: remote.Bytes(letter.Body),
 				},
 			})
 			return nil
@@ -197,24 +195,26 @@ func (d *domain) discardReplayed(ids []string) error {
 // checkpoint that nothing will undo.
 func (e *Engine) Replay(ctx context.Context, ids ...string) error {
 	for _, id := range ids {
-		letter, err := e.cfg.Store.DeadLetter(id)
-		if err != nil {
+		if err := errors.Join(ctx.Err(), e.replayOne(id)); err != nil {
 			return err
 		}
-		if letter.State != store.LetterReplaying {
-			letter.State = store.LetterReplaying
-			if err := e.cfg.Store.PutDeadLetters(letter); err != nil {
-				return err
-			}
-		}
-		for _, d := range e.domains {
-			if state := d.pathState(); d.spec.Name != letter.Domain || state != PathBackfill && state != PathLive {
-				continue
-			}
-			if err := d.replay(id); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+func (e *Engine) replayOne(id string) error {
+	letter, err := e.cfg.Store.DeadLetter(id)
+	if err != nil || letter.State == store.LetterReplaying {
+		return err
+	}
+	letter.State = store.LetterReplaying
+	if err := e.cfg.Store.PutDeadLetters(letter); err != nil {
+		return err
+	}
+	for _, d := range e.domains {
+		if state := d.pathState(); d.spec.Name == letter.Domain && (state == PathBackfill || state == PathLive) {
+			return d.replay(id)
 		}
 	}
-	return ctx.Err()
+	return nil
 }
