@@ -22,7 +22,7 @@ type attempt struct {
 	answered chan struct{} // closed when nobody is waited for any more
 }
 
-// errStuck gives a closing checkpoint up.
+// errStuck gives up a checkpoint of a path that is to stop.
 var errStuck = errors.New("a reader does not come to a safe point")
 
 // stuckAfter is how long a reader that is to stop may be silent.
@@ -39,7 +39,7 @@ func (c *coordinator) finish(ctx context.Context, a *attempt) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case now := <-check.C:
-			if c.isClosing() && c.stuck(a, now) {
+			if c.domain.draining() && c.stuck(a, now) {
 				c.abandon()
 				return errStuck
 			}
@@ -76,6 +76,9 @@ func (c *coordinator) answer(p *process, f *remote.Frame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.pending
+	if a == nil && c.void {
+		return nil // it was given up while the barrier was under way
+	}
 	if a == nil || a.record.Number != f.Checkpoint || !a.waiting[p] {
 		return fmt.Errorf("plugin %s answered a barrier that it was not asked for, or twice (checkpoint %d)", p.spec.Register.Plugin, f.Checkpoint)
 	}
@@ -121,8 +124,8 @@ func (c *coordinator) excuse(p *process) {
 }
 
 // readerEnded notes that a reader has nothing more to say. Without a safe point
-// after its last rows no checkpoint can be taken any more.
-func (c *coordinator) readerEnded(p *process, settled bool) {
+// after its last rows no checkpoint can be taken any more, which it tells.
+func (c *coordinator) readerEnded(p *process, settled bool) (void bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !settled {
@@ -133,6 +136,7 @@ func (c *coordinator) readerEnded(p *process, settled bool) {
 	if c.ended == len(c.domain.readers()) {
 		close(c.allEnded)
 	}
+	return c.void
 }
 
 func (c *coordinator) isClosing() bool {

@@ -82,6 +82,10 @@ func (c *coordinator) run(ctx context.Context) error {
 			by.err = err
 			close(by.done)
 		}
+		if errors.Is(err, errStuck) { // while the path is to stop
+			wish, err = nil, nil
+			c.endReaders()
+		}
 		if err != nil {
 			return err
 		}
@@ -112,10 +116,14 @@ func (c *coordinator) stopReaders(ctx context.Context) error {
 	if err := c.checkpoint(ctx); err != nil && !errors.Is(err, errStuck) {
 		return err
 	}
+	c.endReaders()
+	return nil
+}
+
+func (c *coordinator) endReaders() {
 	for _, p := range c.domain.readers() {
 		p.stopReading()
 	}
-	return nil
 }
 
 // checkpoint takes one, unless nothing has moved since the last.

@@ -209,6 +209,10 @@ func (p *process) end(ctx context.Context, f *remote.Frame) error {
 	if !p.is(registry.Reader) {
 		return p.publish(ctx, p.endFrame())
 	}
+	if p.unsettled && !p.cut && !p.domain.draining() {
+		return p.failed(&remote.Failure{Class: remote.ClassStop, Message: "it ended without a safe point after its last rows, " +
+			"so that no checkpoint could be taken any more: Read has to call SafePoint before it returns"})
+	}
 	if p.cut {
 		p.coordinator.readerEnded(p, true)
 		return nil
@@ -232,7 +236,9 @@ func (p *process) standIn(ctx context.Context) error {
 	if err := p.sayNoMore(ctx, at.ChainID); err != nil {
 		return err
 	}
-	c.readerEnded(p, !p.unsettled)
+	if over := c.readerEnded(p, !p.unsettled); over {
+		return p.publish(ctx, p.endFrame()) // others may wait for it, and no checkpoint will
+	}
 	answered := uint64(0)
 	for released := false; ; {
 		if k := p.asked.Load(); !p.unsettled && k != answered && c.expects(p, k) {

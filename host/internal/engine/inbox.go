@@ -87,6 +87,9 @@ func (in *inbox) pick(aligned bool) *remote.Frame {
 		}
 		e.note(f)
 		if f.Kind != remote.KindBarrier {
+			if e.over.Load() {
+				in.aligned() // the barrier that others have brought is void: this edge never will
+			}
 			return f
 		}
 		e.held = true
