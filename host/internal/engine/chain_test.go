@@ -115,7 +115,7 @@ func (c *chained) Read(ctx context.Context, start sdk.Start, out *sdk.Output[num
 	if err := c.tell("start", b); err != nil {
 		return err
 	}
-	for ; start.To == nil || b <= *start.To; b++ {
+	for ; (start.To == nil || b <= *start.To) && (c.Last == 0 || b <= c.Last); b++ {
 		if err := c.due(ctx, b); err != nil {
 			return err
 		}
@@ -135,9 +135,6 @@ func (c *chained) Read(ctx context.Context, start sdk.Start, out *sdk.Output[num
 			if err := out.SafePoint(sdk.SafePoint{Cursor: place, Head: max(b, c.Head), Finalized: c.finalized(b)}); err != nil {
 				return err
 			}
-		}
-		if b == c.Last {
-			return nil
 		}
 	}
 	return nil

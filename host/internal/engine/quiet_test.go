@@ -1,0 +1,115 @@
+package engine_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/penstock-io/penstock/host/internal/engine"
+)
+
+// newest is the number of the newest checkpoint of the first path.
+func (r *rig) newest() uint64 {
+	if c := r.path().Checkpoint; c != nil {
+		return c.Number
+	}
+	return 0
+}
+
+// Where nothing moves no checkpoint is taken, however often one is due.
+func TestNoCheckpointWhereNothingMoves(t *testing.T) {
+	t.Parallel()
+	s := newLive(t)
+	s.reader += "\n until = 30"
+	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
+	end := r.begin()
+	r.waitCommitted(30)
+	number, next := r.newest(), r.memory.Next()
+	quiet := time.NewTimer(time.Second)
+	defer quiet.Stop()
+	<-quiet.C
+	do(t, "checkpoint", r.Checkpoint(soon(t), "p"))
+	if again := r.newest(); again != number {
+		t.Errorf("checkpoint %d was taken after %d although nothing had moved", again, number)
+	}
+	if n := r.memory.Next(); n != next+1 {
+		t.Errorf("%d checkpoints were begun although nothing had moved", n-next-1)
+	}
+	s.ended(t, r, end, 1)
+	if again := r.newest(); again != number {
+		t.Errorf("checkpoint %d was taken at the end, after %d, although nothing had moved", again, number)
+	}
+}
+
+// At the head there is a checkpoint for every block, or for every epoch where
+// the pipeline has some.
+func TestCheckpointsAtTheHead(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, epoch string
+		size        uint64
+	}{
+		{name: "blocks", size: 1},
+		{name: "epochs", size: 5, epoch: "epoch { size = 5 }"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSums(t)
+			s.head = "from = 1\n" + c.epoch
+			s.reader = "head = 10\n pause = \"100ms\"\n until = 26"
+			r := newRig(t, s.String(), on(t, t.TempDir(), func(c *engine.Config) { c.Checkpoint.Every = time.Hour }))
+			end := r.begin()
+			waitFor(t, "the last block", func() bool { return r.block() == 26 })
+			if c.size == 1 {
+				r.waitCommitted(26)
+			}
+			last := uint64(0)
+			for _, kept := range r.memory.Kept() {
+				at := kept.Readers["p/blocks"].Block
+				if c.size > 1 && last > 0 && at%c.size != 0 {
+					t.Errorf("a checkpoint was taken at block %d, which ends no epoch", at)
+				}
+				if at < 10 || last > 0 && at-last > 2*c.size {
+					t.Errorf("the checkpoint after that of block %d is of block %d", last, at)
+				}
+				last = at
+			}
+			if n := uint64(len(r.memory.Kept())); n < 16/c.size/2 || n > 16/c.size+2 {
+				t.Errorf("%d checkpoints are kept of 16 blocks, want one for every %d", n, c.size)
+			}
+			s.ended(t, r, end, 1)
+		})
+	}
+}
+
+// What is older than the newest final checkpoint is forgotten, and loaders are
+// told; without finality a path keeps what it may have to go back to.
+func TestFinalCheckpointsAreForgotten(t *testing.T) {
+	t.Parallel()
+	for _, finality := range []uint64{0, 10} {
+		t.Run(fmt.Sprint("finality ", finality), func(t *testing.T) {
+			t.Parallel()
+			s := newLive(t)
+			s.reader += fmt.Sprintf("\n finality = %d\n until = 150", finality)
+			r := newRig(t, s.String(), on(t, t.TempDir(), nil))
+			end := r.begin()
+			r.waitCommitted(150)
+			if finality == 0 {
+				if n, kept := r.newest(), uint64(len(r.memory.Kept())); kept != n {
+					t.Errorf("%d of %d checkpoints are kept, want all", kept, n)
+				}
+				s.ended(t, r, end, 1)
+				return
+			}
+			kept := r.memory.Kept()
+			if len(kept) < 2 || kept[1].Readers["p/blocks"].Block <= 140 {
+				t.Errorf("the two oldest checkpoints that are kept are %v, want the first to be the newest before block 140", kept)
+			}
+			waitFor(t, "the loader to be told", func() bool {
+				m, err := readMarks(s.out())
+				return err == nil && m.Final == kept[0].Number
+			})
+			s.ended(t, r, end, 1)
+		})
+	}
+}
