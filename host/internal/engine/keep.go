@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/penstock-io/penstock/sdk/remote"
 )
@@ -11,8 +12,9 @@ import (
 // part of a checkpoint that nothing goes back beyond. A rewind replays it.
 type keeper struct {
 	journal *frameJournal
-	from    uint64        // the position after that of the checkpoint the generation began with
-	release atomic.Uint64 // what comes before it may go; done by the goroutine that appends
+	from    uint64         // the position after that of the checkpoint the generation began with
+	place   *remote.Cursor // the newest place in the journal; nil: none after the checkpoint
+	release atomic.Uint64  // what comes before it may go; done by the goroutine that appends
 }
 
 // openKeeper opens the journal of a reader that needs one.
@@ -25,7 +27,21 @@ func (p *process) openKeeper(position uint64) error {
 		return err
 	}
 	p.keeper = &keeper{journal: j, from: position + 1}
-	return nil
+	return j.frames(p.keeper.from, func(_ uint64, f *remote.Frame) (bool, error) {
+		if f.Kind == remote.KindSafePoint {
+			p.keeper.place = f.Cursor
+		}
+		return true, nil
+	})
+}
+
+// goesOnAfter is the place that a reader is opened at: what the journal has it
+// does not have to say again.
+func (p *process) goesOnAfter(checkpoint *remote.Cursor) *remote.Cursor {
+	if p.keeper == nil || p.keeper.place == nil {
+		return checkpoint
+	}
+	return p.keeper.place
 }
 
 // replayKept sends once more what the reader said after the checkpoint.
@@ -37,9 +53,11 @@ func (p *process) replayKept(ctx context.Context) error {
 	err := p.keeper.journal.frames(p.keeper.from, func(_ uint64, f *remote.Frame) (bool, error) {
 		f.Generation = p.generation
 		rows += uint64(f.Rows)
+		p.heardAt.Store(time.Now().UnixNano())
 		_, err := p.hear(ctx, f)
 		return true, err
 	})
+	p.unsettled = false // the reader begins after all of them: its next barrier is in its place
 	if rows > 0 {
 		p.log.Info("rows that cannot be read again were replayed from the journal", "rows", rows)
 	}

@@ -144,7 +144,9 @@ func (p *process) open(ctx context.Context, generation uint64, c *coordinator) e
 	if err := errors.Join(p.openHold(from), p.openKeeper(from.Positions[p.spec.Name()])); err != nil {
 		return err
 	}
-	stream, err := p.plugin.Open(opening, p.domain.openOf(p.spec, generation, p.opensAt(from)))
+	open := p.domain.openOf(p.spec, generation, p.opensAt(from))
+	open.Cursor = p.goesOnAfter(open.Cursor)
+	stream, err := p.plugin.Open(opening, open)
 	if err != nil {
 		return err
 	}
