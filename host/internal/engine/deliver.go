@@ -27,7 +27,7 @@ type care struct {
 
 // careful works out what the process's input needs; nil: nothing.
 func (p *process) careful() (*care, error) {
-	rows, err := p.domain.condemnedRows()
+	left, err := p.domain.condemnedRows()
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (p *process) careful() (*care, error) {
 		}
 		c.skip[input][row] = hash
 	}
-	for _, row := range rows {
+	for _, row := range left.Rows {
 		if row.Process == p.spec.Name() {
 			leaveOut(row.Input, row.Row, row.Hash)
 		}
@@ -136,11 +136,11 @@ func (p *process) deliverPiece(ctx context.Context, f *remote.Frame, first uint6
 	if err != nil {
 		return p.failed(fmt.Errorf("look for the row that breaks it: %w", err))
 	}
-	if part.out && (part.hash == "" || part.hash == hashOf(rows)) {
-		if part.hash == "" {
-			p.left = append(p.left, rows)
+	if part.out {
+		out, err := p.leavesOut(typ, part, rows)
+		if out || err != nil {
+			return err
 		}
-		return nil
 	}
 	if part.probe { // what it dies of is not to be one of the rows before
 		if err := p.getThrough(ctx); err != nil {
@@ -167,6 +167,17 @@ func (p *process) getThrough(ctx context.Context) error {
 		return err
 	}
 	return p.flight.wait(ctx)
+}
+
+// leavesOut tells whether a row is left out: one on trial, or one that is
+// condemned and is still the same.
+func (p *process) leavesOut(typ transit.Type, part piece, row []byte) (bool, error) {
+	if part.hash == "" {
+		p.left = append(p.left, row)
+		return true, nil
+	}
+	hash, err := hashOf(typ, row)
+	return hash == part.hash, err
 }
 
 // verdict ends the trial of rows: the process is through with the one after

@@ -8,7 +8,7 @@ import (
 )
 
 // openOf is what a process is told when it opens.
-func (d *domain) openOf(p *graph.Process, generation uint64, from store.Checkpoint) remote.Open {
+func (d *domain) openOf(p *graph.Process, generation uint64, from store.Checkpoint) (remote.Open, error) {
 	open := remote.Open{
 		Register:   p.Register.Name,
 		Pipeline:   p.Pipeline.Name,
@@ -33,9 +33,13 @@ func (d *domain) openOf(p *graph.Process, generation uint64, from store.Checkpoi
 		open.From, open.FromLatest = *first, false
 	}
 	for _, e := range p.Inputs {
-		open.Inputs = append(open.Inputs, remote.Input{Name: e.From.Step.Name, Port: e.Port, Type: e.From.Register.Output, Rows: from.Counts[e.From.Name()]})
+		rows, err := d.rowsBefore(e, from)
+		if err != nil {
+			return open, err
+		}
+		open.Inputs = append(open.Inputs, remote.Input{Name: e.From.Step.Name, Port: e.Port, Type: e.From.Register.Output, Rows: rows})
 	}
-	return open
+	return open, nil
 }
 
 func networkOf(n *config.Network) remote.Network {

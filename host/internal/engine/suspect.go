@@ -1,15 +1,10 @@
 package engine
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/penstock-io/penstock/host/internal/registry"
-	"github.com/penstock-io/penstock/host/internal/store"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
@@ -35,9 +30,6 @@ import (
 // inARow is how many rows in a row may be on trial together.
 const inARow = 8
 
-// noteCondemned is the durable note of rows that are left out.
-const noteCondemned = "condemned"
-
 // suspicion is what is held against rows of one process.
 type suspicion struct {
 	rows     []span
@@ -59,20 +51,6 @@ const (
 
 // errOnceMore ends a generation in which rows were on trial.
 var errOnceMore = errors.New("rows that broke a process are tried once more")
-
-// condemned is a row that is left out for good. A reorganisation may put another
-// row in its place, so that its content counts too.
-type condemned struct {
-	Process string `json:"process"`
-	Input   uint32 `json:"input"`
-	Row     uint64 `json:"row"`
-	Hash    string `json:"sha256"` // of the row alone
-}
-
-func hashOf(row []byte) string {
-	sum := sha256.Sum256(row)
-	return hex.EncodeToString(sum[:])
-}
 
 // blame looks for rows that may have broken a process. progress tells that the
 // search has come closer, which costs no restart of the budget.
@@ -183,60 +161,6 @@ func (d *domain) find(step string) *process {
 		}
 	}
 	return nil
-}
-
-// condemnedRows are the rows of this domain that are left out.
-func (d *domain) condemnedRows() ([]condemned, error) {
-	text, ok := d.memory.Note(noteCondemned)
-	if !ok {
-		return nil, nil
-	}
-	var rows []condemned
-	if err := json.Unmarshal(text, &rows); err != nil {
-		return nil, fmt.Errorf("read which rows are left out: %w", err)
-	}
-	return rows, nil
-}
-
-// condemn leaves a row out for good.
-func (d *domain) condemn(p *process, at span, row []byte) error {
-	rows, err := d.condemnedRows()
-	if err != nil {
-		return err
-	}
-	rows = append(rows, condemned{Process: p.spec.Name(), Input: at.input, Row: at.from, Hash: hashOf(row)})
-	text, err := json.Marshal(rows)
-	if err != nil {
-		return err
-	}
-	if err := d.memory.SetNote(noteCondemned, text); err != nil {
-		return &recordError{err: err}
-	}
-	return nil
-}
-
-// forgive forgets condemned rows that no rewind will ever come to again.
-func (d *domain) forgive(base store.Checkpoint) error {
-	rows, err := d.condemnedRows()
-	if err != nil || len(rows) == 0 {
-		return err
-	}
-	var still []condemned
-	for _, row := range rows {
-		p := d.named(row.Process)
-		if p == nil || int(row.Input) >= len(p.spec.Inputs) || row.Row < base.Counts[p.spec.Inputs[row.Input].From.Name()] {
-			continue
-		}
-		still = append(still, row)
-	}
-	if len(still) == len(rows) {
-		return nil
-	}
-	text, err := json.Marshal(still)
-	if err != nil {
-		return err
-	}
-	return d.memory.SetNote(noteCondemned, text)
 }
 
 // convict puts rows into the dead letters that were given out once more and
