@@ -79,7 +79,8 @@ type Start struct {
 	// it; at 0 everything that it has written for Domain and Step.
 	Checkpoint uint64
 	// Forks counts the reorganisations that took the domain back. Rows that
-	// follow Checkpoint are the same again unless it has grown.
+	// follow Checkpoint may be others if it has grown, and also if not: a chain
+	// may be reorganised while nobody reads it.
 	Forks uint64
 	// Cursor is the place to go on from, of Checkpoint; nil: begin at From.
 	// Where there are several readers, it is the one furthest behind.

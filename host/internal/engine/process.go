@@ -144,7 +144,10 @@ func (p *process) open(ctx context.Context, generation uint64, c *coordinator) e
 	if err := errors.Join(p.openHold(from), p.openKeeper(from.Positions[p.spec.Name()])); err != nil {
 		return err
 	}
-	open := p.domain.openOf(p.spec, generation, p.opensAt(from))
+	open, err := p.domain.openOf(p.spec, generation, p.opensAt(from))
+	if err != nil {
+		return err
+	}
 	open.Cursor = p.goesOnAfter(open.Cursor)
 	stream, err := p.plugin.Open(opening, open)
 	if err != nil {
