@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -38,7 +39,7 @@ func (d *domain) runGeneration(ctx context.Context, base store.Checkpoint) (err 
 	// Consumers are ready before anything is produced.
 	for _, p := range slices.Backward(d.processes) {
 		if err := p.open(ctx, generation, c); err != nil {
-			return &stepError{step: p.spec.Step.Name, err: err}
+			return &stepError{step: p.spec.Step.Name, err: p.withWayOut(err, base)}
 		}
 	}
 	if err := d.replaying(base.Replayed); err != nil {
@@ -77,6 +78,16 @@ func (d *domain) runGeneration(ctx context.Context, base store.Checkpoint) (err 
 	err = group.Wait()
 	watch.Wait()
 	return err
+}
+
+// withWayOut says how to go on where a process refuses to begin with a state.
+func (p *process) withWayOut(err error, base store.Checkpoint) error {
+	refused := (*remote.Failure)(nil)
+	if _, has := base.States[p.spec.Name()]; !has || !errors.As(err, &refused) || refused.Class != remote.ClassStop {
+		return err
+	}
+	return fmt.Errorf("%w; it was to begin with its state of checkpoint %d: put the version of plugin %s back that has left it, or begin anew with penstock run --fresh",
+		err, base.Number, p.spec.Register.Plugin)
 }
 
 // launch starts the plugins that are not running, all at once.
