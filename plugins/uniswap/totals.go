@@ -91,8 +91,10 @@ func (in *span) sameBranch() error {
 	for i := range in.Swaps {
 		s := &in.Swaps[i]
 		if hash, ok := hashes[s.BlockNumber]; ok && hash != s.BlockHash {
-			return fmt.Errorf("join block %d: its hash is %s where blocks are read and %s where swaps are: the chain was reorganised in between, both have to be read again",
-				s.BlockNumber, hash, s.BlockHash)
+			// What the host remembers of the block may be of the branch that is gone.
+			return sdk.Rewind(sdk.Cursor{Block: max(s.BlockNumber, 1) - 1},
+				fmt.Errorf("join block %d: its hash is %s where blocks are read and %s where swaps are: the chain was reorganised in between, both have to be read again",
+					s.BlockNumber, hash, s.BlockHash))
 		}
 	}
 	return nil

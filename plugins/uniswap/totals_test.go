@@ -11,6 +11,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
 func hashOf(number uint64) common.Hash { return common.Hash{byte(number), 0xb1} }
@@ -110,6 +111,25 @@ func TestSwapsOfAnotherBranchAreNotAdded(t *testing.T) {
 	err := (&pairTotals{}).Aggregate(t.Context(), in, func(pairTotal) error { t.Error("a row was emitted"); return nil })
 	if err == nil || !strings.Contains(err.Error(), "block 5") || !strings.Contains(err.Error(), other.BlockHash.String()) {
 		t.Errorf("got %v, want an error that names block 5 and both hashes", err)
+	}
+}
+
+// A host that goes on from a checkpoint of the branch that is gone would meet it
+// for ever: it is asked to go back further.
+func TestAnotherBranchIsReadAgainFromBeforeIt(t *testing.T) {
+	p := plugintest.Run(t, sdk.Aggregator("uniswap.pair_totals", &pairTotals{}))
+	process := plugintest.Open(t, p, plugintest.Step{Register: "uniswap.pair_totals", Start: sdk.Start{Inputs: []sdk.Input{
+		plugintest.Wire[block](t, "blocks"), plugintest.Wire[swapped](t, "swaps"),
+	}}})
+	plugintest.Send(process, "blocks", blockAt(5))
+	other := swapAt(5, pairA, 1, 0, 0, 1)
+	other.BlockHash = common.Hash{0xee}
+	plugintest.Send(process, "swaps", other)
+	process.Block("blocks", 5)
+	process.Block("swaps", 5)
+	failed := process.Expect(plugintest.Failed).Failure
+	if failed.Class != "rewind" || failed.Cursor == nil || failed.Cursor.Block != 4 {
+		t.Errorf("got %s at %+v, want a rewind to block 4", failed, failed.Cursor)
 	}
 }
 

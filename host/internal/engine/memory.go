@@ -175,13 +175,12 @@ func (d *domain) rewind(to *remote.Cursor, fork bool) error {
 	if number > 0 || oldest == nil || !oldest.Final {
 		return d.goBack(number, fork)
 	}
-	what := "somebody wants to go back to"
-	if fork {
-		what = "the chain was reorganised after"
+	if !fork { // a plugin asked for it: what is final it cannot have otherwise
+		return d.goBack(oldest.Number, false)
 	}
-	return fmt.Errorf("%s block %d, but block %s is final, and nothing before it is kept: "+
+	return fmt.Errorf("the chain was reorganised after block %d, but block %s is final, and nothing before it is kept: "+
 		"check that the endpoint serves the right chain; then begin anew with penstock run --fresh, or give the pipeline a data directory of its own",
-		what, to.Block, blockText(committed(oldest)))
+		to.Block, blockText(committed(oldest)))
 }
 
 // before finds the newest checkpoint at or before a block.

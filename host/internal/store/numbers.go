@@ -92,7 +92,7 @@ func (p *preview) Number(register string) (uint8, error) {
 func Preview(dir string) (registry.Numbers, error) {
 	p := &preview{numbers{given: make(map[string]uint8)}}
 	path := filepath.Join(dir, fileName)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return p, nil
 	}
 	// The least patience there is: zero would mean to wait for ever.
@@ -107,6 +107,9 @@ func Preview(dir string) (registry.Numbers, error) {
 	defer db.Close()
 	err = guard(func() error {
 		return db.View(func(tx *bbolt.Tx) error {
+			if isEmpty(tx) { // its first host was killed at once
+				return nil
+			}
 			_, err := read(tx, &p.numbers)
 			return err
 		})

@@ -24,7 +24,7 @@ var errForeign = fmt.Errorf("%s is a database of another program; move it away, 
 // layOut makes what a file must have in one that is empty, and does nothing to
 // any other.
 func layOut(tx *bbolt.Tx) error {
-	if name, _ := tx.Cursor().First(); name != nil {
+	if !isEmpty(tx) {
 		return nil
 	}
 	meta, err := tx.CreateBucket(metaBucket)
@@ -40,6 +40,12 @@ func layOut(tx *bbolt.Tx) error {
 		}
 	}
 	return nil
+}
+
+// isEmpty tells whether nothing was ever laid out.
+func isEmpty(tx *bbolt.Tx) bool {
+	name, _ := tx.Cursor().First()
+	return name == nil
 }
 
 // read checks that a file is ours and of a layout that is known, and reads what
