@@ -69,7 +69,7 @@ func (d *domain) runGeneration(ctx context.Context, base store.Checkpoint) (err 
 		group.Go(func() error {
 			err := p.send(ctx)
 			sent <- err
-			if errors.Is(err, errOnceMore) {
+			if isOurs(err) {
 				return err
 			}
 			return nil // a broken stream shows its cause where it is read
@@ -88,6 +88,11 @@ func (p *process) withWayOut(err error, base store.Checkpoint) error {
 	}
 	return fmt.Errorf("%w; it was to begin with its state of checkpoint %d: put the version of plugin %s back that has left it, or begin anew with penstock run --fresh",
 		err, base.Number, p.spec.Register.Plugin)
+}
+
+// isOurs tells errors of the host's own making from those of a stream.
+func isOurs(err error) bool {
+	return errors.Is(err, errOnceMore) || errors.As(err, new(*recordError)) || errors.As(err, new(*stepError))
 }
 
 // launch starts the plugins that are not running, all at once.

@@ -23,7 +23,7 @@ func (p *process) receive(ctx context.Context, sent <-chan error) error {
 		if err != nil {
 			return p.brokenStream(ctx, err, sent)
 		}
-		if f.Kind != remote.KindProbe {
+		if f.Kind != remote.KindProbe || !p.is(registry.Reader) { // a reader answers them whether it reads or not
 			p.heardAt.Store(time.Now().UnixNano())
 		}
 		if err := p.keep(f); err != nil {

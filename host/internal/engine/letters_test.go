@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -94,7 +95,7 @@ type each struct {
 
 func (e *each) Aggregate(_ context.Context, in pairs, emit func(number) error) error {
 	for _, n := range in.Left {
-		if err := e.use(n.Value); err != nil {
+		if err := errors.Join(e.strike(n.BlockNumber), e.use(n.Value)); err != nil {
 			return err
 		}
 		if err := emit(n); err != nil {

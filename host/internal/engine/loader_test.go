@@ -47,6 +47,7 @@ type file struct {
 	Path  string        `hcl:"path"`
 	Slow  time.Duration `hcl:"slow,optional"`  // per batch
 	Eager bool          `hcl:"eager,optional"` // rows reach the file at once
+	Stays string        `hcl:"stays,optional"` // for ever, once, where it commits without a checkpoint, or closes
 	fault
 	bad
 	start sdk.Start
@@ -110,6 +111,9 @@ func (f *file) Load(_ context.Context, rows []record) error {
 
 // Commit makes rows visible, and with a checkpoint remembers where it is.
 func (f *file) Commit(_ context.Context, c sdk.Commit) error {
+	if f.Stays == "commit" && c.Checkpoint == 0 && c.Cursor != nil && c.Cursor.Block >= f.At && f.once("stayed") {
+		select {}
+	}
 	if err := f.buf.Flush(); err != nil || c.Checkpoint == 0 {
 		return err
 	}
@@ -150,6 +154,9 @@ func (f *file) keep(change func(*marks) error) error {
 }
 
 func (f *file) Close() error {
+	if f.Stays == "close" && f.once("stayed") {
+		select {}
+	}
 	if f.out == nil {
 		return nil
 	}
