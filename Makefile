@@ -16,7 +16,7 @@ CONNECT       := v1.21.1
 PROTOCOLS     := sdk/internal/wire host/internal/api
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt lint generate generated tidy bench fuzz clean
+.PHONY: help build run test check fmt lint generate generated tidy chaos bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -36,7 +36,7 @@ run: build ## run pipelines.hcl until Ctrl-C: on the development chain, or on th
 # These link a whole Ethereum node or a database, of which the others build programs too. They are built once, without the race
 # detector, which would double the time of all tests; the packages of their plugins that share memory run with it. go vet is part
 # of check, where it does not go through all that is imported.
-WHOLE := ./examples/... ./plugins/ethereum ./plugins/sqlite ./host
+WHOLE := ./examples/... ./plugins/ethereum ./plugins/sqlite ./host ./host/internal/chaos/...
 
 test: ## run every test, with the race detector where there is a C compiler
 	$(GO) test -vet=off -timeout 9m $(WHOLE)
@@ -70,6 +70,9 @@ generated: generate ## fail if generated code is not up to date
 tidy: ## fail if go.mod is not tidy
 	@$(GO) mod tidy -diff
 	@cd examples/whale && $(GO) mod tidy -diff
+
+chaos: build ## run pipelines through storms and compare: SEEDS=200 FIRST=1 JOBS=2
+	$(BIN)/penstock chaos examples/pipelines/chaos.hcl --seed $(or $(FIRST),1) --runs $(or $(SEEDS),200) --jobs $(or $(JOBS),2)
 
 bench: ## print every figure, as ratios to a yardstick in the same run
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./sdk/transit

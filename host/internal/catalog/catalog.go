@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -146,8 +147,18 @@ func (c *Catalog) DescribeOne(ctx context.Context, name string) Description {
 	return d
 }
 
-// with runs f on a plugin that lives no longer than f.
+// with runs f on a plugin that lives no longer than f. A plugin that somebody has
+// killed meanwhile is asked once more.
 func (c *Catalog) with(ctx context.Context, name string, f func(*remote.Plugin) error) error {
+	err := c.once(ctx, name, f)
+	if exit := (*remote.Exit)(nil); errors.As(err, &exit) && exit.Signal == syscall.SIGKILL && !exit.Requested && !exit.OutOfMemory && ctx.Err() == nil {
+		c.cfg.Logger.Warn("a plugin was killed while it was asked what it offers: it is asked again", "plugin", name, "cause", err)
+		err = c.once(ctx, name, f)
+	}
+	return err
+}
+
+func (c *Catalog) once(ctx context.Context, name string, f func(*remote.Plugin) error) error {
 	p, err := c.Start(ctx, name, c.cfg.Logger)
 	if err != nil {
 		return err
