@@ -24,8 +24,11 @@ func Rewind(cursor Cursor, err error) error {
 }
 
 // Poison marks the row that Transform or the tuple that Aggregate was given as
-// bad: it is put aside and the path goes on. Where many rows were given it
-// cannot tell which one is meant: call PutAside there, and go on.
+// bad: it is put aside and the path goes on. A row is kept by the host as a dead
+// letter, to be looked at and given out again; a tuple is only counted. Where
+// many rows were given it cannot tell which one is meant: call PutAside there,
+// and go on. A row that makes the method panic or fail again and again is found
+// and put aside by the host without a word.
 func Poison(err error) error {
 	return classed(pluginv1.Class_CLASS_POISON, err)
 }
