@@ -53,7 +53,7 @@ func TestPauseIsRemembered(t *testing.T) {
 
 	r = newRig(t, s.String(), on(t, data, nil))
 	end = r.begin()
-	r.waitState(0, engine.PathPaused)
+	r.waitState(engine.PathPaused)
 	if n := len(r.pids); n != 0 {
 		t.Errorf("%d plugins were started for a path that is paused", n)
 	}
@@ -120,7 +120,7 @@ func TestResumeAfterAnError(t *testing.T) {
 	s.sum = "at = 40\n how = \"stop\""
 	r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil))
 	end := r.begin()
-	r.waitState(0, engine.PathError)
+	r.waitState(engine.PathError)
 	before := r.Status()[1].Generation
 	do(t, "resume", r.Resume(soon(t), "p"))
 	r.waitCommitted(60)

@@ -42,7 +42,7 @@ func TestReaderThatEndsBeforeTheOther(t *testing.T) {
 	// The next run begins where both are, and has nothing to do.
 	r = newRig(t, j.endless(), on(t, data, often))
 	end = r.begin()
-	r.waitState(0, engine.PathBackfill)
+	r.waitState(engine.PathBackfill)
 	if err := end(); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestReaderThatEndsWithoutASafePoint(t *testing.T) {
 	j.fast = "pause = \"1ms\""
 	r := newRig(t, j.endless(), often)
 	end := r.begin()
-	r.waitState(0, engine.PathError)
+	r.waitState(engine.PathError)
 	if err := end(); err == nil || !strings.Contains(err.Error(), "step slow") || !strings.Contains(err.Error(), "call SafePoint before it returns") {
 		t.Errorf("got %v, want it to say which step has to do what", err)
 	}

@@ -12,7 +12,7 @@ import (
 // is said about it.
 func (r *rig) wantError(t *testing.T, end func() error, parts ...string) {
 	t.Helper()
-	r.waitState(0, engine.PathError)
+	r.waitState(engine.PathError)
 	err := end()
 	if err == nil {
 		t.Fatal("the path ended without an error")

@@ -276,7 +276,7 @@ func TestRewindOfAReaderThatSaysAllOnce(t *testing.T) {
 	}
 	r = newRig(t, s.once(), on(t, data, nil))
 	end = r.begin()
-	r.waitState(0, engine.PathLive)
+	r.waitState(engine.PathLive)
 	r.waitCommitted(400)
 	do(t, "pause", r.Pause(soon(t), "p"))
 	if err := end(); err != nil {

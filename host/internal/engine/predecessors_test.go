@@ -139,7 +139,7 @@ pipeline "p" {
   }
 }`, dir, path), nil)
 	end := r.begin()
-	r.waitState(0, engine.PathLive)
+	r.waitState(engine.PathLive)
 	r.waitCommitted(470)
 	if err := end(); err != nil {
 		t.Fatal(err)
@@ -282,7 +282,7 @@ func TestPredecessor26KilledWorkerIsRestartedAlone(t *testing.T) {
 			t.Errorf("process %s: was %d and is %d", p.Step, before[i].PID, p.PID)
 		}
 	}
-	r.waitState(0, engine.PathStopped)
+	r.waitState(engine.PathStopped)
 	if err := end(); err != nil {
 		t.Fatal(err)
 	}

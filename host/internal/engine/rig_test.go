@@ -126,6 +126,7 @@ func tryRig(t *testing.T, source string, tune func(*engine.Config)) (*rig, error
 // on makes a rig keep its checkpoints in a directory, where another one has
 // left some or will find them.
 func on(t *testing.T, dir string, tune func(*engine.Config)) func(*engine.Config) {
+	t.Helper()
 	return func(c *engine.Config) {
 		c.Store = openStore(t, dir)
 		c.Checkpoint.Every = 5 * time.Millisecond
@@ -197,10 +198,10 @@ func (r *rig) waitCommitted(block uint64) {
 	})
 }
 
-// waitState waits until a path is in a state.
-func (r *rig) waitState(path int, state engine.PathState) {
+// waitState waits until the first path is in a state.
+func (r *rig) waitState(state engine.PathState) {
 	r.t.Helper()
-	waitFor(r.t, "the path to become "+string(state), func() bool { return r.Status()[path].State == state })
+	waitFor(r.t, "the path to become "+string(state), func() bool { return r.path().State == state })
 }
 
 // was counts events that end in a state.
