@@ -77,15 +77,29 @@ func checkSection(name string) error {
 	return fmt.Errorf("there is no section %q: write one of %s", name, strings.Join(names, ", "))
 }
 
+const module = "github.com/penstock-io/penstock/"
+
 // build makes the programs that are measured.
 func (b *bench) build(ctx context.Context) error {
-	const module = "github.com/penstock-io/penstock/"
 	b.typed, b.forward, b.host = filepath.Join(b.dir, "typed"), filepath.Join(b.dir, "forward"), filepath.Join(b.dir, "penstock")
 	for path, pkg := range map[string]string{b.typed: "host/internal/bench/plugin", b.forward: "sdk/internal/bench", b.host: "host"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", path, module+pkg)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+		if err := goBuild(ctx, path, pkg); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// buildPlugin makes one of the plugins that come with penstock.
+func (b *bench) buildPlugin(ctx context.Context, name string) (path string, err error) {
+	path = filepath.Join(b.dir, name)
+	return path, goBuild(ctx, path, "plugins/"+name)
+}
+
+func goBuild(ctx context.Context, path, pkg string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", path, module+pkg)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 	}
 	return nil
 }

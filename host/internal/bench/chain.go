@@ -3,24 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
-	"sync"
-	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
 	"github.com/penstock-io/penstock/host/internal/bench/sample"
-	"github.com/penstock-io/penstock/host/internal/catalog"
 	"github.com/penstock-io/penstock/host/internal/config"
-	"github.com/penstock-io/penstock/host/internal/engine"
-	"github.com/penstock-io/penstock/host/internal/graph"
-	"github.com/penstock-io/penstock/host/internal/registry"
-	"github.com/penstock-io/penstock/host/internal/store"
-	"github.com/penstock-io/penstock/sdk/remote"
 	"github.com/penstock-io/penstock/sdk/transit/testdata/logpb"
 )
 
@@ -56,107 +45,15 @@ pipeline "chain" {
 
 // chain runs the engine over three processes of one plugin.
 func (b *bench) chain(plugin *config.Plugin) func(ctx context.Context) (load, error) {
+	plugin.Name = "bench"
 	return func(ctx context.Context) (l load, err error) {
-		plugin.Name = "bench"
-		s, err := store.Open(filepath.Join(b.dir, "data"))
+		r, err := b.start(ctx, setup{file: chainFile, plugins: []*config.Plugin{plugin}})
 		if err != nil {
 			return load{}, err
 		}
-		defer func() { err = errors.Join(err, s.Close()) }()
-		e, pids, err := b.engine(ctx, plugin, s)
-		if err != nil {
-			return load{}, err
-		}
-		running, stop := context.WithCancel(ctx)
-		ended := make(chan error, 1)
-		go func() { ended <- e.Run(running) }()
-		defer func() {
-			stop()
-			err = errors.Join(err, <-ended)
-		}()
-		arrived, err := pids(ctx, e)
-		if err != nil {
-			return load{}, err
-		}
-		seen := loaded(e)
-		return b.flow(ctx, arrived, func() (int, error) {
-			time.Sleep(time.Millisecond)
-			now := loaded(e)
-			n := now - seen
-			seen = now
-			return int(n), nil
-		})
+		defer func() { err = errors.Join(err, r.close()) }()
+		return r.flow(ctx, b.effort)
 	}
-}
-
-// loaded is how many rows the loader was given.
-func loaded(e *engine.Engine) uint64 {
-	processes := e.Status()[0].Processes
-	return processes[len(processes)-1].RowsIn
-}
-
-// engine makes an engine that has not begun, and a function that waits until it
-// moves rows and tells the processes that do it.
-func (b *bench) engine(ctx context.Context, plugin *config.Plugin, s *store.Store) (*engine.Engine, func(context.Context, *engine.Engine) ([]int, error), error) {
-	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr})
-	plugins, err := catalog.Open(catalog.Config{Plugins: map[string]*config.Plugin{plugin.Name: plugin}, Logger: logger, RunDir: b.dir, LogLevel: "warn"})
-	if err != nil {
-		return nil, nil, err
-	}
-	known := registry.New()
-	described := plugins.Describe(ctx)
-	if err := errors.Join(described[0].Err, catalog.Register(known, described)); err != nil {
-		return nil, nil, err
-	}
-	g, err := buildGraph(known)
-	if err != nil {
-		return nil, nil, err
-	}
-	var mu sync.Mutex
-	var started []int
-	e, err := engine.New(engine.Config{
-		Graph: g, Store: s, Fresh: true, Logger: logger, Restart: engine.Restart{Max: 1},
-		Launch: func(ctx context.Context, p *graph.Process) (*remote.Plugin, error) {
-			plugin, err := plugins.Start(ctx, p.Register.Plugin, logger)
-			if err == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				started = append(started, plugin.PID())
-			}
-			return plugin, err
-		},
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return e, func(ctx context.Context, e *engine.Engine) ([]int, error) {
-		for loaded(e) == 0 {
-			select {
-			case <-ctx.Done():
-				return nil, fmt.Errorf("wait for the first rows: %w", context.Cause(ctx))
-			case <-time.After(time.Millisecond):
-			}
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		return started, nil
-	}, nil
-}
-
-func buildGraph(known *registry.Registry) (*graph.Graph, error) {
-	file, diags := config.Parse([]config.Source{{Name: "bench.hcl", Bytes: []byte(chainFile)}}, config.Options{})
-	if diags.HasErrors() {
-		return nil, diags
-	}
-	model, diags := file.Resolve(known)
-	if diags.HasErrors() {
-		return nil, diags
-	}
-	g, diags := graph.Build(model, known, &registry.MemoryNumbers{})
-	if diags.HasErrors() {
-		return nil, diags
-	}
-	return g, nil
 }
 
 // protobufChain is the same chain as people build it with gRPC alone: three

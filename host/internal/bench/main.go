@@ -28,7 +28,7 @@ func main() {
 		return
 	}
 	effort := usual
-	only := flag.String("only", "", "measure `one` section: codec, hop, chain, latency or footprint")
+	only := flag.String("only", "", "measure `one` section: codec, hop, chain, latency, footprint or recovery")
 	flag.IntVar(&effort.rounds, "rounds", effort.rounds, "how often each variant has its turn")
 	flag.DurationVar(&effort.span, "span", effort.span, "how long a turn is measured")
 	flag.Parse()
@@ -70,4 +70,5 @@ var sections = []section{
 	{"chain", "CHAIN: reader, subscriber and loader, each its own process, the host between them", chainFigures},
 	{"latency", "LATENCY: plugin to host, single rows, 100 a second", latencyFigures},
 	{"footprint", "FOOTPRINT: memory and start", footprintFigures},
+	{"recovery", "RECOVERY: checkpoints, kills, reorganisations, guarantees", recoveryFigures},
 }

@@ -30,6 +30,20 @@ func cpuTime(pids []int) (time.Duration, error) {
 	return sum, nil
 }
 
+// cpuTimeOfChildren is the processor time that this process, and those of its
+// children that have ended, have used so far.
+func cpuTimeOfChildren() (time.Duration, error) {
+	own, err := cpuTime(nil)
+	if err != nil {
+		return 0, err
+	}
+	var ended syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &ended); err != nil {
+		return 0, fmt.Errorf("read the processor time of children: %w", err)
+	}
+	return own + time.Duration(ended.Utime.Nano()+ended.Stime.Nano()), nil
+}
+
 func cpuTimeOf(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

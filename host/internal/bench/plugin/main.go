@@ -17,9 +17,11 @@ func main() {
 		sdk.Reader("bench.logs", &logs{Rows: sample.FrameRows}),
 		sdk.Reader("bench.ticks", &ticks{Every: 10 * time.Millisecond}),
 		sdk.Reader("bench.headers", &headers{}),
+		sdk.Reader("bench.follow", &follow{}),
 		sdk.Subscriber("bench.copies", &copies{}),
 		sdk.Aggregator("bench.counts", &counts{}),
 		sdk.Loader("bench.drop", &drop{}),
+		sdk.Loader("bench.keep", &keep{}),
 		sdk.BatchLoader("bench.discard", &discard{}),
 	)
 }
@@ -52,8 +54,9 @@ func (h *headers) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth
 	})
 }
 
-// blocks emits block after block until something returns an error. Up to the
-// head safe points are rare, after it there is one with every block.
+// blocks emits block after block to the last, or until something returns an
+// error. Up to the head safe points are rare, after it there is one with every
+// block.
 func blocks(ctx context.Context, start sdk.Start, head uint64, mark func(sdk.SafePoint) error, emit func(block uint64) error) error {
 	block := start.From
 	if start.Cursor != nil {
@@ -61,13 +64,11 @@ func blocks(ctx context.Context, start sdk.Start, head uint64, mark func(sdk.Saf
 	}
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	for ; ; block++ {
+	for ; start.To == nil || block <= *start.To; block++ {
 		live := head > 0 && block > head
 		if live {
-			select {
-			case <-second.C:
-			case <-ctx.Done():
-				return context.Cause(ctx)
+			if err := await(ctx, second.C); err != nil {
+				return err
 			}
 		}
 		if err := emit(block); err != nil {
@@ -80,6 +81,7 @@ func blocks(ctx context.Context, start sdk.Start, head uint64, mark func(sdk.Saf
 			return err
 		}
 	}
+	return nil // the last block is a safe point by itself
 }
 
 // ticks emits single rows at a quiet rate; the timestamp says when.
@@ -97,11 +99,19 @@ func (t *ticks) Read(ctx context.Context, _ sdk.Start, out *sdk.Output[eth.Log])
 		if err := out.Emit(row); err != nil {
 			return err
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := await(ctx, tick.C); err != nil {
+			return err
 		}
+	}
+}
+
+// await waits for a tick of a clock.
+func await(ctx context.Context, tick <-chan time.Time) error {
+	select {
+	case <-tick:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
