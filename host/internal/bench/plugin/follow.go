@@ -27,12 +27,11 @@ const finality = 64
 
 func (f *follow) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Log]) error {
 	rows := sample.Logs(f.Rows)
-	at := sdk.Cursor{Block: start.From}
+	at := sdk.Cursor{}
 	if start.Cursor != nil {
 		at = *start.Cursor
-		at.Block++
 	}
-	for ; ; at.Block++ {
+	for at.Block = first(start); ; at.Block++ {
 		head, err := f.await(ctx, at.Block)
 		if err != nil {
 			return err

@@ -58,10 +58,7 @@ func (h *headers) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth
 // error. Up to the head safe points are rare, after it there is one with every
 // block.
 func blocks(ctx context.Context, start sdk.Start, head uint64, mark func(sdk.SafePoint) error, emit func(block uint64) error) error {
-	block := start.From
-	if start.Cursor != nil {
-		block = start.Cursor.Block + 1
-	}
+	block := first(start)
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	for ; start.To == nil || block <= *start.To; block++ {
@@ -103,6 +100,14 @@ func (t *ticks) Read(ctx context.Context, _ sdk.Start, out *sdk.Output[eth.Log])
 			return err
 		}
 	}
+}
+
+// first is the first block to read.
+func first(start sdk.Start) uint64 {
+	if start.Cursor != nil {
+		return start.Cursor.Block + 1
+	}
+	return start.From
 }
 
 // await waits for a tick of a clock.
