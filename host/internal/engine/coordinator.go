@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -162,12 +163,12 @@ func (c *coordinator) begin() (*attempt, error) {
 }
 
 // worthwhile tells whether a reader has moved since the last checkpoint, or rows
-// have come without that, as they do of joins that wait no longer; and whether
-// all readers can say where they are.
+// have come without that, as they do of joins that wait no longer and of dead
+// letters; and whether all readers can say where they are.
 func (c *coordinator) worthwhile() bool {
 	moved := false
 	for _, p := range c.domain.processes {
-		moved = moved || !p.is(registry.Reader) && p.rowsOut.Load() != p.atBarrier.Load()
+		moved = moved || !p.is(registry.Reader) && p.rowsOut.Load() != p.atBarrier.Load() || p.replaysWait()
 	}
 	for _, p := range c.domain.readers() {
 		place, known := p.place()
@@ -213,7 +214,7 @@ func (c *coordinator) record(a *attempt) error {
 	void := c.void
 	c.mu.Unlock()
 	if !void {
-		a.record.Final = d.final(a.record)
+		a.record.Final = d.final(a.record) || c.last.Final && samePlaces(a.record, c.last)
 		if err := d.memory.Record(a.record); err != nil {
 			return &recordError{number: a.record.Number, err: err}
 		}
@@ -230,6 +231,13 @@ func (c *coordinator) record(a *attempt) error {
 	}
 	d.recorded(a.record)
 	return c.settle()
+}
+
+// samePlaces tells whether no reader has moved between two checkpoints.
+func samePlaces(a, b store.Checkpoint) bool {
+	return maps.EqualFunc(a.Readers, b.Readers, func(x, y store.Place) bool {
+		return x.Known && y.Known && x.Block == y.Block && x.Hash == y.Hash && string(x.Position) == string(y.Position)
+	})
 }
 
 // settle forgets checkpoints that nothing will ever go back to, and tells the

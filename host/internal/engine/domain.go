@@ -39,6 +39,11 @@ type domain struct {
 	wishes      chan struct{}
 	changed     chan struct{} // closed when the state changes
 
+	replays struct {
+		sync.Mutex
+		open bool // the processes of a generation take dead letters
+	}
+
 	control chan struct{} // held by whoever changes what the path is to be; capacity 1
 	resumed chan struct{} // tells that somebody has resumed the path; capacity 1
 	gone    chan struct{} // closed when nothing will run the path any more
@@ -129,6 +134,11 @@ const (
 // recover goes back to where the next generation begins. The error is final.
 func (d *domain) recover(cause error, began time.Time) (next int, err error) {
 	reorg, refused := (*reorgError)(nil), (*remote.Failure)(nil)
+	if p := d.find(stepOf(cause)); p != nil && p.flight != nil {
+		if err := d.killedBy(p, cause); err != nil {
+			return 0, d.fail(err, false)
+		}
+	}
 	switch {
 	case errors.As(cause, &reorg):
 		if err := d.reorganised(reorg); err != nil {

@@ -42,7 +42,8 @@ func (d *domain) runGeneration(ctx context.Context, base store.Checkpoint) (err 
 			return &stepError{step: p.spec.Step.Name, err: p.withWayOut(err, base)}
 		}
 	}
-	if err := d.replaying(base.Replayed); err != nil {
+	defer d.replayEnds()
+	if err := d.replaying(base); err != nil {
 		return &recordError{number: base.Number, err: err}
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -171,9 +172,6 @@ func (p *process) send(ctx context.Context) error {
 		if f == nil || err != nil {
 			return err
 		}
-		if err := p.giveLetters(); err != nil {
-			return err
-		}
 		f.Generation = p.generation
 		p.rowsIn.Add(uint64(f.Rows))
 		p.bytesIn.Add(uint64(f.Body.Len()))
@@ -189,6 +187,9 @@ func (p *process) send(ctx context.Context) error {
 func (p *process) pass(ctx context.Context, f *remote.Frame) error {
 	p.sending.Store(time.Now().UnixNano())
 	defer p.sending.Store(0)
+	if err := p.giveLetters(ctx); err != nil {
+		return err
+	}
 	if p.hold != nil {
 		return p.passHeld(ctx, f)
 	}
@@ -196,9 +197,7 @@ func (p *process) pass(ctx context.Context, f *remote.Frame) error {
 	case remote.KindBatch:
 		return p.deliver(ctx, f)
 	case remote.KindBarrier:
-		p.mu.Lock()
-		p.before, p.replays = append(p.before, p.replays...), nil
-		p.mu.Unlock()
+		p.sealReplays()
 		p.note(f.Checkpoint)
 	case remote.KindEnded:
 		if err := p.verdict(); err != nil { // no row will come that could tell more

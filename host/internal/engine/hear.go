@@ -100,13 +100,22 @@ func (p *process) putAside(f *remote.Frame) error {
 	p.poisoned.Add(f.Progress.Poisoned)
 	if f.Body.Len() > 0 && f.Progress.Poisoned == 1 && p.flight != nil {
 		if at, letter, ok := p.flight.row(f.Sequence, f.Progress.Row); ok && int(at.input) < len(p.spec.Inputs) {
-			p.dead(letter)
-			if err := p.domain.bury(p, at, f.Body.Materialize(), errors.New(f.Progress.Cause), 1, time.Now()); err != nil {
+			if err := p.keepAside(at, letter, f); err != nil {
 				return err
 			}
 		}
 	}
 	return p.tooMuchPoison()
+}
+
+// keepAside puts a row into the dead letters, or back there.
+func (p *process) keepAside(at span, letter string, f *remote.Frame) error {
+	cause := errors.New(f.Progress.Cause)
+	if letter == "" {
+		return p.domain.bury(p, at, f.Body.Materialize(), cause, 1, time.Now())
+	}
+	p.dead(letter)
+	return p.domain.deadAgain(letter, cause, 1)
 }
 
 // tooMuchPoison is an error once so many rows were put aside that something

@@ -3,7 +3,10 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/penstock-io/penstock/host/internal/registry"
 	"github.com/penstock-io/penstock/host/internal/store"
@@ -27,6 +30,7 @@ type released struct {
 	Position   uint64                 `json:"position"`
 	Readers    map[string]store.Place `json:"readers,omitempty"`
 	Counts     map[string]uint64      `json:"counts,omitempty"`
+	Replayed   []string               `json:"replayed,omitempty"` // dead letters whose rows the loader has
 }
 
 func (p *process) holds() bool { return p.is(registry.Loader) && p.spec.Step.After == "final" }
@@ -122,18 +126,22 @@ func (p *process) answerHeld(checkpoint uint64) error {
 // releaseUpTo gives the loader what lies before a checkpoint that is final.
 func (p *process) releaseUpTo(ctx context.Context, checkpoint uint64) error {
 	h := p.hold
-	base, err := p.domain.memory.Load(checkpoint)
-	if err != nil || !base.Final || checkpoint <= h.released.Checkpoint {
-		return err // it is only the oldest that is kept
+	base, ok := p.domain.kept(checkpoint)
+	if !ok || !base.Final || checkpoint <= h.released.Checkpoint {
+		return nil // it is only the oldest that is kept, or a later one is final by now
 	}
 	if err := h.journal.Flush(); err != nil {
 		return &recordError{err: err}
 	}
 	next := released{
 		Checkpoint: checkpoint, Position: base.Positions[p.spec.Name()],
-		Readers: base.Readers, Counts: base.Counts,
+		Readers: base.Readers, Counts: base.Counts, Replayed: h.released.Replayed,
 	}
-	err = h.journal.frames(h.released.Position+1, func(position uint64, f *remote.Frame) (bool, error) {
+	given := maps.Clone(h.released.Counts)
+	if given == nil {
+		given = make(map[string]uint64)
+	}
+	err := h.journal.frames(h.released.Position+1, func(position uint64, f *remote.Frame) (bool, error) {
 		if position > next.Position {
 			return false, nil
 		}
@@ -141,7 +149,11 @@ func (p *process) releaseUpTo(ctx context.Context, checkpoint uint64) error {
 			return true, nil // of a checkpoint before
 		}
 		f.Generation = p.generation
-		p.flight.add(f, 0, "")
+		if f.Kind == remote.KindBatch {
+			edge := p.inputs.edges[f.Input].spec.From.Name()
+			p.flight.add(f, given[edge], "")
+			given[edge] += uint64(f.Rows)
+		}
 		return true, p.stream.Send(f)
 	})
 	if err != nil {
@@ -150,31 +162,39 @@ func (p *process) releaseUpTo(ctx context.Context, checkpoint uint64) error {
 	return p.seal(ctx, next)
 }
 
+// kept finds a checkpoint that the domain can go back to.
+func (d *domain) kept(number uint64) (c store.Checkpoint, ok bool) {
+	for _, c := range d.memory.Kept() {
+		if c.Number == number {
+			return c, true
+		}
+	}
+	return c, false
+}
+
 // seal has the loader commit what it was given, and remembers that it has.
 func (p *process) seal(ctx context.Context, next released) error {
-	for _, kind := range []remote.Kind{remote.KindBarrier, remote.KindFinal} {
-		if err := p.stream.Send(&remote.Frame{Kind: kind, Generation: p.generation, Checkpoint: next.Checkpoint}); err != nil {
-			return err
-		}
-		if kind == remote.KindFinal {
-			break
-		}
-		select {
-		case <-p.hold.answered:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		text, err := json.Marshal(next)
-		if err != nil {
-			return err
-		}
-		if err := p.domain.memory.SetNote(p.noteReleased(), text); err != nil {
-			return &recordError{err: err}
-		}
+	p.sealReplays()
+	if err := p.stream.Send(&remote.Frame{Kind: remote.KindBarrier, Generation: p.generation, Checkpoint: next.Checkpoint}); err != nil {
+		return err
 	}
-	p.hold.released = next
-	if err := p.hold.journal.Release(next.Position); err != nil {
+	select {
+	case <-p.hold.answered:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	replayed := p.takeReplays()
+	next.Replayed = append(slices.Clone(next.Replayed), replayed...)
+	text, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	if err := p.domain.memory.SetNote(p.noteReleased(), text); err != nil {
 		return &recordError{err: err}
 	}
-	return nil
+	p.hold.released = next
+	if err := errors.Join(p.domain.discardReplayed(replayed), p.hold.journal.Release(next.Position)); err != nil {
+		return &recordError{err: err}
+	}
+	return p.stream.Send(&remote.Frame{Kind: remote.KindFinal, Generation: p.generation, Checkpoint: next.Checkpoint})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/penstock-io/penstock/host/internal/graph"
 	"github.com/penstock-io/penstock/host/internal/store"
@@ -43,6 +44,13 @@ type leftOut struct {
 	// Gone counts the rows that were forgotten because nothing goes back to
 	// before them, by process and input.
 	Gone map[string]uint64 `json:"gone,omitempty"`
+}
+
+// has tells whether the row of a dead letter is left out of what a process gets.
+func (l leftOut) has(p *process, letter store.DeadLetter) bool {
+	return slices.ContainsFunc(l.Rows, func(c condemned) bool {
+		return c.Process == p.spec.Name() && c.Row == letter.Row && p.readsFrom(c.Input, letter)
+	})
 }
 
 // condemnedRows are the rows of this domain that are left out.
@@ -104,6 +112,21 @@ func (d *domain) forgive(base store.Checkpoint) error {
 		return nil
 	}
 	out.Rows = still
+	return d.noteLeftOut(out)
+}
+
+// forgetAfter forgets condemned rows that a reorganisation has undone: they come
+// again, or others do.
+func (d *domain) forgetAfter(base store.Checkpoint) error {
+	out, err := d.condemnedRows()
+	if err != nil {
+		return err
+	}
+	before := len(out.Rows)
+	out.Rows = slices.DeleteFunc(out.Rows, func(row condemned) bool { return !d.isBefore(row, base) })
+	if len(out.Rows) == before {
+		return nil
+	}
 	return d.noteLeftOut(out)
 }
 

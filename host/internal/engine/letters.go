@@ -41,22 +41,68 @@ func firstReader(p *process) string {
 	return ""
 }
 
-// replaying gives the process the dead letters that are to be replayed and are
-// not part of a checkpoint yet.
-func (d *domain) replaying(done []string) error {
+// replaying begins a generation: dead letters whose rows will come again by
+// themselves are forgotten, and those that are to be replayed and are not part
+// of the checkpoint are given out.
+func (d *domain) replaying(base store.Checkpoint) error {
+	d.replays.Lock()
+	defer d.replays.Unlock()
 	letters, err := d.engine.cfg.Store.DeadLetters(d.spec.Name)
+	if damage := (*store.DamageError)(nil); errors.As(err, &damage) {
+		d.cfg.Logger.Error("a dead letter cannot be read", "pipeline", d.name, "error", err)
+		err = nil
+	}
 	if err != nil {
 		return err
 	}
+	left, err := d.condemnedRows()
+	if err != nil {
+		return err
+	}
+	var again []string
 	for _, l := range letters {
-		if l.State != store.LetterReplaying || slices.Contains(done, l.ID) {
-			continue
+		p, _, lost := d.placeOf(l)
+		switch {
+		case lost == nil && l.Row >= p.opensAt(base).Counts[l.Edge] && !left.has(p, l):
+			again = append(again, l.ID)
+		case l.State != store.LetterReplaying || slices.Contains(base.Replayed, l.ID) || p != nil && p.hold != nil && slices.Contains(p.hold.released.Replayed, l.ID):
+		case lost != nil:
+			d.cfg.Logger.Error("a dead letter is not replayed", "pipeline", d.name, "error", lost)
+			err = d.deadAgain(l.ID, lost, 0)
+		default:
+			err = d.replay(l.ID)
 		}
-		if err := d.replay(l.ID); err != nil {
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	d.replays.open = true
+	return d.engine.cfg.Store.DiscardDeadLetters(again...)
+}
+
+// readsFrom tells whether one of the process's inputs is that of a dead letter.
+func (p *process) readsFrom(input uint32, l store.DeadLetter) bool {
+	return int(input) < len(p.spec.Inputs) && p.spec.Inputs[input].From.Name() == l.Edge
+}
+
+// replayEnds makes dead letters wait for the next generation.
+func (d *domain) replayEnds() {
+	d.replays.Lock()
+	defer d.replays.Unlock()
+	d.replays.open = false
+}
+
+// placeOf finds where the row of a dead letter belongs.
+func (d *domain) placeOf(l store.DeadLetter) (p *process, input uint32, err error) {
+	if p = d.find(l.Step); p == nil {
+		return nil, 0, fmt.Errorf("replay dead letter %s: pipeline %s has no step %q any more: discard it, or put the step back", l.ID, d.name, l.Step)
+	}
+	for _, in := range p.spec.Inputs {
+		if p.readsFrom(uint32(in.Input), l) {
+			return p, uint32(in.Input), nil
+		}
+	}
+	return nil, 0, fmt.Errorf("replay dead letter %s: step %q does not read %q any more: discard it, or put the input back", l.ID, l.Step, l.Input)
 }
 
 // replay gives one row to its process again, before anything else that waits.
@@ -65,22 +111,14 @@ func (d *domain) replay(id string) error {
 	if err != nil {
 		return err
 	}
-	p := d.find(letter.Step)
-	if p == nil {
-		return fmt.Errorf("replay dead letter %s: pipeline %s has no step %q any more: discard it, or put the step back", id, d.name, letter.Step)
+	p, input, err := d.placeOf(letter)
+	if err == nil {
+		p.inputs.replay(&replayed{
+			letter: id, row: letter.Row,
+			frame: &remote.Frame{Kind: remote.KindBatch, Input: input, Rows: 1, Body: remote.Bytes(letter.Body)},
+		})
 	}
-	for _, in := range p.spec.Inputs {
-		if in.From.Step.Name == letter.Input {
-			p.inputs.replay(&replayed{
-				letter: id, row: letter.Row,
-				frame: &remote.Frame{
-					Kind: remote.KindBatch, Input: uint32(in.Input), Rows: 1, Body: remote.Bytes(letter.Body),
-				},
-			})
-			return nil
-		}
-	}
-	return fmt.Errorf("replay dead letter %s: step %q does not read %q any more: discard it, or put the input back", id, letter.Step, letter.Input)
+	return err
 }
 
 // replayed is a dead letter on its way.
@@ -109,20 +147,50 @@ func (in *inbox) nextLetter() *replayed {
 	return r
 }
 
-// giveLetters gives the process what is to be replayed. It becomes part of the
-// next checkpoint.
-func (p *process) giveLetters() error {
+// hasLetters tells whether rows wait to be replayed.
+func (in *inbox) hasLetters() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.letters) > 0
+}
+
+// replaysWait tells whether rows were or are to be replayed that are not part
+// of a checkpoint.
+func (p *process) replaysWait() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.replays) > 0 || p.inputs.hasLetters()
+}
+
+// giveLetters gives the process what is to be replayed, each row by itself, so
+// that nobody else is blamed if it breaks the process, and it for nobody else.
+// It becomes part of the next checkpoint.
+func (p *process) giveLetters(ctx context.Context) error {
 	for r := p.inputs.nextLetter(); r != nil; r = p.inputs.nextLetter() {
-		r.frame.Generation = p.generation
-		p.flight.add(r.frame, r.row, r.letter)
-		if err := p.stream.Send(r.frame); err != nil {
+		if err := p.getThrough(ctx); err != nil {
 			return err
 		}
+		r.frame.Generation = p.generation
+		p.flight.add(r.frame, r.row, r.letter)
 		p.mu.Lock()
 		p.replays = append(p.replays, r.letter)
 		p.mu.Unlock()
+		if err := p.stream.Send(r.frame); err != nil {
+			return err
+		}
+		if err := p.getThrough(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// sealReplays makes the letters that the process was given part of the
+// checkpoint whose barrier comes next.
+func (p *process) sealReplays() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.before, p.replays = append(p.before, p.replays...), nil
 }
 
 // takeReplays are the letters that the process was given before the barrier
@@ -147,17 +215,28 @@ func (p *process) dead(letter string) {
 // process failed: they are not tried again unless somebody asks for it.
 func (d *domain) killedBy(p *process, cause error) error {
 	for _, id := range p.flight.replays() {
-		letter, err := d.engine.cfg.Store.DeadLetter(id)
-		if errors.Is(err, store.ErrNoLetter) {
-			continue
-		}
-		if err != nil {
+		if err := d.deadAgain(id, withoutStep(cause), 1); err != nil {
 			return err
 		}
-		letter.State, letter.Attempts, letter.Last, letter.Cause = store.LetterDead, letter.Attempts+1, time.Now(), withoutStep(cause).Error()
-		if err := d.engine.cfg.Store.PutDeadLetters(letter); err != nil {
-			return err
-		}
+	}
+	return nil
+}
+
+// deadAgain puts a letter back whose replay has failed so many times more.
+func (d *domain) deadAgain(id string, cause error, times uint32) error {
+	letter, err := d.engine.cfg.Store.DeadLetter(id)
+	if errors.Is(err, store.ErrNoLetter) {
+		return nil
+	}
+	if err != nil {
+		return &recordError{err: err}
+	}
+	letter.State, letter.Attempts, letter.Last, letter.Cause, letter.Stack = store.LetterDead, letter.Attempts+times, time.Now(), cause.Error(), ""
+	if failure := (*remote.Failure)(nil); errors.As(cause, &failure) {
+		letter.Stack = failure.Stack
+	}
+	if err := d.engine.cfg.Store.PutDeadLetters(letter); err != nil {
+		return &recordError{err: err}
 	}
 	return nil
 }
@@ -195,26 +274,44 @@ func (d *domain) discardReplayed(ids []string) error {
 // checkpoint that nothing will undo.
 func (e *Engine) Replay(ctx context.Context, ids ...string) error {
 	for _, id := range ids {
-		if err := errors.Join(ctx.Err(), e.replayOne(id)); err != nil {
+		if err := e.replay(id); err != nil {
 			return err
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
-func (e *Engine) replayOne(id string) error {
+func (e *Engine) replay(id string) error {
 	letter, err := e.cfg.Store.DeadLetter(id)
-	if err != nil || letter.State == store.LetterReplaying {
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(e.domains, func(d *domain) bool { return d.spec.Name == letter.Domain })
+	if at < 0 {
+		return fmt.Errorf("replay dead letter %s: this host does not run pipeline %s", id, letter.Pipeline)
+	}
+	d := e.domains[at]
+	d.replays.Lock()
+	defer d.replays.Unlock()
+	if letter, err = e.cfg.Store.DeadLetter(id); err != nil || letter.State == store.LetterReplaying {
+		return err // it is under way
+	}
+	if _, _, err := d.placeOf(letter); err != nil {
 		return err
 	}
 	letter.State = store.LetterReplaying
-	if err := e.cfg.Store.PutDeadLetters(letter); err != nil {
+	if err := e.cfg.Store.PutDeadLetters(letter); err != nil || !d.replays.open {
 		return err
 	}
+	return d.replay(id)
+}
+
+// Discard forgets dead letters, all or none. One whose replay is under way may
+// have been given to its step already.
+func (e *Engine) Discard(ids ...string) error {
 	for _, d := range e.domains {
-		if state := d.pathState(); d.spec.Name == letter.Domain && (state == PathBackfill || state == PathLive) {
-			return d.replay(id)
-		}
+		d.replays.Lock()
+		defer d.replays.Unlock()
 	}
-	return nil
+	return e.cfg.Store.DiscardDeadLetters(ids...)
 }

@@ -118,7 +118,7 @@ const keptAtMost = 1024
 func (d *domain) oldestNeeded() (oldest uint64, final, ok bool) {
 	kept := d.memory.Kept()
 	for _, c := range kept {
-		if d.final(c) {
+		if c.Final || d.final(c) {
 			oldest, final = c.Number, true
 		}
 	}
@@ -230,17 +230,20 @@ func (d *domain) goBack(number uint64, fork bool) error {
 	return nil
 }
 
-// dropLetters forgets dead letters of rows that a reorganisation has undone.
+// dropLetters forgets what was put aside of rows that a reorganisation has
+// undone.
 func (d *domain) dropLetters(base *store.Checkpoint) error {
+	if base == nil {
+		base = &store.Checkpoint{}
+	}
+	if err := d.forgetAfter(*base); err != nil {
+		return err
+	}
 	for _, p := range d.processes {
-		rows := uint64(0)
-		if base != nil {
-			rows = base.Counts[p.spec.Name()]
-		}
 		if len(p.spec.Outputs) == 0 {
 			continue
 		}
-		if err := d.engine.cfg.Store.DropDeadLettersAfter(d.spec.Name, p.spec.Name(), rows); err != nil {
+		if err := d.engine.cfg.Store.DropDeadLettersFrom(d.spec.Name, p.spec.Name(), base.Counts[p.spec.Name()]); err != nil {
 			return &recordError{number: 0, err: err}
 		}
 	}

@@ -66,9 +66,6 @@ func (d *domain) blame(cause error) (progress bool) {
 	if p == nil || p.is(registry.Reader) || p.flight == nil || p.spec.Step.After == "final" || !ofRows(cause) {
 		return false
 	}
-	if err := d.killedBy(p, cause); err != nil {
-		p.log.Error("a dead letter whose replay has failed could not be put back", "error", err)
-	}
 	rows := p.flight.open()
 	failure := (*remote.Failure)(nil)
 	if errors.As(cause, &failure) && failure.Located {

@@ -142,7 +142,7 @@ func TestDiscardDeadLetters(t *testing.T) {
 	wantRows(t, s, "", 2)
 }
 
-func TestDropDeadLettersAfter(t *testing.T) {
+func TestDropDeadLettersFrom(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer func() { closed(t, s) }()
 	plain := letter("main", "c", 40)
@@ -150,16 +150,16 @@ func TestDropDeadLettersAfter(t *testing.T) {
 	putLetters(t, s, letter("main", "a", 1), letter("main", "a", 2), letter("main", "a", 3), letter("main", "b", 30), letter("other", "a", 300), plain)
 	drop := func(edge string, row uint64) {
 		t.Helper()
-		if err := s.DropDeadLettersAfter("main", edge, row); err != nil {
+		if err := s.DropDeadLettersFrom("main", edge, row); err != nil {
 			t.Fatal(err)
 		}
 	}
-	drop("p/in->p/a", 3)
+	drop("p/in->p/a", 4)
 	drop("nothing", 0)
 	wantRows(t, s, "", 1, 2, 3, 30, 40, 300)
-	drop("p/in->p/a", 1)
+	drop("p/in->p/a", 2)
 	wantRows(t, s, "", 1, 30, 40, 300)
-	drop("in", 39) // where no edge is named it is the input
+	drop("in", 40) // where no edge is named it is the input
 	wantRows(t, s, "", 1, 30, 300)
 	s = again(t, s)
 	wantRows(t, s, "", 1, 30, 300)

@@ -195,16 +195,16 @@ func deleteLetter(bucket *bbolt.Bucket, key []byte) error {
 	return nil
 }
 
-// DropDeadLettersAfter removes, durably, the dead letters of an edge whose rows
-// come after one, because the chain has taken those rows back. Where there are no
-// dead letters it costs nothing.
-func (s *Store) DropDeadLettersAfter(domain, edge string, row uint64) error {
+// DropDeadLettersFrom removes, durably, the dead letters of a row of an edge and
+// those that come after it, because the chain has taken them back. Where there are
+// no dead letters it costs nothing.
+func (s *Store) DropDeadLettersFrom(domain, edge string, row uint64) error {
 	s.tallies.mu.Lock()
 	defer s.tallies.mu.Unlock()
 	var gone [][]byte
 	t, err := s.tally(domain)
 	if err == nil && t.letters > 0 {
-		gone, err = s.lettersAfter(domain, edge, row)
+		gone, err = s.lettersFrom(domain, edge, row)
 	}
 	if err == nil && len(gone) > 0 {
 		delete(s.tallies.of, domain)
@@ -219,18 +219,18 @@ func (s *Store) DropDeadLettersAfter(domain, edge string, row uint64) error {
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("drop dead letters of %s after row %d: %w", edge, row, explain(s.dir, err))
+		return fmt.Errorf("drop dead letters of %s from row %d on: %w", edge, row, explain(s.dir, err))
 	}
 	return nil
 }
 
-// lettersAfter finds the letters of an edge after a row.
-func (s *Store) lettersAfter(domain, edge string, row uint64) (keys [][]byte, err error) {
+// lettersFrom finds the letters of an edge from a row on.
+func (s *Store) lettersFrom(domain, edge string, row uint64) (keys [][]byte, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
 		return eachDomain(tx, domain, func(_ string, bucket *bbolt.Bucket) error {
 			return forEach(bucket.Bucket(lettersBucket), func(key, value []byte) error {
 				var text letterText
-				if unseal(key, value, &text) == nil && text.edge() == edge && text.Row > row {
+				if unseal(key, value, &text) == nil && text.edge() == edge && text.Row >= row {
 					keys = append(keys, bytes.Clone(key))
 				}
 				return nil
