@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -270,7 +271,11 @@ func (p *process) closed() {
 // crashed puts the process to rest after it broke its generation. The plugin
 // is stopped: whatever state it is in, the next generation does not trust it.
 func (p *process) crashed(cause error) {
-	p.move(ProcessCrashed, cause.Error())
+	text := cause.Error()
+	if at := p.block.Load(); at > 0 && at < math.MaxUint64 {
+		text = fmt.Sprintf("%s; it had come to block %d", text, at-1)
+	}
+	p.move(ProcessCrashed, text)
 	p.stop(context.Background(), "") //nolint:contextcheck // a plugin that broke is stopped whatever happens to its host's work
 }
 
