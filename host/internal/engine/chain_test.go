@@ -99,6 +99,7 @@ type chained struct {
 	Forks     []uint64      `hcl:"forks,optional"`      // the chain is reorganised when these blocks are due
 	Depth     uint64        `hcl:"depth,optional"`      // and loses as many
 	Finality  uint64        `hcl:"finality,optional"`   // blocks behind the newest one are final
+	Sure      uint64        `hcl:"sure,optional"`       // all blocks up to this one are final from the beginning
 	MovesBack uint64        `hcl:"moves_back,optional"` // from this block on only block 1 is called final
 	Log       string        `hcl:"log,optional"`        // a file that is told what is read
 	fault
@@ -174,6 +175,8 @@ func (c *chained) block(b, salt uint64, out *sdk.Output[number]) error {
 
 func (c *chained) finalized(b uint64) uint64 {
 	switch {
+	case c.Sure > 0:
+		return c.Sure
 	case c.Finality == 0 || b <= c.Finality:
 		return 0
 	case c.MovesBack > 0 && b >= c.MovesBack:

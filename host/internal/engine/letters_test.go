@@ -8,8 +8,10 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/penstock-io/penstock/host/internal/engine"
 	"github.com/penstock-io/penstock/host/internal/store"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
@@ -185,4 +187,308 @@ func leftIn(t *testing.T, data string, values ...uint64) []letter {
 		}
 	}()
 	return wantLetters(t, s, values...)
+}
+
+// newLetters is a pipeline that follows the head and leaves values as they are.
+// The step is mended once there is a file.
+func newLetters(t *testing.T, fate string, values ...uint64) sums {
+	t.Helper()
+	s := newLive(t)
+	s.reader = "head = 3\n pause = \"2ms\""
+	s.sum = fmt.Sprintf("plain = true\n bad = [%s]\n fate = %q\n mend = %q",
+		strings.Trim(strings.Join(strings.Fields(fmt.Sprint(values)), ","), "[]"), fate, s.dir+"/mend")
+	return s
+}
+
+func (s sums) mend(t *testing.T) {
+	t.Helper()
+	do(t, "mend the step", os.WriteFile(s.dir+"/mend", nil, 0o600))
+}
+
+// letters is the engine of such a pipeline.
+func (s sums) letters(t *testing.T, data string) *rig {
+	t.Helper()
+	return newRig(t, s.with("test.picky", "test.file"), on(t, data, nil))
+}
+
+// times tells how often a value is among rows.
+func times(rows []record, value uint64) int {
+	n := 0
+	for _, r := range rows {
+		if r.Value == value {
+			n++
+		}
+	}
+	return n
+}
+
+// wantOnce checks that the loader holds all rows but some, in order, and those
+// that were replayed once, wherever.
+func (s sums) wantOnce(t *testing.T, to uint64, replayed []uint64, missing ...uint64) {
+	t.Helper()
+	got := lines(t, s.out())
+	for _, value := range replayed {
+		if n := times(got, value); n != 1 {
+			t.Errorf("row %d is there %d times, want once", value, n)
+		}
+	}
+	wantAll(t, without(got, replayed...), without(rowsOf(t, s.dir, 1, to, 3), append(missing, replayed...)...))
+}
+
+// id is that of the letter of a row.
+func (r *rig) id(value uint64) string {
+	r.t.Helper()
+	for _, l := range lettersOf(r.t, r.store) {
+		if l.row.Value == value {
+			return l.ID
+		}
+	}
+	r.t.Fatalf("there is no letter of row %d", value)
+	return ""
+}
+
+func (r *rig) waitLetters(n int) {
+	r.t.Helper()
+	waitFor(r.t, fmt.Sprint(n, " dead letters"), func() bool { return len(lettersOf(r.t, r.store)) == n })
+}
+
+// A row that its step refuses is kept with all that is known of it, and counted;
+// it costs no restart. However often the path goes back, it is there once.
+func TestPoison(t *testing.T) {
+	t.Parallel()
+	s, data := newLetters(t, "poison", 1000, 15001, 15002), t.TempDir()
+	r := s.letters(t, data)
+	end := r.begin()
+	r.waitCommitted(30)
+	for _, l := range wantLetters(t, r.store, 1000, 15001, 15002) {
+		if l.Row != (l.row.BlockNumber-1)*3+l.row.Value%1000 || l.Cause != "a bad row" || l.Attempts != 1 || l.Register != "test.picky" {
+			t.Errorf("the letter is %+v", l.DeadLetter)
+		}
+	}
+	if p := r.path().Processes[1]; p.Poisoned != 3 || p.Restarts != 0 {
+		t.Errorf("%d rows were counted with %d restarts, want 3 and none", p.Poisoned, p.Restarts)
+	}
+	do(t, "rewind", r.Rewind(soon(t), "p", 13))
+	r.waitCommitted(40)
+	wantLetters(t, r.store, 1000, 15001, 15002)
+	do(t, "end", end())
+	s.wantOnce(t, *r.path().Committed, nil, 1000, 15001, 15002)
+	leftIn(t, data, 1000, 15001, 15002)
+}
+
+// A row that was put aside and comes again, because the path goes back, is no
+// dead letter any more once the step can work on it: nobody will get it twice.
+func TestPoisonThatIsMended(t *testing.T) {
+	t.Parallel()
+	s, data := newLetters(t, "poison", 15001), t.TempDir()
+	r := s.letters(t, data)
+	end := r.begin()
+	r.waitCommitted(30)
+	do(t, "replay", r.Replay(soon(t), r.id(15001))) // which fails again
+	waitFor(t, "a second attempt", func() bool {
+		l := lettersOf(t, r.store)
+		return len(l) == 1 && l[0].Attempts == 2 && l[0].State == store.LetterDead
+	})
+	s.mend(t)
+	do(t, "rewind", r.Rewind(soon(t), "p", 13))
+	r.waitCommitted(40)
+	wantLetters(t, r.store)
+	do(t, "end", end())
+	s.wantOnce(t, *r.path().Committed, nil)
+}
+
+// More bad rows than may be stop the path, with the way out.
+func TestTooMuchPoison(t *testing.T) {
+	t.Parallel()
+	s := newSums(t)
+	s.sum = "outage = 150000\n fate = \"poison\""
+	err := newRig(t, s.with("test.picky", "test.file"), on(t, t.TempDir(), nil)).run(t.Context())
+	for _, want := range []string{"step sums", "rows were put aside", "penstock dead-letter list", "max_share in the poison block"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Fatalf("got %v, which lacks %q", err, want)
+		}
+	}
+	s = newSums(t)
+	s.head += "\n poison {\n max_share = 1\n }"
+	s.sum = "outage = 150000\n fate = \"poison\""
+	do(t, "run with all rows allowed to be bad", newRig(t, s.with("test.picky", "test.file"), on(t, t.TempDir(), nil)).run(t.Context()))
+}
+
+// A reorganisation takes the letters of rows with it that are on the chain no
+// more, whether they were refused or had broken their step. Another row that
+// comes in the place of one is given out, and one that comes again is bad again.
+func TestReorgOfBadRows(t *testing.T) {
+	t.Parallel()
+	for _, fate := range []string{"poison", "error"} {
+		t.Run(fate, func(t *testing.T) {
+			t.Parallel()
+			s, data := newLetters(t, fate, 5000, 28000, 30000, 30001), t.TempDir()
+			r := s.letters(t, data)
+			end := r.begin()
+			r.waitCommitted(40)
+			wantLetters(t, r.store, 5000, 28000, 30000, 30001)
+			do(t, "reorganise", reorganise(s.dir, 28))
+			waitFor(t, "the reorganisation", func() bool { return r.path().Forks == 1 })
+			r.waitCommitted(60)
+			wantLetters(t, r.store, 5000, 28000)
+			do(t, "end", end())
+			s.wantOnce(t, *r.path().Committed, nil, 5000, 28000)
+		})
+	}
+}
+
+// Rows that broke their step stay left out when the host is started again, and
+// when the path goes back.
+func TestBadRowsStayOut(t *testing.T) {
+	t.Parallel()
+	s, data := newLetters(t, "kill", 20001, 20002), t.TempDir()
+	r := s.letters(t, data)
+	end := r.begin()
+	r.waitCommitted(30)
+	wantLetters(t, r.store, 20001, 20002)
+	found := len(r.causes("sums"))
+	do(t, "rewind", r.Rewind(soon(t), "p", 13))
+	r.waitCommitted(50)
+	if n := len(r.causes("sums")); n != found {
+		t.Errorf("the step died %d times more of rows that are left out", n-found)
+	}
+	do(t, "end", end())
+
+	r = s.letters(t, data)
+	end = r.begin()
+	r.waitState(engine.PathLive)
+	do(t, "rewind", r.Rewind(soon(t), "p", 13))
+	r.waitCommitted(60)
+	r.wantCauses("sums")
+	wantLetters(t, r.store, 20001, 20002)
+	do(t, "end", end())
+	s.wantOnce(t, *r.path().Committed, nil, 20001, 20002)
+}
+
+// What is replayed after its step was mended is there once, whoever dies and
+// however often somebody asks. The letter goes when nothing can undo that.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	for _, fate := range []string{"poison", "error"} {
+		t.Run(fate, func(t *testing.T) {
+			t.Parallel()
+			s, data := newLetters(t, fate, 20001, 21000), t.TempDir()
+			s.reader += "\n finality = 60"
+			r := s.letters(t, data)
+			end := r.begin()
+			r.waitCommitted(30)
+			s.mend(t)
+			id := r.id(20001)
+			for range 3 {
+				do(t, "replay", r.Replay(soon(t), id))
+			}
+			waitFor(t, "the row", func() bool { return times(lines(t, s.out()), 20001) == 1 })
+			if l := wantLetters(t, r.store, 20001, 21000)[0]; l.State != store.LetterReplaying {
+				t.Errorf("the letter is %s before anything is final", l.State)
+			}
+			for _, pid := range r.pids { // before a checkpoint, or after one
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+			r.waitCommitted(r.block() + 30)
+			do(t, "rewind", r.Rewind(soon(t), "p", 25))
+			r.waitCommitted(r.block() + 30)
+			r.waitLetters(1)
+			wantLetters(t, r.store, 21000)
+			do(t, "end", end())
+			s.wantOnce(t, *r.path().Committed, []uint64{20001}, 21000)
+		})
+	}
+}
+
+// What is to be replayed while nothing runs is replayed by the next run, also of
+// a pipeline that has come to its end.
+func TestReplayLater(t *testing.T) {
+	t.Parallel()
+	for _, sure := range []uint64{0, 1000} {
+		t.Run(fmt.Sprint("final ", sure), func(t *testing.T) {
+			t.Parallel()
+			s, data := newLetters(t, "error", 20001), t.TempDir()
+			s.head, s.reader = "from = 1\n to = 60", fmt.Sprintf("sure = %d", sure)
+			r := s.letters(t, data)
+			do(t, "run", r.run(t.Context()))
+			s.mend(t)
+			r = s.letters(t, data)
+			do(t, "replay", r.Replay(soon(t), r.id(20001)))
+			do(t, "run", r.run(t.Context()))
+			s.wantOnce(t, 60, []uint64{20001})
+			if k := r.path().Checkpoint; sure > 0 {
+				leftIn(t, data)
+			} else if l := leftIn(t, data, 20001); k == nil || l[0].State != store.LetterReplaying {
+				t.Errorf("checkpoint %v, letter %+v", k, l)
+			}
+			do(t, "run once more", s.letters(t, data).run(t.Context()))
+			s.wantOnce(t, 60, []uint64{20001})
+		})
+	}
+}
+
+// A row that breaks its step when it is replayed is a dead letter again, with
+// one attempt more, and breaks it no second time. It takes nobody with it.
+func TestReplayThatFails(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ fate, cause string }{
+		{"error", "the fault"}, {"panic", "panic: the fault"}, {"kill", "killed"}, {"hang", "hangs"}, {"stop", "the fault"},
+	} {
+		t.Run(c.fate, func(t *testing.T) {
+			t.Parallel()
+			s, data := newLetters(t, c.fate, 20001), t.TempDir()
+			if c.fate == "stop" {
+				s.sum = strings.Replace(s.sum, "stop", "error", 1)
+			}
+			r := newRig(t, s.with("test.picky", "test.file"), on(t, data, quick))
+			end := r.begin()
+			r.waitCommitted(30)
+			before := wantLetters(t, r.store, 20001)[0]
+			do(t, "end", end())
+
+			s.sum = strings.Replace(s.sum, `fate = "error"`, fmt.Sprintf("fate = %q", c.fate), 1)
+			r = newRig(t, s.with("test.picky", "test.file"), on(t, data, quick))
+			end = r.begin()
+			r.waitState(engine.PathLive)
+			do(t, "replay", r.Replay(soon(t), before.ID))
+			waitFor(t, "the letter to be dead again", func() bool {
+				l := lettersOf(t, r.store)
+				return len(l) == 1 && l[0].State == store.LetterDead && l[0].Attempts == before.Attempts+1 && strings.Contains(l[0].Cause, c.cause)
+			})
+			if c.fate == "stop" { // which is for good, whatever it was about
+				r.waitState(engine.PathError)
+				do(t, "resume", r.Resume(soon(t), "p"))
+			}
+			r.waitCommitted(r.block() + 30)
+			if n := len(r.causes("sums")); n != 1 {
+				t.Errorf("the step broke %d times by one replay: %q", n, r.causes("sums"))
+			}
+			if l := wantLetters(t, r.store, 20001)[0]; l.Row != before.Row || !l.First.Equal(before.First) || (l.Stack != "") != (c.fate == "panic") {
+				t.Errorf("the letter was %+v and is %+v", before.DeadLetter, l.DeadLetter)
+			}
+			do(t, "end", end())
+			s.wantOnce(t, *r.path().Committed, nil, 20001)
+		})
+	}
+}
+
+// A letter can be discarded, and its row stays out.
+func TestDiscard(t *testing.T) {
+	t.Parallel()
+	s, data := newLetters(t, "error", 20001), t.TempDir()
+	r := s.letters(t, data)
+	end := r.begin()
+	r.waitCommitted(30)
+	do(t, "discard", r.Discard(r.id(20001)))
+	if err := r.Discard("nothing"); !errors.Is(err, store.ErrNoLetter) {
+		t.Errorf("discard what is not there: got %v", err)
+	}
+	if err := r.Replay(soon(t), "nothing"); !errors.Is(err, store.ErrNoLetter) {
+		t.Errorf("replay what is not there: got %v", err)
+	}
+	do(t, "rewind", r.Rewind(soon(t), "p", 13))
+	r.waitCommitted(40)
+	wantLetters(t, r.store)
+	do(t, "end", end())
+	s.wantOnce(t, *r.path().Committed, nil, 20001)
 }
