@@ -195,7 +195,7 @@ func TestReaderThatRestsAfterItsDeath(t *testing.T) {
 	end := r.begin()
 	waitFor(t, "the reader's death", func() bool { return r.was("blocks", "crashed") > 0 })
 	r.waitCommitted(40)
-	waitFor(t, "its last rows", func() bool { return len(lines(t, s.out())) == 50 })
+	waitFor(t, "its last rows", func() bool { return len(soFar(t, s.out())) == 50 })
 	if err := end(); err != nil {
 		t.Fatal(err)
 	}
