@@ -51,12 +51,13 @@ func (c *coordinator) finish(ctx context.Context, a *attempt) error {
 	return c.record(a)
 }
 
-// stuck tells whether a reader has been silent for too long.
+// stuck tells whether a reader has been silent for too long, or has gone on for
+// too long without a safe point.
 func (c *coordinator) stuck(a *attempt, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for p := range a.waiting {
-		if p.spec.Register.Type == registry.Reader && p.lateFor(a.record.Number, now) > stuckAfter {
+		if p.is(registry.Reader) && (p.lateFor(a.record.Number, now) > stuckAfter || now.Sub(a.began) > 6*stuckAfter) {
 			return true
 		}
 	}
@@ -173,6 +174,11 @@ type recordError struct {
 	err    error
 }
 
-func (e *recordError) Error() string { return fmt.Sprintf("record checkpoint %d: %v", e.number, e.err) }
+func (e *recordError) Error() string {
+	if e.number == 0 {
+		return e.err.Error() // it was about something else that the host keeps
+	}
+	return fmt.Sprintf("record checkpoint %d: %v", e.number, e.err)
+}
 
 func (e *recordError) Unwrap() error { return e.err }

@@ -35,6 +35,7 @@ type domain struct {
 	told        uint64 // the oldest checkpoint that loaders know to be needed
 	first       map[*process]uint64
 	failures    []time.Time // of the generations that failed lately, oldest first
+	reorgs      []time.Time // of the last minute, oldest first
 	wish        *wish       // what the path is to become
 	wishes      chan struct{}
 	changed     chan struct{} // closed when the state changes
@@ -104,7 +105,7 @@ func (d *domain) work(ctx context.Context) error {
 		if err == nil || d.draining() {
 			return err
 		}
-		next, err := d.recover(err, began)
+		next, err := d.recover(err)
 		if err != nil {
 			return err
 		}
@@ -132,7 +133,7 @@ const (
 )
 
 // recover goes back to where the next generation begins. The error is final.
-func (d *domain) recover(cause error, began time.Time) (next int, err error) {
+func (d *domain) recover(cause error) (next int, err error) {
 	reorg, refused := (*reorgError)(nil), (*remote.Failure)(nil)
 	if p := d.find(stepOf(cause)); p != nil && p.flight != nil {
 		if err := d.killedBy(p, cause); err != nil {
@@ -144,14 +145,21 @@ func (d *domain) recover(cause error, began time.Time) (next int, err error) {
 		if err := d.reorganised(reorg); err != nil {
 			return 0, d.fail(err, false)
 		}
-		if time.Since(began) > d.cfg.Restart.First {
+		if d.countReorg() <= mostReorgs {
 			return atOnce, nil // unless it never ends
 		}
 	case errors.As(cause, &refused) && refused.Class == remote.ClassRewind && refused.Cursor != nil:
 		if err := d.rewind(refused.Cursor, false); err != nil {
 			return 0, d.fail(err, false)
 		}
-	case d.blame(cause):
+	default:
+		progress, err := d.blame(cause)
+		if err != nil {
+			return 0, d.fail(err, false)
+		}
+		if !progress {
+			break
+		}
 		d.mu.Lock()
 		d.failures = nil
 		d.mu.Unlock()
@@ -159,6 +167,21 @@ func (d *domain) recover(cause error, began time.Time) (next int, err error) {
 		return soon, nil
 	}
 	return withBackoff, d.spend(cause)
+}
+
+// mostReorgs is how many reorganisations a minute are the chain's doing.
+const mostReorgs = 60
+
+// countReorg counts the reorganisations of the last minute with one more.
+func (d *domain) countReorg() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	d.reorgs = append(d.reorgs, now)
+	for now.Sub(d.reorgs[0]) > time.Minute {
+		d.reorgs = d.reorgs[1:]
+	}
+	return len(d.reorgs)
 }
 
 // spend takes one restart out of the budget. It returns an error when there is
@@ -225,9 +248,7 @@ func withoutStep(err error) error {
 func (d *domain) unfinished() string {
 	var steps []string
 	for _, p := range d.processes {
-		select {
-		case <-p.ended:
-		default:
+		if !p.hasEnded() {
 			steps = append(steps, p.spec.Step.Name)
 		}
 	}

@@ -511,3 +511,45 @@ func TestDiscard(t *testing.T) {
 	do(t, "end", end())
 	s.wantOnce(t, *r.path().Committed, nil, 20001)
 }
+
+// Where no more letters are kept a bad row is neither lost nor tried for ever:
+// the path gives up and says what to do.
+func TestNoRoomForLetters(t *testing.T) {
+	t.Parallel()
+	for _, fate := range []string{"poison", "error"} {
+		t.Run(fate, func(t *testing.T) {
+			t.Parallel()
+			s, data := newLetters(t, fate, 20001), t.TempDir()
+			r := s.letters(t, data)
+			many := make([]store.DeadLetter, store.MaxDeadLetters)
+			for i := range many {
+				many[i] = store.DeadLetter{Domain: r.memory.Name(), Pipeline: "p", Step: "gone", Input: "gone", Row: uint64(i)}
+			}
+			do(t, "fill the store", r.store.PutDeadLetters(many...))
+			end := r.begin()
+			r.waitState(engine.PathError)
+			err := end()
+			for _, want := range []string{"no more dead letters are kept", "replay or discard some with penstock dead-letter"} {
+				if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "checkpoint 0") {
+					t.Fatalf("got %v, which lacks %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+// Rows that break their step count as bad ones, too.
+func TestTooManyBreak(t *testing.T) {
+	t.Parallel()
+	s := newSums(t)
+	var bad []string
+	for b := range 30 {
+		bad = append(bad, fmt.Sprint(100000+b*4000))
+	}
+	s.head += "\n poison {\n max_share = 0.0001\n }" // rows that come again count again
+	s.reader, s.sum = "per_block = 1", "bad = ["+strings.Join(bad, ",")+"]\n fate = \"error\""
+	err := newRig(t, s.with("test.picky", "test.file"), on(t, t.TempDir(), nil)).run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "21 of ") || !strings.Contains(err.Error(), "max_share") {
+		t.Errorf("got %v, want too many rows put aside", err)
+	}
+}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -53,18 +54,18 @@ const (
 var errOnceMore = errors.New("rows that broke a process are tried once more")
 
 // blame looks for rows that may have broken a process. progress tells that the
-// search has come closer, which costs no restart of the budget.
-func (d *domain) blame(cause error) (progress bool) {
+// search has come closer, which costs no restart of the budget. The error is final.
+func (d *domain) blame(cause error) (progress bool, err error) {
 	at := (*stepError)(nil)
 	if errors.Is(cause, errOnceMore) {
-		return true
+		return true, nil
 	}
 	if !errors.As(cause, &at) {
-		return false
+		return false, nil
 	}
 	p := d.find(at.step)
 	if p == nil || p.is(registry.Reader) || p.flight == nil || p.spec.Step.After == "final" || !ofRows(cause) {
-		return false
+		return false, nil
 	}
 	rows := p.flight.open()
 	failure := (*remote.Failure)(nil)
@@ -77,12 +78,10 @@ func (d *domain) blame(cause error) (progress bool) {
 	defer d.mu.Unlock()
 	progress = p.suspect(rows, cause, d.cfg.Poison.Attempts)
 	if s := p.suspicion; s != nil && s.stage == onceMore {
-		if err := d.convict(p, s); err != nil {
-			p.log.Error("a bad row could not be kept, so it is not left out", "error", err)
-		}
 		p.suspicion = nil
+		err = cmp.Or(d.convict(p, s), p.tooMuchPoison())
 	}
-	return progress
+	return progress, err
 }
 
 // ofRows tells whether rows could be behind a failure.
