@@ -248,11 +248,13 @@ func (c *Catalog) Check(ctx context.Context, model *config.Model, reg *registry.
 		if len(steps[name]) == 0 {
 			continue
 		}
-		err := c.with(ctx, name, func(p *remote.Plugin) error {
-			diags = append(diags, checkSteps(ctx, p, steps[name])...)
-			return nil
+		var found config.Diagnostics
+		err := c.with(ctx, name, func(p *remote.Plugin) (err error) {
+			found, err = checkSteps(ctx, p, steps[name])
+			return err
 		})
-		if err != nil {
+		diags = append(diags, found...)
+		if err != nil && len(found) == 0 {
 			diags = append(diags, mistake(steps[name][0].Range, "The plugin does not start", "%v", err))
 		}
 	}
@@ -261,19 +263,19 @@ func (c *Catalog) Check(ctx context.Context, model *config.Model, reg *registry.
 
 // checkSteps asks a plugin about the settings of its steps. Where it fails, the
 // others are not asked about: most likely it is not there any more.
-func checkSteps(ctx context.Context, p *remote.Plugin, steps []*config.Step) config.Diagnostics {
+func checkSteps(ctx context.Context, p *remote.Plugin, steps []*config.Step) (config.Diagnostics, error) {
 	var diags config.Diagnostics
 	for _, s := range steps {
 		mistakes, err := p.Configure(ctx, s.Register, s.Settings)
 		if err != nil {
 			return append(diags, mistake(s.Range, "The plugin could not check its settings",
-				"Plugin %s, register %s: %v", p.Name(), s.Register, err))
+				"Plugin %s, register %s: %v", p.Name(), s.Register, err)), err
 		}
 		for _, m := range mistakes {
 			diags = append(diags, mistake(place(s, m.Attribute), "The plugin refuses this setting", "%s", mistakeText(s, m)))
 		}
 	}
-	return diags
+	return diags, nil
 }
 
 func mistake(at config.Range, summary, format string, args ...any) *config.Diagnostic {

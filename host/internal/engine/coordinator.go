@@ -73,6 +73,9 @@ func (c *coordinator) run(ctx context.Context) error {
 			continue
 		case by = <-c.asked:
 		case <-every.C:
+			if !c.inTime() {
+				continue
+			}
 		case <-c.moved:
 			if !c.atHead() {
 				continue
@@ -181,6 +184,22 @@ func (c *coordinator) worthwhile() bool {
 	return moved
 }
 
+// betweenEpochs bounds the time between checkpoints of a path that takes them by
+// epochs.
+const betweenEpochs = 30 * time.Second
+
+// inTime tells whether a checkpoint is due because time has passed. A path that
+// takes them by epochs at the head does so then only where epochs are long.
+func (c *coordinator) inTime() bool {
+	if e := c.domain.spec.Processes[0].Pipeline.Epoch; e == nil || e.Size <= 1 || c.domain.pathState() != PathLive {
+		return true
+	}
+	c.mu.Lock()
+	taken := c.taken
+	c.mu.Unlock()
+	return c.atHead() || time.Since(taken) > betweenEpochs
+}
+
 // atHead tells whether a checkpoint is due because the path follows the head:
 // at every epoch there, or every block where the pipeline has no epochs.
 func (c *coordinator) atHead() bool {
@@ -195,6 +214,9 @@ func (c *coordinator) atHead() bool {
 	for _, p := range c.domain.readers() {
 		place, known := p.place()
 		before := c.last.Readers[p.spec.Name()]
+		if p.hasEnded() {
+			continue
+		}
 		if !known || !place.Known {
 			return false
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/penstock-io/penstock/sdk/remote"
@@ -191,9 +192,28 @@ func (p *process) verdict() error {
 	return p.survived(rows)
 }
 
+// lastVerdict ends the trial of rows after which none will come. That they are to
+// blame is believed if the process is through with others in this generation.
+func (p *process) lastVerdict(ctx context.Context) error {
+	if p.care == nil || p.care.trial == nil || len(p.left) == 0 {
+		return nil
+	}
+	if p.good == 0 {
+		return p.failed(errors.New("its last rows break it, and there are no others to tell whether it can do any"))
+	}
+	if err := p.probe(); err != nil {
+		return err
+	}
+	if err := p.flight.wait(ctx); err != nil {
+		return err
+	}
+	return p.verdict()
+}
+
 // give sends a batch, numbered.
 func (p *process) give(f *remote.Frame, first uint64) error {
 	due := p.flight.add(f, first, "")
+	p.good += uint64(f.Rows)
 	if err := p.stream.Send(f); err != nil {
 		return err
 	}

@@ -200,7 +200,7 @@ func (p *process) pass(ctx context.Context, f *remote.Frame) error {
 		p.sealReplays()
 		p.note(f.Checkpoint)
 	case remote.KindEnded:
-		if err := p.verdict(); err != nil { // no row will come that could tell more
+		if err := p.lastVerdict(ctx); err != nil {
 			return err
 		}
 	default: // needs nothing else

@@ -47,6 +47,7 @@ type process struct {
 
 	// Of the goroutine that sends:
 	left [][]byte // the rows that are left out on trial, those that have come by
+	good uint64   // rows that the process was given in this generation
 
 	// Of the goroutine that receives:
 	counted   uint64 // rows that went out since the beginning of the domain
@@ -124,7 +125,7 @@ func (p *process) wire() {
 	p.inputs.joined = p.is(registry.Aggregator) && (policy == nil || policy.Kind != "trigger")
 	p.inputs.hasty = policy != nil && policy.Timeout > 0
 	p.ended, p.stopped, p.barrier = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
-	p.poked, p.flight, p.left = make(chan struct{}, 1), newFlight(), nil
+	p.poked, p.flight, p.left, p.good = make(chan struct{}, 1), newFlight(), nil, 0
 	p.publishing.Store(0)
 	p.sending.Store(0)
 	p.mu.Lock()
@@ -195,6 +196,15 @@ func (p *process) place() (at store.Place, known bool) {
 		return p.base, true
 	}
 	return p.base, !p.spec.Pipeline.FromLatest
+}
+
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // placeOf is a reader's answer to a barrier.

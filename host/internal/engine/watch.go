@@ -42,10 +42,8 @@ func (d *domain) watch(ctx context.Context, done <-chan struct{}) error {
 
 // hangs tells whether the process hangs, and asks it whether it does.
 func (p *process) hangs(now time.Time, limit time.Duration) error {
-	select {
-	case <-p.ended:
+	if p.hasEnded() {
 		return nil
-	default:
 	}
 	if p.publishing.Load() != 0 {
 		return nil // its consumers are full
@@ -70,10 +68,23 @@ func (p *process) hangs(now time.Time, limit time.Duration) error {
 		}
 		return nil
 	}
-	if late := silent(time.Time{}); p.is(registry.Reader) && late > limit && p.behind() {
-		return p.failed(&hangError{since: late, what: "it has been silent while another reader found newer blocks"})
+	if p.is(registry.Reader) {
+		if err := p.rests(now, silent(time.Time{}), limit); err != nil {
+			return err
+		}
 	}
 	p.poke()
+	return nil
+}
+
+// rests tells a reader that hangs from one whose source has nothing new.
+func (p *process) rests(now time.Time, late, limit time.Duration) error {
+	if late > limit && p.behind() {
+		return p.failed(&hangError{since: late, what: "it has been silent while another reader found newer blocks"})
+	}
+	if k := p.asked.Load(); k > 0 && p.coordinator.expects(p, k) && p.lateFor(k, now) > limit {
+		return p.failed(&hangError{since: p.lateFor(k, now), what: "it has been silent between its safe points, where a checkpoint waits for it"})
+	}
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/penstock-io/penstock/sdk"
@@ -20,6 +21,7 @@ func main() {
 		sdk.Aggregator("toy.sums", &sums{}).Doc("Adds up the squares of a block."),
 		sdk.Loader("toy.print", &printer{}).Doc("Prints numbers."),
 		sdk.Loader("toy.total", &total{}).Doc("Prints sums."),
+		sdk.Loader("toy.roots", roots{}).Doc("Prints squares."),
 		sdk.Loader("toy.drop", drop{}).Doc("Holds nothing, and so never anything twice.").Truncates(),
 	)
 }
@@ -99,9 +101,12 @@ func (words) Read(context.Context, sdk.Start, *sdk.Output[word]) error { return 
 
 // squares can be told at which number to give up.
 type squares struct {
-	StopAt *uint64 `hcl:"stop_at,optional" doc:"a number that cannot be squared"`
-	FailAt *uint64 `hcl:"fail_at,optional" doc:"the process breaks down at this number and at all after it"`
-	StopIf string  `hcl:"stop_if,optional" doc:"a file while which is there nothing can be squared"`
+	StopAt *uint64  `hcl:"stop_at,optional" doc:"a number that cannot be squared"`
+	FailAt *uint64  `hcl:"fail_at,optional" doc:"the process breaks down at this number and at all after it"`
+	Bad    []uint64 `hcl:"bad,optional" doc:"numbers that are refused"`
+	Panic  *uint64  `hcl:"panic,optional" doc:"a number at which the process panics"`
+	Mended string   `hcl:"mended,optional" doc:"a file while which is there all numbers are good"`
+	StopIf string   `hcl:"stop_if,optional" doc:"a file while which is there nothing can be squared"`
 }
 
 func (s *squares) Transform(_ context.Context, in number, emit func(square) error) error {
@@ -113,8 +118,18 @@ func (s *squares) Transform(_ context.Context, in number, emit func(square) erro
 		return sdk.Stop(fmt.Errorf("the number %d cannot be squared", in.Value))
 	case s.FailAt != nil && in.Value >= *s.FailAt:
 		os.Exit(3)
+	case s.isMended():
+	case slices.Contains(s.Bad, in.Value):
+		return sdk.Poison(fmt.Errorf("the number %d is bad", in.Value))
+	case s.Panic != nil && in.Value == *s.Panic:
+		panic("square of the unsquarable")
 	}
 	return emit(square{BlockNumber: in.BlockNumber, Root: in.Value, Square: in.Value * in.Value})
+}
+
+func (s *squares) isMended() bool {
+	_, err := os.Stat(s.Mended)
+	return s.Mended != "" && err == nil
 }
 
 type sums struct{}
@@ -158,6 +173,15 @@ func (p *printer) Load(_ context.Context, rows []number) error {
 type drop struct{}
 
 func (drop) Load(context.Context, []number) error { return nil }
+
+type roots struct{}
+
+func (roots) Load(_ context.Context, rows []square) error {
+	for _, row := range rows {
+		fmt.Printf("square %d of %d\n", row.Square, row.Root)
+	}
+	return nil
+}
 
 type total struct{}
 
