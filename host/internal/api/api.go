@@ -21,6 +21,7 @@ import (
 
 	"github.com/penstock-io/penstock/host/internal/api/hostv1/hostv1connect"
 	"github.com/penstock-io/penstock/host/internal/engine"
+	"github.com/penstock-io/penstock/host/internal/store"
 )
 
 const (
@@ -48,9 +49,19 @@ type Engine interface {
 	Rewind(ctx context.Context, pipeline string, block uint64) error
 }
 
+// Letters are the rows that steps could not work on, as *engine.Engine keeps
+// them.
+type Letters interface {
+	DeadLetters() ([]store.DeadLetter, error)
+	DeadLetter(id string) (store.DeadLetter, error)
+	Replay(ctx context.Context, ids ...string) error
+	Discard(ids ...string) error
+}
+
 // Config is what a server needs. All of it is required.
 type Config struct {
 	Engine  Engine
+	Letters Letters
 	Events  *Events // what the engine tells
 	DataDir string
 	Version string

@@ -14,6 +14,7 @@ import (
 	"github.com/penstock-io/penstock/host/internal/api/hostv1"
 	"github.com/penstock-io/penstock/host/internal/engine"
 	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/host/internal/store"
 )
 
 // errEnding answers calls that come too late.
@@ -160,6 +161,8 @@ func explained(err error) error {
 		if near := registry.Nearest(unknown.Name, unknown.Known); near != "" {
 			err = fmt.Errorf("%w; did you mean %q?", err, near)
 		}
+		return connect.NewError(connect.CodeNotFound, err)
+	case errors.Is(err, store.ErrNoLetter):
 		return connect.NewError(connect.CodeNotFound, err)
 	case errors.As(err, &state):
 		return connect.NewError(connect.CodeFailedPrecondition, err)

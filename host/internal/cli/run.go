@@ -225,7 +225,7 @@ func (p *project) run(ctx context.Context, s *store.Store, r running) error {
 	if err != nil {
 		return err
 	}
-	control := api.New(api.Config{Engine: e, Events: events, DataDir: s.Dir(), Version: r.version, Logger: r.logger.Named("api")})
+	control := api.New(api.Config{Engine: e, Letters: e, Events: events, DataDir: s.Dir(), Version: r.version, Logger: r.logger.Named("api")})
 	r.logger.Info("starting", "pipelines", len(p.model.Pipelines), "processes", len(g.Processes), "data_dir", s.Dir())
 
 	beside, end := context.WithCancel(context.WithoutCancel(ctx))

@@ -47,6 +47,15 @@ type Store struct {
 	tallies tallies
 }
 
+// Has tells whether a host has ever kept anything in a directory.
+func Has(dir string) (bool, error) {
+	_, err := os.Stat(filepath.Join(dir, fileName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Open takes possession of a data directory and makes it, for this user alone,
 // if it is not there. It waits at most a second for another host to let go of
 // it; after that the error is an *InUseError.

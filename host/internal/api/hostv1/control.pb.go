@@ -9,7 +9,7 @@
 // Fields are added, never renumbered or reused.
 //
 // Errors have the codes of Connect: NOT_FOUND for a pipeline that the host does
-// not run, FAILED_PRECONDITION for what its state does not allow,
+// not run and for a dead letter that there is not, FAILED_PRECONDITION for what its state does not allow,
 // DEADLINE_EXCEEDED for what was begun and is not done yet, UNAVAILABLE for a
 // host that is ending. The message says what to do.
 
@@ -583,6 +583,524 @@ func (x *RewindResponse) GetPaths() []*Path {
 	return nil
 }
 
+type ListDeadLettersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDeadLettersRequest) Reset() {
+	*x = ListDeadLettersRequest{}
+	mi := &file_penstock_host_v1_control_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDeadLettersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDeadLettersRequest) ProtoMessage() {}
+
+func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_host_v1_control_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDeadLettersRequest.ProtoReflect.Descriptor instead.
+func (*ListDeadLettersRequest) Descriptor() ([]byte, []int) {
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{12}
+}
+
+type ListDeadLettersResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Letters []*DeadLetter          `protobuf:"bytes,1,rep,name=letters,proto3" json:"letters,omitempty"`
+	// Why some are missing, if some are.
+	Damage        string `protobuf:"bytes,2,opt,name=damage,proto3" json:"damage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDeadLettersResponse) Reset() {
+	*x = ListDeadLettersResponse{}
+	mi := &file_penstock_host_v1_control_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDeadLettersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDeadLettersResponse) ProtoMessage() {}
+
+func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_host_v1_control_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDeadLettersResponse.ProtoReflect.Descriptor instead.
+func (*ListDeadLettersResponse) Descriptor() ([]byte, []int) {
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ListDeadLettersResponse) GetLetters() []*DeadLetter {
+	if x != nil {
+		return x.Letters
+	}
+	return nil
+}
+
+func (x *ListDeadLettersResponse) GetDamage() string {
+	if x != nil {
+		return x.Damage
+	}
+	return ""
+}
+
+type ReadDeadLetterRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadDeadLetterRequest) Reset() {
+	*x = ReadDeadLetterRequest{}
+	mi := &file_penstock_host_v1_control_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadDeadLetterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadDeadLetterRequest) ProtoMessage() {}
+
+func (x *ReadDeadLetterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_host_v1_control_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadDeadLetterRequest.ProtoReflect.Descriptor instead.
+func (*ReadDeadLetterRequest) Descriptor() ([]byte, []int) {
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ReadDeadLetterRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type ReadDeadLetterResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Letter        *DeadLetter            `protobuf:"bytes,1,opt,name=letter,proto3" json:"letter,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadDeadLetterResponse) Reset() {
+	*x = ReadDeadLetterResponse{}
+	mi := &file_penstock_host_v1_control_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadDeadLetterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadDeadLetterResponse) ProtoMessage() {}
+
+func (x *ReadDeadLetterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_host_v1_control_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadDeadLetterResponse.ProtoReflect.Descriptor instead.
+func (*ReadDeadLetterResponse) Descriptor() ([]byte, []int) {
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ReadDeadLetterResponse) GetLetter() *DeadLetter {
+	if x != nil {
+		return x.Letter
+	}
+	return nil
+}
+
+type ReplayDeadLettersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplayDeadLettersRequest) Reset() {
+	*x = ReplayDeadLettersRequest{}
+	mi := &file_penstock_host_v1_control_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayDeadLettersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayDeadLettersRequest) ProtoMessage() {}
+
+func (x *ReplayDeadLettersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_host_v1_control_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayDeadLettersRequest.ProtoReflect.Descriptor instead.
+func (*ReplayDeadLettersRequest) Descriptor() ([]byte, []int) {
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ReplayDeadLettersRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+type ReplayDeadLettersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplayDeadLettersResponse) Reset() {
+	*x = ReplayDeadLettersResponse{}
+	mi := &file_penstock_host_v1_control_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayDeadLettersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayDeadLettersResponse) ProtoMessage() {}
+
+func (x *ReplayDeadLettersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_host_v1_control_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayDeadLettersResponse.ProtoReflect.Descriptor instead.
+func (*ReplayDeadLettersResponse) Descriptor() ([]byte, []int) {
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{17}
+}
+
+type DiscardDeadLettersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscardDeadLettersRequest) Reset() {
+	*x = DiscardDeadLettersRequest{}
+	mi := &file_penstock_host_v1_control_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscardDeadLettersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscardDeadLettersRequest) ProtoMessage() {}
+
+func (x *DiscardDeadLettersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_host_v1_control_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscardDeadLettersRequest.ProtoReflect.Descriptor instead.
+func (*DiscardDeadLettersRequest) Descriptor() ([]byte, []int) {
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DiscardDeadLettersRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+type DiscardDeadLettersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscardDeadLettersResponse) Reset() {
+	*x = DiscardDeadLettersResponse{}
+	mi := &file_penstock_host_v1_control_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscardDeadLettersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscardDeadLettersResponse) ProtoMessage() {}
+
+func (x *DiscardDeadLettersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_host_v1_control_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscardDeadLettersResponse.ProtoReflect.Descriptor instead.
+func (*DiscardDeadLettersResponse) Descriptor() ([]byte, []int) {
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{19}
+}
+
+// DeadLetter is a row that a step could not work on.
+type DeadLetter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The same for the same row of the same input.
+	Id       string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Pipeline string `protobuf:"bytes,2,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
+	Step     string `protobuf:"bytes,3,opt,name=step,proto3" json:"step,omitempty"`
+	Register string `protobuf:"bytes,4,opt,name=register,proto3" json:"register,omitempty"`
+	// The step that the row comes from.
+	Input string `protobuf:"bytes,5,opt,name=input,proto3" json:"input,omitempty"`
+	// The number of the row on that input since the beginning, from 0.
+	Row uint64 `protobuf:"varint,6,opt,name=row,proto3" json:"row,omitempty"`
+	// "dead", or "replaying".
+	State      string `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"`
+	Cause      string `protobuf:"bytes,8,opt,name=cause,proto3" json:"cause,omitempty"`
+	Attempts   uint32 `protobuf:"varint,9,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Generation uint64 `protobuf:"varint,10,opt,name=generation,proto3" json:"generation,omitempty"`
+	// The last block of the checkpoint before the row, absent: the beginning.
+	AfterBlock *uint64                `protobuf:"varint,11,opt,name=after_block,json=afterBlock,proto3,oneof" json:"after_block,omitempty"`
+	First      *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=first,proto3" json:"first,omitempty"`
+	Last       *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=last,proto3" json:"last,omitempty"`
+	// The name of the row's type.
+	Type string `protobuf:"bytes,14,opt,name=type,proto3" json:"type,omitempty"`
+	// What follows only where one letter is read: the stack of a panic, an Arrow
+	// IPC schema message, and a record batch message of this one row.
+	Stack         string `protobuf:"bytes,15,opt,name=stack,proto3" json:"stack,omitempty"`
+	Schema        []byte `protobuf:"bytes,16,opt,name=schema,proto3" json:"schema,omitempty"`
+	Body          []byte `protobuf:"bytes,17,opt,name=body,proto3" json:"body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeadLetter) Reset() {
+	*x = DeadLetter{}
+	mi := &file_penstock_host_v1_control_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeadLetter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeadLetter) ProtoMessage() {}
+
+func (x *DeadLetter) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_host_v1_control_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
+func (*DeadLetter) Descriptor() ([]byte, []int) {
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DeadLetter) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetPipeline() string {
+	if x != nil {
+		return x.Pipeline
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetRegister() string {
+	if x != nil {
+		return x.Register
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetInput() string {
+	if x != nil {
+		return x.Input
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetRow() uint64 {
+	if x != nil {
+		return x.Row
+	}
+	return 0
+}
+
+func (x *DeadLetter) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetAttempts() uint32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *DeadLetter) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *DeadLetter) GetAfterBlock() uint64 {
+	if x != nil && x.AfterBlock != nil {
+		return *x.AfterBlock
+	}
+	return 0
+}
+
+func (x *DeadLetter) GetFirst() *timestamppb.Timestamp {
+	if x != nil {
+		return x.First
+	}
+	return nil
+}
+
+func (x *DeadLetter) GetLast() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
+func (x *DeadLetter) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetStack() string {
+	if x != nil {
+		return x.Stack
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetSchema() []byte {
+	if x != nil {
+		return x.Schema
+	}
+	return nil
+}
+
+func (x *DeadLetter) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
 type WatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Tell the events again that came after the one of this sequence number, as
@@ -596,7 +1114,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[12]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -608,7 +1126,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[12]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -621,7 +1139,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WatchRequest) GetAfter() uint64 {
@@ -652,7 +1170,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[13]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -664,7 +1182,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[13]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -677,7 +1195,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WatchResponse) GetWhat() isWatchResponse_What {
@@ -748,7 +1266,7 @@ type Watching struct {
 
 func (x *Watching) Reset() {
 	*x = Watching{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[14]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -760,7 +1278,7 @@ func (x *Watching) String() string {
 func (*Watching) ProtoMessage() {}
 
 func (x *Watching) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[14]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -773,7 +1291,7 @@ func (x *Watching) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watching.ProtoReflect.Descriptor instead.
 func (*Watching) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Watching) GetNewest() uint64 {
@@ -792,7 +1310,7 @@ type Missed struct {
 
 func (x *Missed) Reset() {
 	*x = Missed{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[15]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -804,7 +1322,7 @@ func (x *Missed) String() string {
 func (*Missed) ProtoMessage() {}
 
 func (x *Missed) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[15]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -817,7 +1335,7 @@ func (x *Missed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Missed.ProtoReflect.Descriptor instead.
 func (*Missed) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{15}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Missed) GetEvents() uint64 {
@@ -845,7 +1363,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[16]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -857,7 +1375,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[16]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -870,7 +1388,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{16}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Event) GetSequence() uint64 {
@@ -935,7 +1453,7 @@ type Host struct {
 
 func (x *Host) Reset() {
 	*x = Host{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[17]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1465,7 @@ func (x *Host) String() string {
 func (*Host) ProtoMessage() {}
 
 func (x *Host) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[17]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1478,7 @@ func (x *Host) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Host.ProtoReflect.Descriptor instead.
 func (*Host) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Host) GetVersion() string {
@@ -1023,7 +1541,7 @@ type Path struct {
 
 func (x *Path) Reset() {
 	*x = Path{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[18]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1553,7 @@ func (x *Path) String() string {
 func (*Path) ProtoMessage() {}
 
 func (x *Path) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[18]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1566,7 @@ func (x *Path) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Path.ProtoReflect.Descriptor instead.
 func (*Path) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Path) GetName() string {
@@ -1150,7 +1668,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[19]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1162,7 +1680,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[19]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1175,7 +1693,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Checkpoint) GetNumber() uint64 {
@@ -1225,7 +1743,7 @@ type Pending struct {
 
 func (x *Pending) Reset() {
 	*x = Pending{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[20]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1237,7 +1755,7 @@ func (x *Pending) String() string {
 func (*Pending) ProtoMessage() {}
 
 func (x *Pending) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[20]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1250,7 +1768,7 @@ func (x *Pending) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pending.ProtoReflect.Descriptor instead.
 func (*Pending) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Pending) GetNumber() uint64 {
@@ -1304,7 +1822,7 @@ type Process struct {
 
 func (x *Process) Reset() {
 	*x = Process{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[21]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1316,7 +1834,7 @@ func (x *Process) String() string {
 func (*Process) ProtoMessage() {}
 
 func (x *Process) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[21]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1329,7 +1847,7 @@ func (x *Process) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Process.ProtoReflect.Descriptor instead.
 func (*Process) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{21}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Process) GetStep() string {
@@ -1470,7 +1988,7 @@ type Edge struct {
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[22]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1482,7 +2000,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[22]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1495,7 +2013,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{22}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Edge) GetFrom() string {
@@ -1577,7 +2095,45 @@ const file_penstock_host_v1_control_proto_rawDesc = "" +
 	"\bpipeline\x18\x01 \x01(\tR\bpipeline\x12\x14\n" +
 	"\x05block\x18\x02 \x01(\x04R\x05block\">\n" +
 	"\x0eRewindResponse\x12,\n" +
-	"\x05paths\x18\x01 \x03(\v2\x16.penstock.host.v1.PathR\x05paths\"W\n" +
+	"\x05paths\x18\x01 \x03(\v2\x16.penstock.host.v1.PathR\x05paths\"\x18\n" +
+	"\x16ListDeadLettersRequest\"i\n" +
+	"\x17ListDeadLettersResponse\x126\n" +
+	"\aletters\x18\x01 \x03(\v2\x1c.penstock.host.v1.DeadLetterR\aletters\x12\x16\n" +
+	"\x06damage\x18\x02 \x01(\tR\x06damage\"'\n" +
+	"\x15ReadDeadLetterRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"N\n" +
+	"\x16ReadDeadLetterResponse\x124\n" +
+	"\x06letter\x18\x01 \x01(\v2\x1c.penstock.host.v1.DeadLetterR\x06letter\",\n" +
+	"\x18ReplayDeadLettersRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\"\x1b\n" +
+	"\x19ReplayDeadLettersResponse\"-\n" +
+	"\x19DiscardDeadLettersRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\"\x1c\n" +
+	"\x1aDiscardDeadLettersResponse\"\xe6\x03\n" +
+	"\n" +
+	"DeadLetter\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\bpipeline\x18\x02 \x01(\tR\bpipeline\x12\x12\n" +
+	"\x04step\x18\x03 \x01(\tR\x04step\x12\x1a\n" +
+	"\bregister\x18\x04 \x01(\tR\bregister\x12\x14\n" +
+	"\x05input\x18\x05 \x01(\tR\x05input\x12\x10\n" +
+	"\x03row\x18\x06 \x01(\x04R\x03row\x12\x14\n" +
+	"\x05state\x18\a \x01(\tR\x05state\x12\x14\n" +
+	"\x05cause\x18\b \x01(\tR\x05cause\x12\x1a\n" +
+	"\battempts\x18\t \x01(\rR\battempts\x12\x1e\n" +
+	"\n" +
+	"generation\x18\n" +
+	" \x01(\x04R\n" +
+	"generation\x12$\n" +
+	"\vafter_block\x18\v \x01(\x04H\x00R\n" +
+	"afterBlock\x88\x01\x01\x120\n" +
+	"\x05first\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x05first\x12.\n" +
+	"\x04last\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x04last\x12\x12\n" +
+	"\x04type\x18\x0e \x01(\tR\x04type\x12\x14\n" +
+	"\x05stack\x18\x0f \x01(\tR\x05stack\x12\x16\n" +
+	"\x06schema\x18\x10 \x01(\fR\x06schema\x12\x12\n" +
+	"\x04body\x18\x11 \x01(\fR\x04bodyB\x0e\n" +
+	"\f_after_block\"W\n" +
 	"\fWatchRequest\x12\x19\n" +
 	"\x05after\x18\x01 \x01(\x04H\x00R\x05after\x88\x01\x01\x12\"\n" +
 	"\rend_at_newest\x18\x02 \x01(\bR\vendAtNewestB\b\n" +
@@ -1667,7 +2223,7 @@ const file_penstock_host_v1_control_proto_rawDesc = "" +
 	"\x05depth\x18\x04 \x01(\x04R\x05depth\x12\x1c\n" +
 	"\tthreshold\x18\x05 \x01(\x04R\tthreshold\x12\x14\n" +
 	"\x05bytes\x18\x06 \x01(\x04R\x05bytes\x12\x1a\n" +
-	"\bbreaches\x18\a \x01(\x04R\bbreaches2\xb2\x04\n" +
+	"\bbreaches\x18\a \x01(\x04R\bbreaches2\xe8\a\n" +
 	"\x0eControlService\x12P\n" +
 	"\x06Status\x12\x1f.penstock.host.v1.StatusRequest\x1a .penstock.host.v1.StatusResponse\"\x03\x90\x02\x01\x12H\n" +
 	"\x05Pause\x12\x1e.penstock.host.v1.PauseRequest\x1a\x1f.penstock.host.v1.PauseResponse\x12K\n" +
@@ -1676,7 +2232,11 @@ const file_penstock_host_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"Checkpoint\x12#.penstock.host.v1.CheckpointRequest\x1a$.penstock.host.v1.CheckpointResponse\x12K\n" +
 	"\x06Rewind\x12\x1f.penstock.host.v1.RewindRequest\x1a .penstock.host.v1.RewindResponse\x12J\n" +
-	"\x05Watch\x12\x1e.penstock.host.v1.WatchRequest\x1a\x1f.penstock.host.v1.WatchResponse0\x01BAZ?github.com/penstock-io/penstock/host/internal/api/hostv1;hostv1b\x06proto3"
+	"\x05Watch\x12\x1e.penstock.host.v1.WatchRequest\x1a\x1f.penstock.host.v1.WatchResponse0\x01\x12k\n" +
+	"\x0fListDeadLetters\x12(.penstock.host.v1.ListDeadLettersRequest\x1a).penstock.host.v1.ListDeadLettersResponse\"\x03\x90\x02\x01\x12h\n" +
+	"\x0eReadDeadLetter\x12'.penstock.host.v1.ReadDeadLetterRequest\x1a(.penstock.host.v1.ReadDeadLetterResponse\"\x03\x90\x02\x01\x12l\n" +
+	"\x11ReplayDeadLetters\x12*.penstock.host.v1.ReplayDeadLettersRequest\x1a+.penstock.host.v1.ReplayDeadLettersResponse\x12o\n" +
+	"\x12DiscardDeadLetters\x12+.penstock.host.v1.DiscardDeadLettersRequest\x1a,.penstock.host.v1.DiscardDeadLettersResponseBAZ?github.com/penstock-io/penstock/host/internal/api/hostv1;hostv1b\x06proto3"
 
 var (
 	file_penstock_host_v1_control_proto_rawDescOnce sync.Once
@@ -1690,73 +2250,94 @@ func file_penstock_host_v1_control_proto_rawDescGZIP() []byte {
 	return file_penstock_host_v1_control_proto_rawDescData
 }
 
-var file_penstock_host_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_penstock_host_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_penstock_host_v1_control_proto_goTypes = []any{
-	(*StatusRequest)(nil),         // 0: penstock.host.v1.StatusRequest
-	(*StatusResponse)(nil),        // 1: penstock.host.v1.StatusResponse
-	(*PauseRequest)(nil),          // 2: penstock.host.v1.PauseRequest
-	(*PauseResponse)(nil),         // 3: penstock.host.v1.PauseResponse
-	(*ResumeRequest)(nil),         // 4: penstock.host.v1.ResumeRequest
-	(*ResumeResponse)(nil),        // 5: penstock.host.v1.ResumeResponse
-	(*StopRequest)(nil),           // 6: penstock.host.v1.StopRequest
-	(*StopResponse)(nil),          // 7: penstock.host.v1.StopResponse
-	(*CheckpointRequest)(nil),     // 8: penstock.host.v1.CheckpointRequest
-	(*CheckpointResponse)(nil),    // 9: penstock.host.v1.CheckpointResponse
-	(*RewindRequest)(nil),         // 10: penstock.host.v1.RewindRequest
-	(*RewindResponse)(nil),        // 11: penstock.host.v1.RewindResponse
-	(*WatchRequest)(nil),          // 12: penstock.host.v1.WatchRequest
-	(*WatchResponse)(nil),         // 13: penstock.host.v1.WatchResponse
-	(*Watching)(nil),              // 14: penstock.host.v1.Watching
-	(*Missed)(nil),                // 15: penstock.host.v1.Missed
-	(*Event)(nil),                 // 16: penstock.host.v1.Event
-	(*Host)(nil),                  // 17: penstock.host.v1.Host
-	(*Path)(nil),                  // 18: penstock.host.v1.Path
-	(*Checkpoint)(nil),            // 19: penstock.host.v1.Checkpoint
-	(*Pending)(nil),               // 20: penstock.host.v1.Pending
-	(*Process)(nil),               // 21: penstock.host.v1.Process
-	(*Edge)(nil),                  // 22: penstock.host.v1.Edge
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
+	(*StatusRequest)(nil),              // 0: penstock.host.v1.StatusRequest
+	(*StatusResponse)(nil),             // 1: penstock.host.v1.StatusResponse
+	(*PauseRequest)(nil),               // 2: penstock.host.v1.PauseRequest
+	(*PauseResponse)(nil),              // 3: penstock.host.v1.PauseResponse
+	(*ResumeRequest)(nil),              // 4: penstock.host.v1.ResumeRequest
+	(*ResumeResponse)(nil),             // 5: penstock.host.v1.ResumeResponse
+	(*StopRequest)(nil),                // 6: penstock.host.v1.StopRequest
+	(*StopResponse)(nil),               // 7: penstock.host.v1.StopResponse
+	(*CheckpointRequest)(nil),          // 8: penstock.host.v1.CheckpointRequest
+	(*CheckpointResponse)(nil),         // 9: penstock.host.v1.CheckpointResponse
+	(*RewindRequest)(nil),              // 10: penstock.host.v1.RewindRequest
+	(*RewindResponse)(nil),             // 11: penstock.host.v1.RewindResponse
+	(*ListDeadLettersRequest)(nil),     // 12: penstock.host.v1.ListDeadLettersRequest
+	(*ListDeadLettersResponse)(nil),    // 13: penstock.host.v1.ListDeadLettersResponse
+	(*ReadDeadLetterRequest)(nil),      // 14: penstock.host.v1.ReadDeadLetterRequest
+	(*ReadDeadLetterResponse)(nil),     // 15: penstock.host.v1.ReadDeadLetterResponse
+	(*ReplayDeadLettersRequest)(nil),   // 16: penstock.host.v1.ReplayDeadLettersRequest
+	(*ReplayDeadLettersResponse)(nil),  // 17: penstock.host.v1.ReplayDeadLettersResponse
+	(*DiscardDeadLettersRequest)(nil),  // 18: penstock.host.v1.DiscardDeadLettersRequest
+	(*DiscardDeadLettersResponse)(nil), // 19: penstock.host.v1.DiscardDeadLettersResponse
+	(*DeadLetter)(nil),                 // 20: penstock.host.v1.DeadLetter
+	(*WatchRequest)(nil),               // 21: penstock.host.v1.WatchRequest
+	(*WatchResponse)(nil),              // 22: penstock.host.v1.WatchResponse
+	(*Watching)(nil),                   // 23: penstock.host.v1.Watching
+	(*Missed)(nil),                     // 24: penstock.host.v1.Missed
+	(*Event)(nil),                      // 25: penstock.host.v1.Event
+	(*Host)(nil),                       // 26: penstock.host.v1.Host
+	(*Path)(nil),                       // 27: penstock.host.v1.Path
+	(*Checkpoint)(nil),                 // 28: penstock.host.v1.Checkpoint
+	(*Pending)(nil),                    // 29: penstock.host.v1.Pending
+	(*Process)(nil),                    // 30: penstock.host.v1.Process
+	(*Edge)(nil),                       // 31: penstock.host.v1.Edge
+	(*timestamppb.Timestamp)(nil),      // 32: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),        // 33: google.protobuf.Duration
 }
 var file_penstock_host_v1_control_proto_depIdxs = []int32{
-	17, // 0: penstock.host.v1.StatusResponse.host:type_name -> penstock.host.v1.Host
-	18, // 1: penstock.host.v1.StatusResponse.paths:type_name -> penstock.host.v1.Path
-	18, // 2: penstock.host.v1.PauseResponse.paths:type_name -> penstock.host.v1.Path
-	18, // 3: penstock.host.v1.ResumeResponse.paths:type_name -> penstock.host.v1.Path
-	18, // 4: penstock.host.v1.StopResponse.paths:type_name -> penstock.host.v1.Path
-	18, // 5: penstock.host.v1.CheckpointResponse.paths:type_name -> penstock.host.v1.Path
-	18, // 6: penstock.host.v1.RewindResponse.paths:type_name -> penstock.host.v1.Path
-	14, // 7: penstock.host.v1.WatchResponse.watching:type_name -> penstock.host.v1.Watching
-	16, // 8: penstock.host.v1.WatchResponse.event:type_name -> penstock.host.v1.Event
-	15, // 9: penstock.host.v1.WatchResponse.missed:type_name -> penstock.host.v1.Missed
-	23, // 10: penstock.host.v1.Event.time:type_name -> google.protobuf.Timestamp
-	23, // 11: penstock.host.v1.Host.started:type_name -> google.protobuf.Timestamp
-	19, // 12: penstock.host.v1.Path.checkpoint:type_name -> penstock.host.v1.Checkpoint
-	20, // 13: penstock.host.v1.Path.pending:type_name -> penstock.host.v1.Pending
-	21, // 14: penstock.host.v1.Path.processes:type_name -> penstock.host.v1.Process
-	23, // 15: penstock.host.v1.Checkpoint.time:type_name -> google.protobuf.Timestamp
-	24, // 16: penstock.host.v1.Checkpoint.took:type_name -> google.protobuf.Duration
-	23, // 17: penstock.host.v1.Pending.since:type_name -> google.protobuf.Timestamp
-	22, // 18: penstock.host.v1.Process.inputs:type_name -> penstock.host.v1.Edge
-	0,  // 19: penstock.host.v1.ControlService.Status:input_type -> penstock.host.v1.StatusRequest
-	2,  // 20: penstock.host.v1.ControlService.Pause:input_type -> penstock.host.v1.PauseRequest
-	4,  // 21: penstock.host.v1.ControlService.Resume:input_type -> penstock.host.v1.ResumeRequest
-	6,  // 22: penstock.host.v1.ControlService.Stop:input_type -> penstock.host.v1.StopRequest
-	8,  // 23: penstock.host.v1.ControlService.Checkpoint:input_type -> penstock.host.v1.CheckpointRequest
-	10, // 24: penstock.host.v1.ControlService.Rewind:input_type -> penstock.host.v1.RewindRequest
-	12, // 25: penstock.host.v1.ControlService.Watch:input_type -> penstock.host.v1.WatchRequest
-	1,  // 26: penstock.host.v1.ControlService.Status:output_type -> penstock.host.v1.StatusResponse
-	3,  // 27: penstock.host.v1.ControlService.Pause:output_type -> penstock.host.v1.PauseResponse
-	5,  // 28: penstock.host.v1.ControlService.Resume:output_type -> penstock.host.v1.ResumeResponse
-	7,  // 29: penstock.host.v1.ControlService.Stop:output_type -> penstock.host.v1.StopResponse
-	9,  // 30: penstock.host.v1.ControlService.Checkpoint:output_type -> penstock.host.v1.CheckpointResponse
-	11, // 31: penstock.host.v1.ControlService.Rewind:output_type -> penstock.host.v1.RewindResponse
-	13, // 32: penstock.host.v1.ControlService.Watch:output_type -> penstock.host.v1.WatchResponse
-	26, // [26:33] is the sub-list for method output_type
-	19, // [19:26] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	26, // 0: penstock.host.v1.StatusResponse.host:type_name -> penstock.host.v1.Host
+	27, // 1: penstock.host.v1.StatusResponse.paths:type_name -> penstock.host.v1.Path
+	27, // 2: penstock.host.v1.PauseResponse.paths:type_name -> penstock.host.v1.Path
+	27, // 3: penstock.host.v1.ResumeResponse.paths:type_name -> penstock.host.v1.Path
+	27, // 4: penstock.host.v1.StopResponse.paths:type_name -> penstock.host.v1.Path
+	27, // 5: penstock.host.v1.CheckpointResponse.paths:type_name -> penstock.host.v1.Path
+	27, // 6: penstock.host.v1.RewindResponse.paths:type_name -> penstock.host.v1.Path
+	20, // 7: penstock.host.v1.ListDeadLettersResponse.letters:type_name -> penstock.host.v1.DeadLetter
+	20, // 8: penstock.host.v1.ReadDeadLetterResponse.letter:type_name -> penstock.host.v1.DeadLetter
+	32, // 9: penstock.host.v1.DeadLetter.first:type_name -> google.protobuf.Timestamp
+	32, // 10: penstock.host.v1.DeadLetter.last:type_name -> google.protobuf.Timestamp
+	23, // 11: penstock.host.v1.WatchResponse.watching:type_name -> penstock.host.v1.Watching
+	25, // 12: penstock.host.v1.WatchResponse.event:type_name -> penstock.host.v1.Event
+	24, // 13: penstock.host.v1.WatchResponse.missed:type_name -> penstock.host.v1.Missed
+	32, // 14: penstock.host.v1.Event.time:type_name -> google.protobuf.Timestamp
+	32, // 15: penstock.host.v1.Host.started:type_name -> google.protobuf.Timestamp
+	28, // 16: penstock.host.v1.Path.checkpoint:type_name -> penstock.host.v1.Checkpoint
+	29, // 17: penstock.host.v1.Path.pending:type_name -> penstock.host.v1.Pending
+	30, // 18: penstock.host.v1.Path.processes:type_name -> penstock.host.v1.Process
+	32, // 19: penstock.host.v1.Checkpoint.time:type_name -> google.protobuf.Timestamp
+	33, // 20: penstock.host.v1.Checkpoint.took:type_name -> google.protobuf.Duration
+	32, // 21: penstock.host.v1.Pending.since:type_name -> google.protobuf.Timestamp
+	31, // 22: penstock.host.v1.Process.inputs:type_name -> penstock.host.v1.Edge
+	0,  // 23: penstock.host.v1.ControlService.Status:input_type -> penstock.host.v1.StatusRequest
+	2,  // 24: penstock.host.v1.ControlService.Pause:input_type -> penstock.host.v1.PauseRequest
+	4,  // 25: penstock.host.v1.ControlService.Resume:input_type -> penstock.host.v1.ResumeRequest
+	6,  // 26: penstock.host.v1.ControlService.Stop:input_type -> penstock.host.v1.StopRequest
+	8,  // 27: penstock.host.v1.ControlService.Checkpoint:input_type -> penstock.host.v1.CheckpointRequest
+	10, // 28: penstock.host.v1.ControlService.Rewind:input_type -> penstock.host.v1.RewindRequest
+	21, // 29: penstock.host.v1.ControlService.Watch:input_type -> penstock.host.v1.WatchRequest
+	12, // 30: penstock.host.v1.ControlService.ListDeadLetters:input_type -> penstock.host.v1.ListDeadLettersRequest
+	14, // 31: penstock.host.v1.ControlService.ReadDeadLetter:input_type -> penstock.host.v1.ReadDeadLetterRequest
+	16, // 32: penstock.host.v1.ControlService.ReplayDeadLetters:input_type -> penstock.host.v1.ReplayDeadLettersRequest
+	18, // 33: penstock.host.v1.ControlService.DiscardDeadLetters:input_type -> penstock.host.v1.DiscardDeadLettersRequest
+	1,  // 34: penstock.host.v1.ControlService.Status:output_type -> penstock.host.v1.StatusResponse
+	3,  // 35: penstock.host.v1.ControlService.Pause:output_type -> penstock.host.v1.PauseResponse
+	5,  // 36: penstock.host.v1.ControlService.Resume:output_type -> penstock.host.v1.ResumeResponse
+	7,  // 37: penstock.host.v1.ControlService.Stop:output_type -> penstock.host.v1.StopResponse
+	9,  // 38: penstock.host.v1.ControlService.Checkpoint:output_type -> penstock.host.v1.CheckpointResponse
+	11, // 39: penstock.host.v1.ControlService.Rewind:output_type -> penstock.host.v1.RewindResponse
+	22, // 40: penstock.host.v1.ControlService.Watch:output_type -> penstock.host.v1.WatchResponse
+	13, // 41: penstock.host.v1.ControlService.ListDeadLetters:output_type -> penstock.host.v1.ListDeadLettersResponse
+	15, // 42: penstock.host.v1.ControlService.ReadDeadLetter:output_type -> penstock.host.v1.ReadDeadLetterResponse
+	17, // 43: penstock.host.v1.ControlService.ReplayDeadLetters:output_type -> penstock.host.v1.ReplayDeadLettersResponse
+	19, // 44: penstock.host.v1.ControlService.DiscardDeadLetters:output_type -> penstock.host.v1.DiscardDeadLettersResponse
+	34, // [34:45] is the sub-list for method output_type
+	23, // [23:34] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_penstock_host_v1_control_proto_init() }
@@ -1764,22 +2345,23 @@ func file_penstock_host_v1_control_proto_init() {
 	if File_penstock_host_v1_control_proto != nil {
 		return
 	}
-	file_penstock_host_v1_control_proto_msgTypes[12].OneofWrappers = []any{}
-	file_penstock_host_v1_control_proto_msgTypes[13].OneofWrappers = []any{
+	file_penstock_host_v1_control_proto_msgTypes[20].OneofWrappers = []any{}
+	file_penstock_host_v1_control_proto_msgTypes[21].OneofWrappers = []any{}
+	file_penstock_host_v1_control_proto_msgTypes[22].OneofWrappers = []any{
 		(*WatchResponse_Watching)(nil),
 		(*WatchResponse_Event)(nil),
 		(*WatchResponse_Missed)(nil),
 	}
-	file_penstock_host_v1_control_proto_msgTypes[18].OneofWrappers = []any{}
-	file_penstock_host_v1_control_proto_msgTypes[19].OneofWrappers = []any{}
-	file_penstock_host_v1_control_proto_msgTypes[21].OneofWrappers = []any{}
+	file_penstock_host_v1_control_proto_msgTypes[27].OneofWrappers = []any{}
+	file_penstock_host_v1_control_proto_msgTypes[28].OneofWrappers = []any{}
+	file_penstock_host_v1_control_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_penstock_host_v1_control_proto_rawDesc), len(file_penstock_host_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -9,7 +9,7 @@
 // Fields are added, never renumbered or reused.
 //
 // Errors have the codes of Connect: NOT_FOUND for a pipeline that the host does
-// not run, FAILED_PRECONDITION for what its state does not allow,
+// not run and for a dead letter that there is not, FAILED_PRECONDITION for what its state does not allow,
 // DEADLINE_EXCEEDED for what was begun and is not done yet, UNAVAILABLE for a
 // host that is ending. The message says what to do.
 
@@ -63,6 +63,18 @@ const (
 	ControlServiceRewindProcedure = "/penstock.host.v1.ControlService/Rewind"
 	// ControlServiceWatchProcedure is the fully-qualified name of the ControlService's Watch RPC.
 	ControlServiceWatchProcedure = "/penstock.host.v1.ControlService/Watch"
+	// ControlServiceListDeadLettersProcedure is the fully-qualified name of the ControlService's
+	// ListDeadLetters RPC.
+	ControlServiceListDeadLettersProcedure = "/penstock.host.v1.ControlService/ListDeadLetters"
+	// ControlServiceReadDeadLetterProcedure is the fully-qualified name of the ControlService's
+	// ReadDeadLetter RPC.
+	ControlServiceReadDeadLetterProcedure = "/penstock.host.v1.ControlService/ReadDeadLetter"
+	// ControlServiceReplayDeadLettersProcedure is the fully-qualified name of the ControlService's
+	// ReplayDeadLetters RPC.
+	ControlServiceReplayDeadLettersProcedure = "/penstock.host.v1.ControlService/ReplayDeadLetters"
+	// ControlServiceDiscardDeadLettersProcedure is the fully-qualified name of the ControlService's
+	// DiscardDeadLetters RPC.
+	ControlServiceDiscardDeadLettersProcedure = "/penstock.host.v1.ControlService/DiscardDeadLetters"
 )
 
 // ControlServiceClient is a client for the penstock.host.v1.ControlService service.
@@ -85,6 +97,18 @@ type ControlServiceClient interface {
 	// Watch tells every change of state. Whoever reads slowly is told how many it
 	// has missed; the host never waits for it.
 	Watch(context.Context, *connect.Request[hostv1.WatchRequest]) (*connect.ServerStreamForClient[hostv1.WatchResponse], error)
+	// ListDeadLetters tells which rows steps could not work on, oldest first,
+	// without the rows.
+	ListDeadLetters(context.Context, *connect.Request[hostv1.ListDeadLettersRequest]) (*connect.Response[hostv1.ListDeadLettersResponse], error)
+	// ReadDeadLetter tells all of one, with its row.
+	ReadDeadLetter(context.Context, *connect.Request[hostv1.ReadDeadLetterRequest]) (*connect.Response[hostv1.ReadDeadLetterResponse], error)
+	// ReplayDeadLetters gives rows to their steps again, at once where the pipeline
+	// runs, otherwise when it does. One that is under way stays so. A letter goes
+	// when its row is part of a checkpoint that nothing will undo; it is dead again
+	// if the step still cannot work on the row.
+	ReplayDeadLetters(context.Context, *connect.Request[hostv1.ReplayDeadLettersRequest]) (*connect.Response[hostv1.ReplayDeadLettersResponse], error)
+	// DiscardDeadLetters forgets rows, all or none.
+	DiscardDeadLetters(context.Context, *connect.Request[hostv1.DiscardDeadLettersRequest]) (*connect.Response[hostv1.DiscardDeadLettersResponse], error)
 }
 
 // NewControlServiceClient constructs a client for the penstock.host.v1.ControlService service. By
@@ -141,18 +165,48 @@ func NewControlServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(controlServiceMethods.ByName("Watch")),
 			connect.WithClientOptions(opts...),
 		),
+		listDeadLetters: connect.NewClient[hostv1.ListDeadLettersRequest, hostv1.ListDeadLettersResponse](
+			httpClient,
+			baseURL+ControlServiceListDeadLettersProcedure,
+			connect.WithSchema(controlServiceMethods.ByName("ListDeadLetters")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		readDeadLetter: connect.NewClient[hostv1.ReadDeadLetterRequest, hostv1.ReadDeadLetterResponse](
+			httpClient,
+			baseURL+ControlServiceReadDeadLetterProcedure,
+			connect.WithSchema(controlServiceMethods.ByName("ReadDeadLetter")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		replayDeadLetters: connect.NewClient[hostv1.ReplayDeadLettersRequest, hostv1.ReplayDeadLettersResponse](
+			httpClient,
+			baseURL+ControlServiceReplayDeadLettersProcedure,
+			connect.WithSchema(controlServiceMethods.ByName("ReplayDeadLetters")),
+			connect.WithClientOptions(opts...),
+		),
+		discardDeadLetters: connect.NewClient[hostv1.DiscardDeadLettersRequest, hostv1.DiscardDeadLettersResponse](
+			httpClient,
+			baseURL+ControlServiceDiscardDeadLettersProcedure,
+			connect.WithSchema(controlServiceMethods.ByName("DiscardDeadLetters")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // controlServiceClient implements ControlServiceClient.
 type controlServiceClient struct {
-	status     *connect.Client[hostv1.StatusRequest, hostv1.StatusResponse]
-	pause      *connect.Client[hostv1.PauseRequest, hostv1.PauseResponse]
-	resume     *connect.Client[hostv1.ResumeRequest, hostv1.ResumeResponse]
-	stop       *connect.Client[hostv1.StopRequest, hostv1.StopResponse]
-	checkpoint *connect.Client[hostv1.CheckpointRequest, hostv1.CheckpointResponse]
-	rewind     *connect.Client[hostv1.RewindRequest, hostv1.RewindResponse]
-	watch      *connect.Client[hostv1.WatchRequest, hostv1.WatchResponse]
+	status             *connect.Client[hostv1.StatusRequest, hostv1.StatusResponse]
+	pause              *connect.Client[hostv1.PauseRequest, hostv1.PauseResponse]
+	resume             *connect.Client[hostv1.ResumeRequest, hostv1.ResumeResponse]
+	stop               *connect.Client[hostv1.StopRequest, hostv1.StopResponse]
+	checkpoint         *connect.Client[hostv1.CheckpointRequest, hostv1.CheckpointResponse]
+	rewind             *connect.Client[hostv1.RewindRequest, hostv1.RewindResponse]
+	watch              *connect.Client[hostv1.WatchRequest, hostv1.WatchResponse]
+	listDeadLetters    *connect.Client[hostv1.ListDeadLettersRequest, hostv1.ListDeadLettersResponse]
+	readDeadLetter     *connect.Client[hostv1.ReadDeadLetterRequest, hostv1.ReadDeadLetterResponse]
+	replayDeadLetters  *connect.Client[hostv1.ReplayDeadLettersRequest, hostv1.ReplayDeadLettersResponse]
+	discardDeadLetters *connect.Client[hostv1.DiscardDeadLettersRequest, hostv1.DiscardDeadLettersResponse]
 }
 
 // Status calls penstock.host.v1.ControlService.Status.
@@ -190,6 +244,26 @@ func (c *controlServiceClient) Watch(ctx context.Context, req *connect.Request[h
 	return c.watch.CallServerStream(ctx, req)
 }
 
+// ListDeadLetters calls penstock.host.v1.ControlService.ListDeadLetters.
+func (c *controlServiceClient) ListDeadLetters(ctx context.Context, req *connect.Request[hostv1.ListDeadLettersRequest]) (*connect.Response[hostv1.ListDeadLettersResponse], error) {
+	return c.listDeadLetters.CallUnary(ctx, req)
+}
+
+// ReadDeadLetter calls penstock.host.v1.ControlService.ReadDeadLetter.
+func (c *controlServiceClient) ReadDeadLetter(ctx context.Context, req *connect.Request[hostv1.ReadDeadLetterRequest]) (*connect.Response[hostv1.ReadDeadLetterResponse], error) {
+	return c.readDeadLetter.CallUnary(ctx, req)
+}
+
+// ReplayDeadLetters calls penstock.host.v1.ControlService.ReplayDeadLetters.
+func (c *controlServiceClient) ReplayDeadLetters(ctx context.Context, req *connect.Request[hostv1.ReplayDeadLettersRequest]) (*connect.Response[hostv1.ReplayDeadLettersResponse], error) {
+	return c.replayDeadLetters.CallUnary(ctx, req)
+}
+
+// DiscardDeadLetters calls penstock.host.v1.ControlService.DiscardDeadLetters.
+func (c *controlServiceClient) DiscardDeadLetters(ctx context.Context, req *connect.Request[hostv1.DiscardDeadLettersRequest]) (*connect.Response[hostv1.DiscardDeadLettersResponse], error) {
+	return c.discardDeadLetters.CallUnary(ctx, req)
+}
+
 // ControlServiceHandler is an implementation of the penstock.host.v1.ControlService service.
 type ControlServiceHandler interface {
 	// Status is a picture of everything that the host runs.
@@ -210,6 +284,18 @@ type ControlServiceHandler interface {
 	// Watch tells every change of state. Whoever reads slowly is told how many it
 	// has missed; the host never waits for it.
 	Watch(context.Context, *connect.Request[hostv1.WatchRequest], *connect.ServerStream[hostv1.WatchResponse]) error
+	// ListDeadLetters tells which rows steps could not work on, oldest first,
+	// without the rows.
+	ListDeadLetters(context.Context, *connect.Request[hostv1.ListDeadLettersRequest]) (*connect.Response[hostv1.ListDeadLettersResponse], error)
+	// ReadDeadLetter tells all of one, with its row.
+	ReadDeadLetter(context.Context, *connect.Request[hostv1.ReadDeadLetterRequest]) (*connect.Response[hostv1.ReadDeadLetterResponse], error)
+	// ReplayDeadLetters gives rows to their steps again, at once where the pipeline
+	// runs, otherwise when it does. One that is under way stays so. A letter goes
+	// when its row is part of a checkpoint that nothing will undo; it is dead again
+	// if the step still cannot work on the row.
+	ReplayDeadLetters(context.Context, *connect.Request[hostv1.ReplayDeadLettersRequest]) (*connect.Response[hostv1.ReplayDeadLettersResponse], error)
+	// DiscardDeadLetters forgets rows, all or none.
+	DiscardDeadLetters(context.Context, *connect.Request[hostv1.DiscardDeadLettersRequest]) (*connect.Response[hostv1.DiscardDeadLettersResponse], error)
 }
 
 // NewControlServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -262,6 +348,32 @@ func NewControlServiceHandler(svc ControlServiceHandler, opts ...connect.Handler
 		connect.WithSchema(controlServiceMethods.ByName("Watch")),
 		connect.WithHandlerOptions(opts...),
 	)
+	controlServiceListDeadLettersHandler := connect.NewUnaryHandler(
+		ControlServiceListDeadLettersProcedure,
+		svc.ListDeadLetters,
+		connect.WithSchema(controlServiceMethods.ByName("ListDeadLetters")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	controlServiceReadDeadLetterHandler := connect.NewUnaryHandler(
+		ControlServiceReadDeadLetterProcedure,
+		svc.ReadDeadLetter,
+		connect.WithSchema(controlServiceMethods.ByName("ReadDeadLetter")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	controlServiceReplayDeadLettersHandler := connect.NewUnaryHandler(
+		ControlServiceReplayDeadLettersProcedure,
+		svc.ReplayDeadLetters,
+		connect.WithSchema(controlServiceMethods.ByName("ReplayDeadLetters")),
+		connect.WithHandlerOptions(opts...),
+	)
+	controlServiceDiscardDeadLettersHandler := connect.NewUnaryHandler(
+		ControlServiceDiscardDeadLettersProcedure,
+		svc.DiscardDeadLetters,
+		connect.WithSchema(controlServiceMethods.ByName("DiscardDeadLetters")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/penstock.host.v1.ControlService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ControlServiceStatusProcedure:
@@ -278,6 +390,14 @@ func NewControlServiceHandler(svc ControlServiceHandler, opts ...connect.Handler
 			controlServiceRewindHandler.ServeHTTP(w, r)
 		case ControlServiceWatchProcedure:
 			controlServiceWatchHandler.ServeHTTP(w, r)
+		case ControlServiceListDeadLettersProcedure:
+			controlServiceListDeadLettersHandler.ServeHTTP(w, r)
+		case ControlServiceReadDeadLetterProcedure:
+			controlServiceReadDeadLetterHandler.ServeHTTP(w, r)
+		case ControlServiceReplayDeadLettersProcedure:
+			controlServiceReplayDeadLettersHandler.ServeHTTP(w, r)
+		case ControlServiceDiscardDeadLettersProcedure:
+			controlServiceDiscardDeadLettersHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -313,4 +433,20 @@ func (UnimplementedControlServiceHandler) Rewind(context.Context, *connect.Reque
 
 func (UnimplementedControlServiceHandler) Watch(context.Context, *connect.Request[hostv1.WatchRequest], *connect.ServerStream[hostv1.WatchResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("penstock.host.v1.ControlService.Watch is not implemented"))
+}
+
+func (UnimplementedControlServiceHandler) ListDeadLetters(context.Context, *connect.Request[hostv1.ListDeadLettersRequest]) (*connect.Response[hostv1.ListDeadLettersResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("penstock.host.v1.ControlService.ListDeadLetters is not implemented"))
+}
+
+func (UnimplementedControlServiceHandler) ReadDeadLetter(context.Context, *connect.Request[hostv1.ReadDeadLetterRequest]) (*connect.Response[hostv1.ReadDeadLetterResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("penstock.host.v1.ControlService.ReadDeadLetter is not implemented"))
+}
+
+func (UnimplementedControlServiceHandler) ReplayDeadLetters(context.Context, *connect.Request[hostv1.ReplayDeadLettersRequest]) (*connect.Response[hostv1.ReplayDeadLettersResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("penstock.host.v1.ControlService.ReplayDeadLetters is not implemented"))
+}
+
+func (UnimplementedControlServiceHandler) DiscardDeadLetters(context.Context, *connect.Request[hostv1.DiscardDeadLettersRequest]) (*connect.Response[hostv1.DiscardDeadLettersResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("penstock.host.v1.ControlService.DiscardDeadLetters is not implemented"))
 }
