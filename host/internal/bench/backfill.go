@@ -37,7 +37,7 @@ func (b *bench) backfills(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.table.add(compare("backfill into "+k.register+", against frames handed over", r[0], r[1], goal{atLeast: 0.9}))
+		b.table.add(compare("backfill into "+k.register+", against direct frames", r[0], r[1], goal{atLeast: 0.9}))
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func (b *bench) checkpointCost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("three steps, checkpoints every %s (%d), or none", every, taken)
+	what := fmt.Sprintf("checkpoints every %s (%d), against none", every, taken)
 	b.table.add(compare(what, r[0], r[1], goal{atLeast: 0.97}))
 	return nil
 }
@@ -104,7 +104,7 @@ func (b *bench) checkpointTime(ctx context.Context) error {
 		value func(delays) float64
 	}{{"p50", delays.p50}, {"p99", delays.p99}} {
 		b.table.add(figure{
-			what:     "one checkpoint at the head, against write+fsync: " + f.name,
+			what:     "one at the head, against write and fsync: " + f.name,
 			measured: micros(r[0], f.value), yardstick: micros(r[1], f.value), ratio: ratio(r[0], r[1], f.value),
 		})
 	}

@@ -28,8 +28,8 @@ func (b *bench) pluginKills(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("kill %s: %w", step, err)
 		}
-		what := map[string]string{"copies": "the subscriber", "keep": "the loader"}[step]
-		b.restore("from the kill of "+what+" to new rows", p.fresh,
+		what := map[string]string{"copies": "subscriber", "keep": "loader"}[step]
+		b.restore("from the kill of a "+what+" to new rows", p.fresh,
 			fmt.Sprintf("a plugin's start to rows %.0f ms", quantile(starts, 0.5)), 500)
 	}
 	file := fmt.Sprintf(fullFile, far, b.kept(), b.socket())
@@ -142,7 +142,7 @@ func (b *bench) hostKills(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	b.restore("from the kill of the host to new rows", p.fresh, "", 1000)
+	b.restore("from the kill of a host to new rows", p.fresh, "", 1000)
 	return nil
 }
 

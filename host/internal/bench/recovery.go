@@ -154,7 +154,7 @@ func spread(ms []float64) string {
 // restore adds a figure of how long something took until rows flowed again.
 func (b *bench) restore(what string, ms []float64, yardstick string, most float64) {
 	b.table.add(figure{
-		what: what, measured: spread(ms), yardstick: yardstick,
+		what: fmt.Sprintf("%s (%d)", what, len(ms)), measured: spread(ms), yardstick: yardstick,
 		value: quantile(ms, 0.5), goal: goal{atMost: most, unit: " ms"},
 	})
 }

@@ -57,7 +57,7 @@ func (b *bench) reorgs(ctx context.Context) (err error) {
 			exact++
 		}
 	}
-	b.restore(fmt.Sprintf("a reorganisation of depth %d undone and redone", reorgDepth), took,
+	b.restore(fmt.Sprintf("a reorg of depth %d undone and redone", reorgDepth), took,
 		fmt.Sprintf("%d of %d went back no further", exact, len(took)), milliseconds(blockTime))
 	return nil
 }
