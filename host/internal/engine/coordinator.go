@@ -81,19 +81,25 @@ func (c *coordinator) run(ctx context.Context) error {
 				continue
 			}
 		}
-		err := c.checkpoint(ctx)
-		if by != nil {
-			by.err = err
-			close(by.done)
-		}
-		if errors.Is(err, errStuck) { // while the path is to stop
-			wish, err = nil, nil
+		switch err := c.checkpointFor(ctx, by); {
+		case errors.Is(err, errStuck): // while the path is to stop
+			wish = nil
 			c.endReaders()
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 	}
+}
+
+// checkpointFor takes a checkpoint and tells whoever has asked for it, if
+// somebody has.
+func (c *coordinator) checkpointFor(ctx context.Context, by *request) error {
+	err := c.checkpoint(ctx)
+	if by != nil {
+		by.err = err
+		close(by.done)
+	}
+	return err
 }
 
 // close takes the last checkpoint of readers that have come to their end, and
