@@ -158,19 +158,23 @@ unless --yes is given.`,
 				if !yes && !a.confirmed(fmt.Sprintf("Discard %s? They are lost. [y/N] ", rows(len(ids)))) {
 					return errors.New("nothing was discarded")
 				}
-				if err := in.discard(ctx, ids); err != nil {
-					return withSome(ctx, in, "", err)
-				}
-				if h.json {
-					return printJSON(a.stdout, idsDocument{ids})
-				}
-				return a.printLine(rows(len(ids)) + ": discarded")
+				return a.discard(ctx, h, in, ids)
 			})
 		},
 	}
 	chooseFlags(cmd, h, &all)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
+}
+
+func (a *app) discard(ctx context.Context, h *host, in letterBox, ids []string) error {
+	if err := in.discard(ctx, ids); err != nil {
+		return withSome(ctx, in, "", err)
+	}
+	if h.json {
+		return printJSON(a.stdout, idsDocument{ids})
+	}
+	return a.printLine(rows(len(ids)) + ": discarded")
 }
 
 // idsDocument tells as JSON to which letters something was done.

@@ -135,10 +135,8 @@ const (
 // recover goes back to where the next generation begins. The error is final.
 func (d *domain) recover(cause error) (next int, err error) {
 	reorg, refused := (*reorgError)(nil), (*remote.Failure)(nil)
-	if p := d.find(stepOf(cause)); p != nil && p.flight != nil {
-		if err := d.killedBy(p, cause); err != nil {
-			return 0, d.fail(err, false)
-		}
+	if err := d.killedBy(cause); err != nil {
+		return 0, d.fail(err, false)
 	}
 	switch {
 	case errors.As(cause, &reorg):
@@ -157,14 +155,10 @@ func (d *domain) recover(cause error) (next int, err error) {
 		if err != nil {
 			return 0, d.fail(err, false)
 		}
-		if !progress {
-			break
+		if progress {
+			d.comesCloser(cause)
+			return soon, nil
 		}
-		d.mu.Lock()
-		d.failures = nil
-		d.mu.Unlock()
-		d.cfg.Logger.Debug("the search for a row that breaks a step has come closer", "pipeline", d.name, "step", stepOf(cause), "cause", withoutStep(cause))
-		return soon, nil
 	}
 	return withBackoff, d.spend(cause)
 }

@@ -123,12 +123,11 @@ func TestFinalRowsWhateverDies(t *testing.T) {
 func TestFinalRowsOfABacktest(t *testing.T) {
 	t.Parallel()
 	s, data := newFinal(t), t.TempDir()
-	run := func(head, reader string, tune func(*engine.Config)) *rig {
+	run := func(head, reader string, tune func(*engine.Config)) {
 		t.Helper()
 		s.head, s.reader = head, reader
 		r := newRig(t, s.twoLoaders(), on(t, data, tune))
 		do(t, "run", r.run(t.Context()))
-		return r
 	}
 	run("from = 1\n to = 100", "sure = 1000", nil)
 	wantAll(t, lines(t, s.out()), summed(rowsOf(t, s.dir, 1, 100, 3)))

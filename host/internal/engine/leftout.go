@@ -33,7 +33,7 @@ func hashOf(typ transit.Type, row []byte) (string, error) {
 	}
 	h := sha256.New()
 	for column := range int(b.Record.NumCols()) {
-		fmt.Fprintf(h, "%t %q\n", b.Record.Column(column).IsNull(0), b.Text(column, 0))
+		_, _ = fmt.Fprintf(h, "%t %q\n", b.Record.Column(column).IsNull(0), b.Text(column, 0))
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

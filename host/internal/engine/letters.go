@@ -213,7 +213,11 @@ func (p *process) dead(letter string) {
 
 // killedBy takes dead letters back whose replay was under way when their
 // process failed: they are not tried again unless somebody asks for it.
-func (d *domain) killedBy(p *process, cause error) error {
+func (d *domain) killedBy(cause error) error {
+	p := d.find(stepOf(cause))
+	if p == nil || p.flight == nil {
+		return nil
+	}
 	for _, id := range p.flight.replays() {
 		if err := d.deadAgain(id, withoutStep(cause), 1); err != nil {
 			return err

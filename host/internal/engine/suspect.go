@@ -84,6 +84,15 @@ func (d *domain) blame(cause error) (progress bool, err error) {
 	return progress, err
 }
 
+// comesCloser notes that the search for a bad row has: what it cost is none of
+// the budget.
+func (d *domain) comesCloser(cause error) {
+	d.mu.Lock()
+	d.failures = nil
+	d.mu.Unlock()
+	d.cfg.Logger.Debug("the search for a row that breaks a step has come closer", "pipeline", d.name, "step", stepOf(cause), "cause", withoutStep(cause))
+}
+
 // ofRows tells whether rows could be behind a failure.
 func ofRows(cause error) bool {
 	failure, exit, hang := (*remote.Failure)(nil), (*remote.Exit)(nil), (*hangError)(nil)
