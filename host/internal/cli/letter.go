@@ -10,7 +10,6 @@ import (
 
 	"github.com/penstock-io/penstock/host/internal/cli/view"
 	"github.com/penstock-io/penstock/host/internal/store"
-	"github.com/penstock-io/penstock/sdk/render"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -62,8 +61,34 @@ func wholeDocument(l store.DeadLetter) (letterDocument, error) {
 	if err != nil {
 		return d, err
 	}
-	d.Value = append(render.New(typ).AppendMembers([]byte{'{'}, batch, 0), '}')
-	return d, nil
+	d.Value, err = rowJSON(typ, batch)
+	return d, err
+}
+
+// rowJSON is a row as an object with its columns in their order. What JSON has no
+// number for is text.
+func rowJSON(typ transit.Type, batch transit.Batch) ([]byte, error) {
+	out := []byte{'{'}
+	for i, column := range typ.Columns() {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		value := batch.Value(i, 0)
+		switch value.(type) {
+		case nil, bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64:
+		case []any, map[string]any:
+			value = json.RawMessage(batch.Text(i, 0))
+		default:
+			value = batch.Text(i, 0)
+		}
+		name, nameErr := json.Marshal(column.Name)
+		text, err := json.Marshal(value)
+		if err = errors.Join(nameErr, err); err != nil {
+			return nil, fmt.Errorf("column %s as JSON: %w", column.Name, err)
+		}
+		out = append(append(append(out, name...), ':'), text...)
+	}
+	return append(out, '}'), nil
 }
 
 // rowOf decodes the row of a letter.
@@ -116,18 +141,17 @@ func (a *app) printLetter(l store.DeadLetter) error {
 
 // rowText is a row with a column a line.
 func rowText(typ transit.Type, batch transit.Batch) string {
-	layout := render.New(typ)
 	widest := 0
-	for _, name := range layout.Names() {
-		widest = max(widest, len(name))
+	for _, column := range typ.Columns() {
+		widest = max(widest, len(column.Name))
 	}
 	var text strings.Builder
-	for i, name := range layout.Names() {
-		value, null := layout.AppendText(nil, batch, i, 0)
-		if null {
-			value = []byte("null")
+	for i, column := range typ.Columns() {
+		value := "null"
+		if batch.Value(i, 0) != nil {
+			value = view.Plain(batch.Text(i, 0))
 		}
-		fmt.Fprintf(&text, "    %-*s  %s\n", widest, name, view.Plain(string(value)))
+		fmt.Fprintf(&text, "    %-*s  %s\n", widest, column.Name, value)
 	}
 	return text.String()
 }
