@@ -19,6 +19,7 @@ type attempt struct {
 	began    time.Time
 	record   store.Checkpoint
 	waiting  map[*process]bool
+	closing  bool // the readers stop there
 	answered chan struct{} // closed when nobody is waited for any more
 }
 
@@ -72,16 +73,17 @@ func (c *coordinator) abandon() {
 	c.mu.Unlock()
 }
 
-// answer takes a process's answer to a barrier.
-func (c *coordinator) answer(p *process, f *remote.Frame) error {
+// answer takes a process's answer to a barrier. closing: it is one at which
+// readers stop.
+func (c *coordinator) answer(p *process, f *remote.Frame) (closing bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.pending
 	if a == nil && c.void {
-		return nil // it was given up while the barrier was under way
+		return c.closing, nil // it was given up while the barrier was under way
 	}
 	if a == nil || a.record.Number != f.Checkpoint || !a.waiting[p] {
-		return fmt.Errorf("plugin %s answered a barrier that it was not asked for, or twice (checkpoint %d)", p.spec.Register.Plugin, f.Checkpoint)
+		return false, fmt.Errorf("plugin %s answered a barrier that it was not asked for, or twice (checkpoint %d)", p.spec.Register.Plugin, f.Checkpoint)
 	}
 	name := p.spec.Name()
 	if p.spec.Register.Type == registry.Reader {
@@ -89,20 +91,20 @@ func (c *coordinator) answer(p *process, f *remote.Frame) error {
 	}
 	if f.Snapshot != nil && len(f.Snapshot.State) > 0 {
 		if most := c.domain.cfg.Checkpoint.MaxState; uint64(len(f.Snapshot.State)) > most {
-			return &remote.Failure{Class: remote.ClassStop, Message: fmt.Sprintf(
+			return false, &remote.Failure{Class: remote.ClassStop, Message: fmt.Sprintf(
 				"its snapshot has %d bytes, more than the %d that a checkpoint may hold of one process: raise max_state in the checkpoint block, or hold less", len(f.Snapshot.State), most)}
 		}
 		a.record.States[name] = store.State{Version: f.Snapshot.Version, Bytes: f.Snapshot.State}
 		p.stateBytes.Store(uint64(len(f.Snapshot.State)))
 	}
 	if err := p.position(a.record.Positions); err != nil {
-		return err
+		return false, err
 	}
 	a.record.Counts[name] = p.counted
 	p.atBarrier.Store(p.rowsOut.Load())
 	a.record.Replayed = append(a.record.Replayed, p.takeReplays()...)
 	c.excuse(p)
-	return nil
+	return a.closing, nil
 }
 
 // expects tells whether a process still has to answer a barrier.

@@ -154,7 +154,7 @@ func (c *coordinator) begin() (*attempt, error) {
 	}
 	a := &attempt{
 		began: time.Now(), waiting: make(map[*process]bool),
-		answered: make(chan struct{}),
+		answered: make(chan struct{}), closing: c.closing,
 		record: store.Checkpoint{
 			Number: c.domain.memory.Next(), Generation: c.domain.current(),
 			Replayed: slices.Clone(c.last.Replayed),

@@ -169,6 +169,9 @@ func (p *process) send(ctx context.Context) error {
 	}
 	for {
 		f, err := p.inputs.take(ctx)
+		if f == nil && err == nil {
+			p.handed.Store(time.Now().UnixNano())
+		}
 		if f == nil || err != nil {
 			return err
 		}

@@ -194,14 +194,15 @@ func (p *process) barrierTaken(ctx context.Context, f *remote.Frame) error {
 }
 
 func (p *process) answer(ctx context.Context, f *remote.Frame) error {
-	if err := p.coordinator.answer(p, f); err != nil {
+	closing, err := p.coordinator.answer(p, f)
+	if err != nil {
 		return p.failed(err)
 	}
 	f.Free()
 	if err := p.publish(ctx, &remote.Frame{Kind: remote.KindBarrier, Generation: p.generation, Checkpoint: f.Checkpoint}); err != nil {
 		return err
 	}
-	if !p.is(registry.Reader) || !p.coordinator.isClosing() {
+	if !p.is(registry.Reader) || !closing {
 		return nil
 	}
 	p.cut = true

@@ -120,7 +120,8 @@ func (p *process) holdBack(f *remote.Frame) error {
 // answerHeld answers a barrier for the loader: what it will get is durable.
 func (p *process) answerHeld(checkpoint uint64) error {
 	p.note(checkpoint)
-	return p.coordinator.answer(p, &remote.Frame{Kind: remote.KindBarrier, Checkpoint: checkpoint})
+	_, err := p.coordinator.answer(p, &remote.Frame{Kind: remote.KindBarrier, Checkpoint: checkpoint})
+	return err
 }
 
 // releaseUpTo gives the loader what lies before a checkpoint that is final.

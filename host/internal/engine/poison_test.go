@@ -11,7 +11,7 @@ import (
 )
 
 // quick kills what hangs soon, and tells of nobody else.
-func quick(c *engine.Config) { c.HangAfter = 400 * time.Millisecond }
+func quick(c *engine.Config) { c.HangAfter = 800 * time.Millisecond }
 
 // A row that breaks its step again and again is found, whatever it does to it,
 // and put aside. All other rows are there, once, in order, and what the step

@@ -66,6 +66,7 @@ type process struct {
 	heardAt    atomic.Int64  // when a frame last came
 	publishing atomic.Int64  // since when a frame waits for room at a consumer; 0: none does
 	sending    atomic.Int64  // since when the process is being sent a frame; 0: it is not
+	handed     atomic.Int64  // since when it has been given everything; 0: it has not
 
 	// Guarded by the domain's mu:
 	suspicion *suspicion
@@ -128,6 +129,7 @@ func (p *process) wire() {
 	p.poked, p.flight, p.left, p.good = make(chan struct{}, 1), newFlight(), nil, 0
 	p.publishing.Store(0)
 	p.sending.Store(0)
+	p.handed.Store(0)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.edges = p.inputs.edges

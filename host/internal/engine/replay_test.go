@@ -19,7 +19,7 @@ func TestReplay(t *testing.T) {
 		t.Run(fate, func(t *testing.T) {
 			t.Parallel()
 			s, data := newLetters(t, fate, 20001, 21000), t.TempDir()
-			s.reader += "\n finality = 150"
+			s.reader += "\n finality = 1500"
 			r := s.letters(t, data)
 			end := r.begin()
 			r.waitCommitted(30)

@@ -68,6 +68,12 @@ func (p *process) hangs(now time.Time, limit time.Duration) error {
 		}
 		return nil
 	}
+	if since := p.handed.Load(); since != 0 {
+		if late := silent(time.Unix(0, since)); late > limit {
+			return p.failed(&hangError{since: late, what: "it has been given everything and does not end"})
+		}
+		return nil
+	}
 	if p.is(registry.Reader) {
 		if err := p.rests(now, silent(time.Time{}), limit); err != nil {
 			return err
