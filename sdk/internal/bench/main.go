@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -105,16 +106,14 @@ func (p *forwarder) Process(ctx context.Context, stream wire.Stream) error {
 	return stream.Send(&wire.Frame{Kind: pluginv1.Kind_KIND_ENDED, Generation: open.Generation})
 }
 
-// read sends until the host says something, which can only be to stop.
+// read sends until the host wants no more. Barriers are answered at safe points.
 func (p *forwarder) read(_ context.Context, open *wire.Frame, stream wire.Stream) error {
-	heard := make(chan error, 1)
-	go func() {
-		_, err := stream.Recv()
-		heard <- err
-	}()
+	var barrier atomic.Uint64
+	over := make(chan error, 1)
+	go func() { over <- asked(stream, &barrier) }()
 	for n := uint64(1); ; n++ {
 		select {
-		case err := <-heard:
+		case err := <-over:
 			return err
 		default:
 		}
@@ -126,28 +125,52 @@ func (p *forwarder) read(_ context.Context, open *wire.Frame, stream wire.Stream
 		if n%p.safeEvery != 0 {
 			continue
 		}
-		point := &wire.Frame{
-			Kind: pluginv1.Kind_KIND_SAFE_POINT, Generation: open.Generation,
-			Cursor: &wire.Cursor{ChainID: 1, Block: n}, Head: n,
-		}
-		if err := stream.Send(point); err != nil {
+		if err := settle(open, stream, n, barrier.Swap(0)); err != nil {
 			return err
 		}
 	}
 }
 
-// copy passes on what comes until its input ends.
+// asked notes the barriers that the host asks for, until it wants no more rows.
+func asked(stream wire.Stream, barrier *atomic.Uint64) error {
+	for {
+		f, err := stream.Recv()
+		switch {
+		case err != nil:
+			return err
+		case f.Kind == pluginv1.Kind_KIND_BARRIER:
+			barrier.Store(f.Checkpoint)
+		case f.Kind != pluginv1.Kind_KIND_PROBE: // a reader that sends all the time is not asked whether it lives
+			return nil
+		}
+	}
+}
+
+// settle marks a safe point, and answers a barrier there if one was asked for.
+func settle(open *wire.Frame, stream wire.Stream, n, barrier uint64) error {
+	at := &wire.Cursor{ChainID: 1, Block: n}
+	point := &wire.Frame{Kind: pluginv1.Kind_KIND_SAFE_POINT, Generation: open.Generation, Cursor: at, Head: n}
+	if err := stream.Send(point); err != nil || barrier == 0 {
+		return err
+	}
+	return stream.Send(&wire.Frame{Kind: pluginv1.Kind_KIND_BARRIER, Generation: open.Generation, Cursor: at, Checkpoint: barrier})
+}
+
+// copy passes on what comes until its input ends, barriers and probes too, which
+// answers them.
 func (p *forwarder) copy(_ context.Context, _ *wire.Frame, stream wire.Stream) error {
 	return each(stream, stream.Send)
 }
 
-// drop drops what comes and commits every safe point at once.
+// drop drops rows, and commits at every safe point and barrier at once.
 func (p *forwarder) drop(_ context.Context, _ *wire.Frame, stream wire.Stream) error {
 	return each(stream, func(f *wire.Frame) error {
-		if f.Kind == pluginv1.Kind_KIND_SAFE_POINT {
+		switch f.Kind {
+		case pluginv1.Kind_KIND_SAFE_POINT, pluginv1.Kind_KIND_BARRIER, pluginv1.Kind_KIND_PROBE:
 			return stream.Send(f)
+		default:
+			return nil
 		}
-		return nil
 	})
 }
 
