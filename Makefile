@@ -36,10 +36,12 @@ run: build ## run pipelines.hcl until Ctrl-C: on the development chain, or on th
 # These link a whole Ethereum node or a database, of which the others build programs too. They are built once, without the race
 # detector, which would double the time of all tests; the packages of their plugins that share memory run with it. go vet is part
 # of check, where it does not go through all that is imported.
-WHOLE := ./examples/... ./plugins/ethereum ./plugins/sqlite ./host ./host/internal/chaos/...
+# The tests of the engine start hundreds of plugins: the long ones run without it too.
+WHOLE := ./examples/... ./plugins/ethereum ./plugins/sqlite ./host ./host/internal/chaos/... ./host/internal/engine
 
 test: ## run every test, with the race detector where there is a C compiler
 	$(GO) test -vet=off -timeout 9m $(WHOLE)
+	$(GO) test -vet=off $(RACE) -short -timeout 9m ./host/internal/engine
 	$(GO) test -vet=off $(RACE) -timeout 9m $(filter-out $(shell $(GO) list $(WHOLE)),$(shell $(GO) list ./...))
 
 check: lint generated tidy ## format, lint, generated code, go.mod, import walls

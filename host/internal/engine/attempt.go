@@ -19,7 +19,7 @@ type attempt struct {
 	began    time.Time
 	record   store.Checkpoint
 	waiting  map[*process]bool
-	closing  bool // the readers stop there
+	closing  bool          // the readers stop there
 	answered chan struct{} // closed when nobody is waited for any more
 }
 

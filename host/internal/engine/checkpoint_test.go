@@ -127,6 +127,7 @@ func TestStateIsExactlyOnceAfterAFault(t *testing.T) {
 // Plugins are killed again and again, at any moment, also while the path
 // begins, checkpoints or goes back.
 func TestStateIsExactlyOnceWhateverIsKilled(t *testing.T) {
+	long(t)
 	for _, seed := range []uint64{1, 2} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()

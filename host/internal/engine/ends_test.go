@@ -78,6 +78,7 @@ func TestReaderThatEndsWithoutASafePoint(t *testing.T) {
 // A reader that hangs between two safe points is ended without another one when
 // its path is to stop; the rest of the path still ends by itself.
 func TestPauseWhileAReaderHangsBetweenSafePoints(t *testing.T) {
+	long(t)
 	t.Parallel()
 	j := joined{dir: t.TempDir()}
 	j.slow = "until = 60"

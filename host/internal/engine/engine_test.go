@@ -192,6 +192,7 @@ func TestReorg(t *testing.T) {
 
 // A slow consumer slows its producer; the host holds no more than an edge does.
 func TestAFullEdgeHoldsItsProducerBack(t *testing.T) {
+	long(t)
 	path := filepath.Join(t.TempDir(), "out")
 	ctx, stop := context.WithCancel(t.Context())
 	r := newRig(t, strings.Replace(fmt.Sprintf(live, "per_block = 1000", path, `slow = "20ms"`), "50", "100000000", 1), func(c *engine.Config) { c.HardTerminateAfter = 100 * time.Millisecond })

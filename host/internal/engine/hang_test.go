@@ -36,6 +36,7 @@ func (r *rig) wantCauses(step string, causes ...string) {
 // A step that stays in its code for ever is killed when its time is over, the
 // event says so, and its path goes on without a loss. Nobody else is disturbed.
 func TestHang(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for _, c := range []struct {
 		name, step  string
@@ -77,6 +78,7 @@ func TestHang(t *testing.T) {
 // nothing because it is looked for a row that breaks it. So is one whose
 // consumers are full.
 func TestSlowIsNoHang(t *testing.T) {
+	long(t)
 	t.Parallel()
 	patient := func(c *engine.Config) { c.HangAfter = time.Second }
 	t.Run("a loader", func(t *testing.T) {
@@ -133,6 +135,7 @@ func TestSlowIsNoHang(t *testing.T) {
 // A process that stands still for a moment is waited for; one that does for
 // longer than the time of a hang is killed.
 func TestStoppedProcess(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for _, step := range []string{"blocks", "sums", "out"} {
 		for _, long := range []bool{false, true} {

@@ -85,6 +85,7 @@ func TestFinalRows(t *testing.T) {
 // So it is when any process dies, and over restarts of the host, also where it
 // is cut off: what waits in the journal comes in the next run.
 func TestFinalRowsWhateverDies(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s, data := newFinal(t), t.TempDir()
 	at := uint64(0)

@@ -284,6 +284,7 @@ func TestBadRowsStayOut(t *testing.T) {
 // Where no more letters are kept a bad row is neither lost nor tried for ever:
 // the path gives up and says what to do.
 func TestNoRoomForLetters(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for _, fate := range []string{"poison", "error"} {
 		t.Run(fate, func(t *testing.T) {
@@ -309,6 +310,7 @@ func TestNoRoomForLetters(t *testing.T) {
 
 // Rows that break their step count as bad ones, too.
 func TestTooManyBreak(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := newSums(t)
 	var bad []string

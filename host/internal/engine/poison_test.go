@@ -17,6 +17,7 @@ func quick(c *engine.Config) { c.HangAfter = 800 * time.Millisecond }
 // and put aside. All other rows are there, once, in order, and what the step
 // keeps between them is as if the row had never been.
 func TestBadRows(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for _, c := range []struct {
 		name, fate, cause string
@@ -81,6 +82,7 @@ func wantLetter(t *testing.T, l letter, step, input, cause string, stack bool) {
 // Steps of other kinds lose a bad row just so: a loader that is given rows, one
 // that is given columns, and an aggregator that works on the rows of one input.
 func TestBadRowsOfOthers(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for _, fate := range []string{"error", "kill", "hang"} {
 		for _, loader := range []string{"test.file", "test.columns"} {
@@ -149,6 +151,7 @@ func TestBadTuple(t *testing.T) {
 // While a step can work on no row at all, it is not the rows: none is put
 // aside, and the budget decides. Once it is over, every row is there.
 func TestOutage(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for _, register := range []string{"test.picky", "test.together"} {
 		for _, ends := range []int{0, 3, 4, 9} {

@@ -14,6 +14,7 @@ import (
 // What is replayed after its step was mended is there once, whoever dies and
 // however often somebody asks. The letter goes when nothing can undo that.
 func TestReplay(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for _, fate := range []string{"poison", "error"} {
 		t.Run(fate, func(t *testing.T) {
@@ -76,16 +77,14 @@ func TestReplayLater(t *testing.T) {
 // A row that breaks its step when it is replayed is a dead letter again, with
 // one attempt more, and breaks it no second time. It takes nobody with it.
 func TestReplayThatFails(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for _, c := range []struct{ fate, cause string }{
-		{"error", "the fault"}, {"panic", "panic: the fault"}, {"kill", "killed"}, {"hang", "hangs"}, {"stop", "the fault"},
+		{"error", "the fault"}, {"panic", "panic: the fault"}, {"kill", "killed"}, {"hang", "hangs"},
 	} {
 		t.Run(c.fate, func(t *testing.T) {
 			t.Parallel()
 			s, data := newLetters(t, c.fate, 20001), t.TempDir()
-			if c.fate == "stop" {
-				s.sum = strings.Replace(s.sum, "stop", "error", 1)
-			}
 			r := newRig(t, s.with("test.picky", "test.file"), on(t, data, quick))
 			end := r.begin()
 			r.waitCommitted(30)
@@ -101,10 +100,6 @@ func TestReplayThatFails(t *testing.T) {
 				l := lettersOf(t, r.store)
 				return len(l) == 1 && l[0].State == store.LetterDead && l[0].Attempts == before.Attempts+1 && strings.Contains(l[0].Cause, c.cause)
 			})
-			if c.fate == "stop" { // which is for good, whatever it was about
-				r.waitState(engine.PathError)
-				do(t, "resume", r.Resume(soon(t), "p"))
-			}
 			r.waitCommitted(r.block() + 30)
 			if n := len(r.causes("sums")); n != 1 {
 				t.Errorf("the step broke %d times by one replay: %q", n, r.causes("sums"))

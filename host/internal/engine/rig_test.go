@@ -217,6 +217,15 @@ func (r *rig) was(step, to string) int {
 	return n
 }
 
+// long skips a test where tests are to be short, which they are with the race
+// detector: it triples what each start of a plugin costs.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+}
+
 // waitFor polls a condition until it holds.
 func waitFor(t *testing.T, what string, holds func() bool) {
 	t.Helper()
