@@ -183,10 +183,11 @@ func (d *domain) rewind(to *remote.Cursor, fork bool) error {
 		to.Block, blockText(committed(oldest)))
 }
 
-// before finds the newest checkpoint at or before a block.
+// before finds the newest checkpoint at or before a block. The beginning is one
+// for every block of the pipeline, unless something after it is final.
 func (d *domain) before(block uint64) (number uint64, err error) {
 	number, oldest := d.newestBefore(&remote.Cursor{Block: block})
-	if number == 0 && oldest != nil {
+	if number == 0 && oldest != nil && (oldest.Final || block < d.spec.Processes[0].Pipeline.From) {
 		return 0, fmt.Errorf("the oldest checkpoint that is kept of pipeline %s is of block %s: to go back further, stop and resume it, which begins anew",
 			d.name, blockText(committed(oldest)))
 	}
