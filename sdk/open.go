@@ -39,7 +39,7 @@ func startOf(open *pluginv1.Open, out *process.Sender) (Start, error) {
 	s := Start{
 		Pipeline: open.Pipeline, Step: open.Step, Cursor: cursorOf(cursor),
 		From: open.From, FromLatest: open.FromLatest, To: open.To,
-		Domain: open.Domain, Generation: out.Generation(), Checkpoint: open.Checkpoint, Forks: open.Forks,
+		Domain: open.Domain, Generation: out.Generation(), Checkpoint: open.Checkpoint, Forks: open.Forks, Fresh: open.Fresh,
 	}
 	if n := open.Network; n != nil {
 		s.Network = Network{Name: n.Name, ChainID: n.ChainId, Finality: n.Finality}

@@ -82,6 +82,11 @@ type Start struct {
 	// follow Checkpoint may be others if it has grown, and also if not: a chain
 	// may be reorganised while nobody reads it.
 	Forks uint64
+	// Fresh says that somebody wants the domain to begin anew. Without it
+	// Checkpoint 0 may also mean that the host has lost what it remembered: a
+	// loader should not remove rows that will not come again, as where FromLatest
+	// is set.
+	Fresh bool
 	// Cursor is the place to go on from, of Checkpoint; nil: begin at From.
 	// Where there are several readers, it is the one furthest behind.
 	Cursor *Cursor

@@ -19,6 +19,11 @@ func (s *shelf) admit(start sdk.Start, wired map[string]*series) (mark, error) {
 			"If another host runs this pipeline, end one of the two; if the host's data directory was removed or replaced, remove this file and the files of this step",
 			s.booksPath(), s.Generation, start.Generation)
 	}
+	if start.Checkpoint == 0 && start.FromLatest && !start.Fresh && len(s.Marks) > 1 { // one may be there that no host has recorded
+		return mark{}, stopf("begin at the head: the files of step %q (%s) have rows of an earlier run of which the host remembers nothing: its data directory is another one or was removed. "+
+			"These rows would be removed and not come again: put the data directory back, give the step another path, or begin anew without them with `penstock run --fresh`",
+			start.Step, s.booksPath())
+	}
 	to := mark{}
 	if k := start.Checkpoint; k > 0 {
 		var ok bool

@@ -21,6 +21,9 @@ func (l *loader) enter(ctx context.Context, start sdk.Start) error {
 	if err := l.admit(ctx, start); err != nil {
 		return err
 	}
+	if err := l.spare(ctx, start); err != nil {
+		return err
+	}
 	var last map[string]int64
 	if start.Checkpoint > 0 {
 		var err error
@@ -77,6 +80,21 @@ func (l *loader) admit(ctx context.Context, start sdk.Start) error {
 			l.db.path, l.ledger, l.ledger.generation, start.Generation, l.names()))
 	}
 	return l.attribute(ctx, start.Cursor)
+}
+
+// spare refuses to remove rows that will not come again: those of a pipeline that begins at the head, whose host has lost what it
+// remembered. One checkpoint may be there that no host has recorded; more tell that one has.
+func (l *loader) spare(ctx context.Context, start sdk.Start) error {
+	if start.Checkpoint > 0 || !start.FromLatest || start.Fresh {
+		return nil
+	}
+	checkpoints, err := l.ledger.checkpoints(ctx)
+	if err != nil || checkpoints < 2 {
+		return err
+	}
+	return sdk.Stop(fmt.Errorf("%s: %s has rows of an earlier run (%s) of which the host remembers nothing: its data directory is another one or was removed. "+
+		"The pipeline begins at the head, so these rows would be removed and not come again: put the data directory back, give the step another path, "+
+		"or begin anew without them with penstock run --fresh", l.db.path, l.ledger, l.names()))
 }
 
 // attribute holds the tables to one chain: the one that filled them. Its number is that of the newest cursor, or else the network's.

@@ -173,6 +173,15 @@ func (g *ledger) marks(ctx context.Context, checkpoint uint64) (map[string]int64
 	return last, nil
 }
 
+// checkpoints counts those that are known.
+func (g *ledger) checkpoints(ctx context.Context) (n int, err error) {
+	err = g.db.conn.QueryRowContext(ctx, "SELECT count(DISTINCT checkpoint) FROM penstock_checkpoints WHERE domain = ? AND step = ?", g.domain, g.step).Scan(&n)
+	if err != nil {
+		return 0, g.db.explain("read checkpoints", err)
+	}
+	return n, nil
+}
+
 // unknown says that the file and the host's data directory do not belong together.
 func (g *ledger) unknown(ctx context.Context, checkpoint uint64) error {
 	var newest sql.NullInt64

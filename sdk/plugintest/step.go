@@ -98,7 +98,7 @@ func (s Step) message(settings []byte) *pluginv1.Open {
 		Cursor: wireCursor(s.Start.Cursor).Proto(), From: s.Start.From, FromLatest: s.Start.FromLatest, To: s.Start.To,
 		Network: &pluginv1.Network{Name: s.Start.Network.Name, ChainId: s.Start.Network.ChainID, Finality: s.Start.Network.Finality},
 		Policy:  s.Policy.message(),
-		Domain:  s.Start.Domain, Checkpoint: s.Start.Checkpoint, Forks: s.Start.Forks,
+		Domain:  s.Start.Domain, Checkpoint: s.Start.Checkpoint, Forks: s.Start.Forks, Fresh: s.Start.Fresh,
 	}
 	if s.Start.Domain != "" {
 		open.ProcessId = s.Start.Domain + "/" + s.Start.Step

@@ -21,6 +21,7 @@ type Open struct {
 	Domain     string // the same on every run of a host
 	Checkpoint uint64 // what Cursor and Snapshot belong to, 0 for the beginning
 	Forks      uint64 // how often a reorganisation has taken the domain back
+	Fresh      bool   // somebody wants the domain to begin anew
 	Generation uint64
 	Settings   []byte // a JSON object
 	Network    Network
@@ -195,7 +196,7 @@ func (o Open) message() *pluginv1.Open {
 		Register: o.Register, Pipeline: o.Pipeline, Step: o.Step, ProcessId: o.ProcessID, Settings: o.Settings,
 		Network: &pluginv1.Network{Name: o.Network.Name, ChainId: o.Network.ChainID, Finality: o.Network.Finality},
 		Cursor:  o.Cursor.Proto(), From: o.From, FromLatest: o.FromLatest, Policy: o.Policy.message(),
-		Domain: o.Domain, Checkpoint: o.Checkpoint, Forks: o.Forks,
+		Domain: o.Domain, Checkpoint: o.Checkpoint, Forks: o.Forks, Fresh: o.Fresh,
 	}
 	if o.To != nil {
 		m.To = new(*o.To)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/penstock-io/penstock/host/internal/graph"
+	"github.com/penstock-io/penstock/host/internal/registry"
 )
 
 // noteBasis is the durable note of what a domain's checkpoints go with.
@@ -20,12 +21,16 @@ type ChangedError struct {
 	Checkpoint uint64
 	Block      string
 	Changes    []string // sentences without a full stop
+	Fresh      bool     // a new loader has none of the rows before the checkpoint: it can only begin anew
 }
 
 func (e *ChangedError) Error() string {
-	return fmt.Sprintf("pipeline %s has changed since its last checkpoint (%d, block %s):\n  %s\n"+
-		"put it back, or begin anew with --fresh, or go on from the checkpoint with --accept-changes, which leaves the rows before it as they are",
-		e.Pipeline, e.Checkpoint, e.Block, strings.Join(e.Changes, "\n  "))
+	way := "put it back, or begin anew with --fresh, or go on from the checkpoint with --accept-changes, which leaves the rows before it as they are"
+	if e.Fresh {
+		way = "put it back, or begin anew with --fresh: a loader that holds every row once has to have them all"
+	}
+	return fmt.Sprintf("pipeline %s has changed since its last checkpoint (%d, block %s):\n  %s\n%s",
+		e.Pipeline, e.Checkpoint, e.Block, strings.Join(e.Changes, "\n  "), way)
 }
 
 // basis is what checkpoints of the domain go with, by process and part.
@@ -48,16 +53,27 @@ func (d *domain) checkBasis() error {
 		}
 		changes := differences(then, now)
 		if len(changes) == 0 {
-			return nil
+			return d.noteBasis(now, text) // a step that is gone is new when it is there again
 		}
 		err := &ChangedError{Pipeline: d.name, Checkpoint: d.newest.Number, Block: blockText(committed(d.newest)), Changes: changes}
-		if !d.cfg.AcceptChanges {
+		err.Fresh = d.hasNewHolder(then)
+		if err.Fresh || !d.cfg.AcceptChanges {
 			return err
 		}
 		d.cfg.Logger.Warn("the pipeline has changed since its last checkpoint, and goes on from there all the same",
 			"pipeline", d.name, "checkpoint", d.newest.Number, "changes", strings.Join(changes, "; "))
 	}
 	return d.noteBasis(now, text)
+}
+
+// hasNewHolder tells whether a loader is new that holds every row once.
+func (d *domain) hasNewHolder(then map[string]map[string]string) bool {
+	for _, p := range d.spec.Processes {
+		if _, known := then[p.Name()]; !known && p.Register.Type == registry.Loader && (p.Register.Truncates || p.Step.After == "final") {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *domain) noteBasis(now map[string]map[string]string, before []byte) error {

@@ -42,3 +42,25 @@ func TestAChangedPipelineDoesNotGoOn(t *testing.T) {
 	wantRows(t, rows[:501*3], 10, 510, 3, 2)
 	wantRows(t, rows[501*3:], 511, 520, 2, 2)
 }
+
+// A loader that was taken out and put back has a gap: it is as good as new.
+func TestALoaderThatWasAwayIsNew(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	keep := t.TempDir()
+	strict := func(c *engine.Config) { c.AcceptChanges = false }
+	one := fmt.Sprintf(chain, "", "", filepath.Join(dir, "out"), "")
+	both := strings.TrimSuffix(one, "}") + fmt.Sprintf("  loader \"test.file\" \"second\" {\n    input = doubles\n    path = %q\n  }\n}", filepath.Join(dir, "second"))
+	for _, source := range []string{both, one} {
+		if err := newRig(t, source, on(t, keep, strict)).run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, accept := range []bool{false, true} {
+		refused, err := tryRig(t, both, on(t, keep, func(c *engine.Config) { c.AcceptChanges = accept }))
+		refused.close()
+		if err == nil || !strings.Contains(err.Error(), "step second is new") || strings.Contains(err.Error(), "--accept-changes") {
+			t.Errorf("accepting changes %t: got %v, want that second is new, and --fresh as the only way", accept, err)
+		}
+	}
+}

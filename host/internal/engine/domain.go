@@ -34,6 +34,8 @@ type domain struct {
 	newest      *store.Checkpoint
 	told        uint64 // the oldest checkpoint that loaders know to be needed
 	first       map[*process]uint64
+	fresh       bool        // somebody wanted it to begin anew
+	why         string      // it begins again
 	failures    []time.Time // of the generations that failed lately, oldest first
 	reorgs      []time.Time // of the last minute, oldest first
 	wish        *wish       // what the path is to become
@@ -96,7 +98,7 @@ func (d *domain) work(ctx context.Context) error {
 	pause.Multiplier = 2
 	for {
 		began := time.Now()
-		d.move(PathBackfill, "")
+		d.move(PathBackfill, d.why)
 		base, _, err := d.memory.Newest()
 		if err != nil {
 			return d.fail(&recordError{number: base.Number, err: err}, false)
@@ -140,6 +142,7 @@ func (d *domain) recover(cause error) (next int, err error) {
 	}
 	switch {
 	case errors.As(cause, &reorg):
+		d.why = fmt.Sprintf("the chain was reorganised after block %d", reorg.fork.Block)
 		if err := d.reorganised(reorg); err != nil {
 			return 0, d.fail(err, false)
 		}
@@ -160,6 +163,7 @@ func (d *domain) recover(cause error) (next int, err error) {
 			return soon, nil
 		}
 	}
+	d.why = fmt.Sprintf("step %s failed: %v", stepOf(cause), withoutStep(cause))
 	return withBackoff, d.spend(cause)
 }
 

@@ -80,7 +80,7 @@ type Poison struct {
 // CheckpointConfig says how checkpoints are taken.
 type CheckpointConfig struct {
 	// Every is the time between two over history; at the head there is one an
-	// epoch, or a block. 0: one second.
+	// epoch, or a block. 0: half a second.
 	Every time.Duration
 	// Timeout is how long a process may owe the answer to a barrier while nothing
 	// keeps it from giving one. 0: one minute.
@@ -97,7 +97,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	set(&c.HardTerminateAfter, 30*time.Minute)
-	set(&c.Checkpoint.Every, time.Second)
+	set(&c.Checkpoint.Every, 500*time.Millisecond)
 	set(&c.Checkpoint.Timeout, time.Minute)
 	c.Checkpoint.MaxState = cmp.Or(c.Checkpoint.MaxState, math.MaxUint64)
 	set(&c.OpenTimeout, 30*time.Second)

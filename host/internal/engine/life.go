@@ -119,10 +119,16 @@ func (d *domain) keep(w *wish) error {
 // forget begins anew.
 func (d *domain) forget() error {
 	d.mu.Lock()
-	d.newest, d.told = nil, 0
+	d.newest, d.told, d.fresh = nil, 0, true
 	clear(d.first)
 	d.mu.Unlock()
 	return errors.Join(d.memory.Forget(), d.dropJournals(), d.forgetReleased(), d.memory.SetNote(noteCondemned, nil), d.memory.SetNote(notePaused, nil))
+}
+
+func (d *domain) isFresh() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.fresh
 }
 
 // want asks a path that runs to become something else. That the host stops

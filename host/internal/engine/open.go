@@ -20,6 +20,7 @@ func (d *domain) openOf(p *graph.Process, generation uint64, from store.Checkpoi
 		Domain:     d.spec.Name,
 		Checkpoint: from.Number,
 		Forks:      d.memory.Forks(),
+		Fresh:      d.isFresh(),
 		Cursor:     d.cursorOf(p, from),
 		From:       p.Pipeline.From,
 		FromLatest: p.Pipeline.FromLatest,

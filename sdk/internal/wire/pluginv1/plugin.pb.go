@@ -1379,7 +1379,10 @@ type Open struct {
 	Checkpoint uint64 `protobuf:"varint,14,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
 	// How often a reorganisation has taken the domain back. Rows after a
 	// checkpoint may differ from those that followed it under a lower number.
-	Forks         uint64 `protobuf:"varint,15,opt,name=forks,proto3" json:"forks,omitempty"`
+	Forks uint64 `protobuf:"varint,15,opt,name=forks,proto3" json:"forks,omitempty"`
+	// Somebody wants the domain to begin anew. Without it checkpoint 0 may also
+	// mean that the host has lost what it remembered.
+	Fresh         bool `protobuf:"varint,16,opt,name=fresh,proto3" json:"fresh,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1517,6 +1520,13 @@ func (x *Open) GetForks() uint64 {
 		return x.Forks
 	}
 	return 0
+}
+
+func (x *Open) GetFresh() bool {
+	if x != nil {
+		return x.Fresh
+	}
+	return false
 }
 
 type Network struct {
@@ -2166,7 +2176,7 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\tReference\x12\x16\n" +
 	"\x06region\x18\x01 \x01(\rR\x06region\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x16\n" +
-	"\x06length\x18\x03 \x01(\x04R\x06length\"\xfe\x03\n" +
+	"\x06length\x18\x03 \x01(\x04R\x06length\"\x94\x04\n" +
 	"\x04Open\x12\x1a\n" +
 	"\bregister\x18\x01 \x01(\tR\bregister\x12\x1a\n" +
 	"\bpipeline\x18\x02 \x01(\tR\bpipeline\x12\x12\n" +
@@ -2187,7 +2197,8 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\n" +
 	"checkpoint\x18\x0e \x01(\x04R\n" +
 	"checkpoint\x12\x14\n" +
-	"\x05forks\x18\x0f \x01(\x04R\x05forksB\x05\n" +
+	"\x05forks\x18\x0f \x01(\x04R\x05forks\x12\x14\n" +
+	"\x05fresh\x18\x10 \x01(\bR\x05freshB\x05\n" +
 	"\x03_to\"\x90\x01\n" +
 	"\aNetwork\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n" +
