@@ -7,6 +7,18 @@ import (
 	"github.com/penstock-io/penstock/sdk"
 )
 
+// spare refuses to remove rows that will not come again: those of a pipeline
+// that begins at the head, whose host has lost what it remembered. One
+// checkpoint may be there that no host has recorded; more tell that one has.
+func (s *shelf) spare(start sdk.Start) error {
+	if start.Checkpoint > 0 || !start.FromLatest || start.Fresh || len(s.Marks) < 2 {
+		return nil
+	}
+	return stopf("begin at the head: the files of step %q (%s) have rows of an earlier run of which the host remembers nothing: its data directory is another one or was removed. "+
+		"These rows would be removed and not come again: put the data directory back, give the step another path, or begin anew without them with `penstock run --fresh`",
+		start.Step, s.booksPath())
+}
+
 // admit reads the books and finds the mark of the checkpoint that a process
 // begins at. What cannot be done is refused before anything is touched. From
 // then on the books know of no later checkpoint, and of no older process.
@@ -19,10 +31,8 @@ func (s *shelf) admit(start sdk.Start, wired map[string]*series) (mark, error) {
 			"If another host runs this pipeline, end one of the two; if the host's data directory was removed or replaced, remove this file and the files of this step",
 			s.booksPath(), s.Generation, start.Generation)
 	}
-	if start.Checkpoint == 0 && start.FromLatest && !start.Fresh && len(s.Marks) > 1 { // one may be there that no host has recorded
-		return mark{}, stopf("begin at the head: the files of step %q (%s) have rows of an earlier run of which the host remembers nothing: its data directory is another one or was removed. "+
-			"These rows would be removed and not come again: put the data directory back, give the step another path, or begin anew without them with `penstock run --fresh`",
-			start.Step, s.booksPath())
+	if err := s.spare(start); err != nil {
+		return mark{}, err
 	}
 	to := mark{}
 	if k := start.Checkpoint; k > 0 {

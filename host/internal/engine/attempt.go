@@ -142,12 +142,6 @@ func (c *coordinator) readerEnded(p *process, settled bool) (void bool) {
 	return c.void
 }
 
-func (c *coordinator) isClosing() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closing
-}
-
 // overdue finds the process that keeps a checkpoint waiting for too long.
 func (c *coordinator) overdue(a *attempt, now time.Time) error {
 	limit := c.domain.cfg.Checkpoint.Timeout

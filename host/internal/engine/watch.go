@@ -55,22 +55,9 @@ func (p *process) hangs(now time.Time, limit time.Duration) error {
 		}
 		return now.Sub(since)
 	}
-	asked := p.flight.outstanding()
-	if !asked.IsZero() {
-		if late := silent(asked); late > limit {
-			return p.failed(&hangError{since: late, what: "it has not come through what it was given"})
-		}
-		return nil
-	}
-	if since := p.sending.Load(); since != 0 {
-		if late := silent(time.Unix(0, since)); late > limit {
-			return p.failed(&hangError{since: late, what: "it takes no rows"})
-		}
-		return nil
-	}
-	if since := p.handed.Load(); since != 0 {
-		if late := silent(time.Unix(0, since)); late > limit {
-			return p.failed(&hangError{since: late, what: "it has been given everything and does not end"})
+	if since, what := p.owes(); !since.IsZero() {
+		if late := silent(since); late > limit {
+			return p.failed(&hangError{since: late, what: what})
 		}
 		return nil
 	}
@@ -81,6 +68,21 @@ func (p *process) hangs(now time.Time, limit time.Duration) error {
 	}
 	p.poke()
 	return nil
+}
+
+// owes is since when something is expected of the process, and what it has not
+// done; zero if nothing is.
+func (p *process) owes() (since time.Time, what string) {
+	if asked := p.flight.outstanding(); !asked.IsZero() {
+		return asked, "it has not come through what it was given"
+	}
+	if at := p.sending.Load(); at != 0 {
+		return time.Unix(0, at), "it takes no rows"
+	}
+	if at := p.handed.Load(); at != 0 {
+		return time.Unix(0, at), "it has been given everything and does not end"
+	}
+	return time.Time{}, ""
 }
 
 // rests tells a reader that hangs from one whose source has nothing new.
