@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"io"
 	"os"
 	"os/exec"
@@ -143,8 +144,9 @@ func childServes() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	for {
-		if _, err := os.Lstat(path); err == nil {
+	for { // the file is there before anybody listens at it
+		if conn, err := net.Dial("unix", path); err == nil {
+			_ = conn.Close()
 			break
 		}
 		time.Sleep(time.Millisecond)
