@@ -36,8 +36,9 @@ run: build ## run pipelines.hcl until Ctrl-C: on the development chain, or on th
 # These link a whole Ethereum node or a database, of which the others build programs too. They are built once, without the race
 # detector, which would double the time of all tests; the packages of their plugins that share memory run with it. go vet is part
 # of check, where it does not go through all that is imported.
-# The tests of the engine start hundreds of plugins: the long ones run without it too.
-WHOLE := ./examples/... ./plugins/ethereum ./plugins/sqlite ./host ./host/internal/chaos/... ./host/internal/engine
+# The tests of the engine and the scripts of the commands start hundreds of programs, and the model of the protocol searches millions
+# of states: the detector would multiply that. The engine's shorter tests run with it too.
+WHOLE := ./examples/... ./plugins/ethereum ./plugins/sqlite ./host ./host/internal/chaos/... ./host/internal/engine/... ./host/internal/cli
 
 test: ## run every test, with the race detector where there is a C compiler
 	$(GO) test -vet=off -timeout 9m $(WHOLE)
