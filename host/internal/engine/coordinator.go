@@ -24,9 +24,9 @@ type coordinator struct {
 	asked  chan *request    // somebody wants a checkpoint now
 
 	allEnded chan struct{} // closed when every reader has ended
-	done     chan struct{} // closed when there will be no more checkpoints
+	done     chan struct{} // closed when run has returned: the last checkpoint is settled
 	release  chan struct{} // closed when the ends may be passed on
-	over     chan struct{} // closed when no more checkpoints are taken
+	over     chan struct{} // closed with the generation, whether run was ever called or not
 
 	mu      sync.Mutex
 	pending *attempt

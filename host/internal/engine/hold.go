@@ -180,7 +180,10 @@ func (p *process) seal(ctx context.Context, next released) error {
 		return err
 	}
 	select {
-	case <-p.hold.answered:
+	case answered := <-p.hold.answered:
+		if answered != next.Checkpoint {
+			return p.failed(fmt.Errorf("plugin %s answered the barrier of checkpoint %d, but was asked for %d", p.spec.Register.Plugin, answered, next.Checkpoint))
+		}
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

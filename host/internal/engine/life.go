@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -48,10 +49,12 @@ func (d *domain) live(ctx context.Context) error {
 // session runs the path until it ends, fails, or becomes what somebody wants.
 func (d *domain) session(ctx context.Context) error {
 	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	var deadline sync.WaitGroup
+	defer deadline.Wait()
 	defer stop(nil)
 	defer context.AfterFunc(ctx, func() { d.want(PathInactive, "the host stops") })()
 	wished := d.wished()
-	go func() {
+	deadline.Go(func() {
 		select {
 		case <-work.Done():
 			return
@@ -64,7 +67,7 @@ func (d *domain) session(ctx context.Context) error {
 			stop(errCutOff)
 		case <-work.Done():
 		}
-	}()
+	})
 	return d.conclude(d.work(work), errors.Is(context.Cause(work), errCutOff))
 }
 

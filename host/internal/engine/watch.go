@@ -22,7 +22,7 @@ func (e *hangError) Error() string {
 // watch finds processes that hang, until ctx ends.
 func (d *domain) watch(ctx context.Context, done <-chan struct{}) error {
 	limit := d.cfg.HangAfter
-	tick := time.NewTicker(min(limit/4, time.Second))
+	tick := time.NewTicker(max(min(limit/4, time.Second), time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
