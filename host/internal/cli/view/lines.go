@@ -59,6 +59,7 @@ func (l *Lines) Run(ctx context.Context, source Source) {
 			wait.Reset(l.every)
 		case <-ctx.Done():
 			running = false
+			l.Notice("") // it was about what was under way
 		}
 		paths := source()
 		r.observe(l.now(), paths)

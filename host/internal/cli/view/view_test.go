@@ -245,13 +245,16 @@ func TestLinesTellTheStateNowAndThen(t *testing.T) {
 		synctest.Wait()
 		write(t, v, "a row")
 		v.Notice("draining…")
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		stop()
 		<-ended
 		want := `
 swaps live  head 1,204  committed 1,203  read 10.0k/s  loaded 5.0k/s  rows loaded 10,000  queue 64/64  restarts 2
 swaps live  head 1,204  committed 1,203  read 2.0k/s  loaded 1.0k/s  rows loaded 15,000  queue 64/64  restarts 2
 a row
-swaps live  head 1,204  committed 1,203  read 3.3k/s  loaded 1.7k/s  rows loaded 20,000  queue 64/64  restarts 2  draining…
+swaps live  head 1,204  committed 1,203  read 2.0k/s  loaded 1.0k/s  rows loaded 20,000  queue 64/64  restarts 2  draining…
+swaps live  head 1,204  committed 1,203  read 3.3k/s  loaded 1.7k/s  rows loaded 25,000  queue 64/64  restarts 2
 `
 		if diff := cmp.Diff(strings.TrimLeft(want, "\n"), clock.ReplaceAllString(out.String(), "")); diff != "" {
 			t.Errorf("lines (-want +got):\n%s", diff)
