@@ -41,6 +41,9 @@ var rules = []rule{
 		"host/internal/engine", "host/internal/graph", "host/internal/config", "host/internal/registry", "host/internal/catalog",
 		"host/internal/store", "sdk/remote", "sdk/transit",
 	}},
+	{"host/internal/project", []string{
+		"host/internal/project", "host/internal/catalog", "host/internal/config", "host/internal/graph", "host/internal/registry", "host/internal/store",
+	}},
 	{"host/internal/chaos", []string{"host/internal/chaos"}},
 	{"host/internal/api", []string{"host/internal/api", "host/internal/engine", "host/internal/registry", "host/internal/store"}},
 	{"host/internal/cli", []string{"host/internal", "sdk/remote", "sdk/transit"}},

@@ -208,7 +208,7 @@ func (w *joinWorker[Out]) Barrier(context.Context, uint64) ([]byte, error) {
 }
 
 // Restore takes back what Barrier has returned.
-func (w *joinWorker[Out]) Restore(state []byte) error {
+func (w *joinWorker[Out]) Restore(version uint32, state []byte) error {
 	author, err := w.decodeState(state)
 	if err != nil {
 		return Stop(fmt.Errorf("restore a snapshot of %d bytes: %w", len(state), err))
@@ -216,5 +216,5 @@ func (w *joinWorker[Out]) Restore(state []byte) error {
 	if author == nil {
 		return nil
 	}
-	return w.author.Restore(author)
+	return w.author.Restore(version, author)
 }

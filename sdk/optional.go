@@ -92,7 +92,15 @@ func withoutReceiver(method reflect.Type) reflect.Type {
 
 // author is an author's struct seen through its optional interfaces. It is a
 // part of every worker.
-type author struct{ instance any }
+type author struct {
+	instance any
+	version  uint32                         // of its snapshots; 0: nothing was said of it
+	upgrades []func([]byte) ([]byte, error) // the last one leads to version
+}
+
+func (a *author) upgradesWith(version uint32, upgrades []func([]byte) ([]byte, error)) {
+	a.version, a.upgrades = version, upgrades
+}
 
 func (a author) start(ctx context.Context, start Start) error {
 	s, ok := a.instance.(Starter)
@@ -105,8 +113,12 @@ func (a author) start(ctx context.Context, start Start) error {
 	return nil
 }
 
-// Restore hands a snapshot back to the author.
-func (a author) Restore(state []byte) error {
+// Restore hands a snapshot back to the author, in the newest version.
+func (a author) Restore(version uint32, state []byte) error {
+	state, err := a.upgraded(version, state)
+	if err != nil {
+		return Stop(err)
+	}
 	r, ok := a.instance.(Restorer)
 	if !ok {
 		if len(state) == 0 {
@@ -118,6 +130,17 @@ func (a author) Restore(state []byte) error {
 		return Stop(fmt.Errorf("restore a snapshot of %d bytes: %w", len(state), err))
 	}
 	return nil
+}
+
+// upgraded is a state as the register writes it today.
+func (a author) upgraded(version uint32, state []byte) ([]byte, error) {
+	for ; version < a.version && len(state) > 0; version++ {
+		var err error
+		if state, err = a.upgrades[len(a.upgrades)-int(a.version-version)](state); err != nil {
+			return nil, fmt.Errorf("upgrade a snapshot from version %d to %d: %w", version, version+1, err)
+		}
+	}
+	return state, nil
 }
 
 func (a author) snapshot() ([]byte, error) {

@@ -3,6 +3,7 @@ package sdk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 
@@ -55,6 +56,47 @@ func (r Register) Unrepeatable() Register {
 	r.spec.Unrepeatable = true
 	if r.spec.Type != pluginv1.ProcessType_PROCESS_TYPE_READER {
 		r.spec.Err = errors.Join(r.spec.Err, errors.New("Unrepeatable is for readers"))
+	}
+	return r
+}
+
+// Exclusive returns the register marked as one of which two processes cannot be
+// open at once, because they would want the same port, lock or file. When its
+// plugin is replaced the old process is closed before the new one opens, which
+// takes a little longer. Loaders are taken to be like that.
+func (r Register) Exclusive() Register {
+	r.spec.Exclusive = true
+	return r
+}
+
+// Network returns the register marked as one that is of no use without a
+// network: hosts tell their users, who have to allow it.
+func (r Register) Network() Register {
+	r.spec.Network = true
+	return r
+}
+
+// Snapshots returns the register with the version of what its Snapshot writes,
+// which is 1 where nothing is said. Whoever changes the shape of the state raises
+// it. upgrades turn older states into newer ones, one version each: the last one
+// turns version-1 into version, the one before it version-2 into version-1. A
+// state that none of them can take is refused, and so is a swap to this register
+// from one that has written it.
+func (r Register) Snapshots(version uint32, upgrades ...func(older []byte) (newer []byte, err error)) Register {
+	r.spec.Version, r.spec.Oldest = version, version-uint32(min(len(upgrades), int(version)))
+	if version == 0 || r.spec.Oldest == 0 {
+		r.spec.Err = errors.Join(r.spec.Err, fmt.Errorf(
+			"Snapshots: version %d has %d upgrades: versions begin with 1, and there is at most one upgrade from each older one", version, len(upgrades)))
+	}
+	build := r.spec.New
+	r.spec.New = func(object []byte) (process.Worker, []settings.Mistake) {
+		worker, mistakes := build(object)
+		if u, ok := worker.(interface {
+			upgradesWith(version uint32, upgrades []func([]byte) ([]byte, error))
+		}); ok {
+			u.upgradesWith(version, upgrades)
+		}
+		return worker, mistakes
 	}
 	return r
 }
@@ -185,7 +227,7 @@ func (b *builder) checkMethods(interfaces ...reflect.Type) {
 func (b *builder) register(worker func(author) process.Worker) Register {
 	b.spec.New = func(object []byte) (process.Worker, []settings.Mistake) {
 		instance, mistakes := b.prototype.configure(object)
-		return worker(author{instance}), mistakes
+		return worker(author{instance: instance}), mistakes
 	}
 	return Register{spec: b.spec}
 }

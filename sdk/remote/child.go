@@ -92,7 +92,7 @@ func (c *child) launch(env []string) (err error) {
 	oomKills := countOOMKills()
 	c.process, err = startProcess(func() *exec.Cmd {
 		return &exec.Cmd{
-			Path: c.config.Path, Args: append([]string{c.config.Path}, c.config.Args...), Env: env,
+			Path: c.config.program(), Args: append([]string{c.config.Path}, c.config.Args...), Env: env,
 			Stdout: files.stdout.theirs, Stderr: files.stderr.theirs, // Stdin is /dev/null
 			ExtraFiles:  []*os.File{files.alive.theirs}, // becomes wire.LivenessFD
 			SysProcAttr: processAttributes(),

@@ -32,7 +32,12 @@ type Register struct {
 	Addressable  bool
 	Truncates    bool // a loader that removes what it holds beyond a checkpoint
 	Unrepeatable bool // a reader whose source cannot be read a second time
-	Settings     Settings
+	Exclusive    bool // two of its processes cannot be open at once
+	Network      bool // it is of no use without a network
+	// SnapshotVersion is that of the snapshots it writes, OldestSnapshot the
+	// oldest that it can begin with; both are at least 1.
+	SnapshotVersion, OldestSnapshot uint32
+	Settings                        Settings
 }
 
 // Port is one input of a register.
@@ -52,6 +57,7 @@ type Settings struct {
 type Attribute struct {
 	Name, Type, Doc     string
 	Required, Sensitive bool
+	Access              Access          // to the file or directory that the value names
 	Default             json.RawMessage // nil if there is none
 }
 
@@ -134,10 +140,17 @@ func newRegister(m *pluginv1.Register) (Register, error) {
 	r := Register{
 		Name: m.Name, Type: ProcessType(m.Type), Doc: clean(m.Doc), ManyInputs: m.ManyInputs,
 		Dependencies: m.Dependencies, Addressable: m.Addressable,
-		Truncates: m.Truncates, Unrepeatable: m.Unrepeatable,
+		Truncates: m.Truncates, Unrepeatable: m.Unrepeatable, Exclusive: m.Exclusive, Network: m.Network,
+		SnapshotVersion: max(m.SnapshotVersion, 1), OldestSnapshot: m.OldestSnapshot,
 	}
 	if m.Type < pluginv1.ProcessType_PROCESS_TYPE_READER || m.Type > pluginv1.ProcessType_PROCESS_TYPE_LOADER {
 		return Register{}, fmt.Errorf("process type %d is unknown to this host", m.Type)
+	}
+	if r.OldestSnapshot == 0 {
+		r.OldestSnapshot = r.SnapshotVersion
+	}
+	if r.OldestSnapshot > r.SnapshotVersion {
+		return Register{}, fmt.Errorf("its oldest snapshot has version %d, newer than its own, %d", r.OldestSnapshot, r.SnapshotVersion)
 	}
 	if err := errors.Join(checkText("doc", m.Doc), checkNames("dependency", m.Dependencies)); err != nil {
 		return Register{}, err

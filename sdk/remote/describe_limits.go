@@ -62,7 +62,7 @@ func newAttribute(m *pluginv1.Attribute) (Attribute, error) {
 	if m.Type == "" {
 		return Attribute{}, fmt.Errorf("attribute %q has no type", m.Name)
 	}
-	a := Attribute{Name: m.Name, Type: m.Type, Doc: clean(m.Doc), Required: m.Required, Sensitive: m.Sensitive}
+	a := Attribute{Name: m.Name, Type: m.Type, Doc: clean(m.Doc), Required: m.Required, Sensitive: m.Sensitive, Access: m.Access}
 	if m.DefaultJson == "" {
 		return a, nil
 	}

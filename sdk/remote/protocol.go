@@ -58,6 +58,16 @@ const (
 	ClassPoison = pluginv1.Class_CLASS_POISON
 )
 
+// Access is what a process does with the file or directory that a setting names.
+type Access = pluginv1.Access
+
+// The kinds of access, as the protocol explains them.
+const (
+	AccessNone  = pluginv1.Access_ACCESS_UNSPECIFIED
+	AccessRead  = pluginv1.Access_ACCESS_READ
+	AccessWrite = pluginv1.Access_ACCESS_WRITE
+)
+
 // ProcessType is what kind of process a register makes.
 type ProcessType uint8
 

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -35,6 +36,9 @@ type Config struct {
 	Name string
 	// Path is the program. It is not looked up in PATH.
 	Path string
+	// Sealed holds the bytes that run instead of those that lie at Path; it stays
+	// the caller's. nil: what lies at Path.
+	Sealed *os.File
 	// Args are its arguments after the program's name.
 	Args []string
 	// Env is its whole environment, as name=value, but for what the handshake
@@ -87,6 +91,16 @@ func (c Config) complete() (Config, error) {
 		c.StartTimeout = defaultStartTimeout
 	}
 	return c, nil
+}
+
+// program is what the kernel is told to run. A file that is only open here is
+// found through this process's own table of files, which a child has a copy of
+// until it runs something else.
+func (c Config) program() string {
+	if c.Sealed != nil {
+		return fmt.Sprintf("/proc/self/fd/%d", c.Sealed.Fd())
+	}
+	return c.Path
 }
 
 // Plugin is a running plugin. Its methods may be called concurrently. Stop or

@@ -57,6 +57,7 @@ func toProcess(s engine.ProcessStatus) *hostv1.Process {
 
 func toEvent(ev Event) *hostv1.Event {
 	return &hostv1.Event{
+		Kind: string(ev.Kind), Plugin: ev.Plugin, Swap: ev.Swap,
 		Sequence: ev.Sequence, Time: toTime(ev.Time), Pipeline: ev.Pipeline, Step: ev.Step, From: ev.From, To: ev.To, Cause: ev.Cause,
 	}
 }
@@ -119,6 +120,7 @@ func fromProcess(s *hostv1.Process) (engine.ProcessStatus, error) {
 
 func fromEvent(ev *hostv1.Event) Event {
 	return Event{Sequence: ev.Sequence, Event: engine.Event{
+		Kind: engine.EventKind(ev.Kind), Plugin: ev.Plugin, Swap: ev.Swap,
 		Time: fromTime(ev.Time), Pipeline: ev.Pipeline, Step: ev.Step, From: ev.From, To: ev.To, Cause: ev.Cause,
 	}}
 }

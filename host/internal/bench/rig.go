@@ -105,7 +105,7 @@ func (r *rig) config(ctx context.Context, s setup, dir string) (engine.Config, e
 	return engine.Config{
 		Graph: g, Fresh: true, Logger: logger, Restart: s.restart, Checkpoint: s.checkpoint,
 		Launch: func(ctx context.Context, p *graph.Process) (*remote.Plugin, error) {
-			plugin, err := plugins.Start(ctx, p.Register.Plugin, logger)
+			plugin, err := plugins.Start(ctx, catalog.Start{Plugin: p.Register.Plugin, Step: p.Name(), Register: p.Register, Settings: p.Step.Settings, Logger: logger})
 			if err == nil {
 				r.mu.Lock()
 				defer r.mu.Unlock()

@@ -159,7 +159,7 @@ func (c *Catalog) with(ctx context.Context, name string, f func(*remote.Plugin) 
 }
 
 func (c *Catalog) once(ctx context.Context, name string, f func(*remote.Plugin) error) error {
-	p, err := c.Start(ctx, name, c.cfg.Logger)
+	p, err := c.Start(ctx, Start{Plugin: name, Logger: c.cfg.Logger})
 	if err != nil {
 		return err
 	}
@@ -180,39 +180,6 @@ func (c *Catalog) In(dir string) *Catalog {
 	moved := *c
 	moved.cfg.RunDir = dir
 	return &moved
-}
-
-// Start starts a plugin. It is the caller's to stop.
-func (c *Catalog) Start(ctx context.Context, name string, logger hclog.Logger) (*remote.Plugin, error) {
-	path, ok := c.binaries[name]
-	if !ok {
-		return nil, fmt.Errorf("there is no plugin %q: put its binary into %s, or name its path in a plugin block", name, c.cfg.Dir)
-	}
-	return remote.Start(ctx, remote.Config{
-		Name:         name,
-		Path:         path,
-		Env:          c.environment(name),
-		RunDir:       c.cfg.RunDir,
-		Logger:       logger,
-		Stdout:       c.cfg.Stdout,
-		StartTimeout: c.cfg.StartTimeout,
-		HostVersion:  c.cfg.HostVersion,
-	})
-}
-
-// environment is all that a plugin's process finds in its environment.
-func (c *Catalog) environment(name string) []string {
-	var env []string
-	if c.cfg.LogLevel != "" {
-		env = append(env, remote.LogLevelEnv+"="+c.cfg.LogLevel)
-	}
-	if p := c.cfg.Plugins[name]; p != nil {
-		for key, value := range p.Env {
-			env = append(env, key+"="+value)
-		}
-	}
-	slices.Sort(env)
-	return env
 }
 
 // Register enters the registers of descriptions into a registry. Every mistake

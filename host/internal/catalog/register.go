@@ -19,7 +19,8 @@ func registerOf(plugin string, r remote.Register) registry.Register {
 	out := registry.Register{
 		Name: r.Name, Type: registry.ProcessType(r.Type), Doc: r.Doc, Plugin: plugin,
 		ManyInputs: r.ManyInputs, Output: r.Output, Dependencies: r.Dependencies,
-		Addressable: r.Addressable, Truncates: r.Truncates, Unrepeatable: r.Unrepeatable, Settings: settingsOf(r.Settings),
+		Addressable: r.Addressable, Truncates: r.Truncates, Unrepeatable: r.Unrepeatable, Exclusive: r.Exclusive, Network: r.Network,
+		Snapshot: r.SnapshotVersion, OldestSnapshot: r.OldestSnapshot, Settings: settingsOf(r.Settings),
 	}
 	for _, p := range r.Inputs {
 		out.Inputs = append(out.Inputs, registry.Port{Name: p.Name, Type: p.Type, Any: p.Any})
@@ -30,7 +31,7 @@ func registerOf(plugin string, r remote.Register) registry.Register {
 func settingsOf(s remote.Settings) registry.Settings {
 	var out registry.Settings
 	for _, a := range s.Attributes {
-		attribute := registry.Attribute{Name: a.Name, Type: a.Type, Doc: a.Doc, Required: a.Required, Sensitive: a.Sensitive}
+		attribute := registry.Attribute{Name: a.Name, Type: a.Type, Doc: a.Doc, Required: a.Required, Sensitive: a.Sensitive, Access: registry.Access(a.Access)}
 		if len(a.Default) > 0 {
 			attribute.Default = a.Default
 		}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/penstock-io/penstock/host/internal/chaos"
 	"github.com/penstock-io/penstock/host/internal/config"
+	"github.com/penstock-io/penstock/host/internal/project"
 	"github.com/penstock-io/penstock/host/internal/registry"
 )
 
@@ -248,7 +249,7 @@ func (a *app) chaosConfig(ctx context.Context, o chaosOptions) (chaos.Config, er
 	if err := a.report(p, o.path); err != nil {
 		return chaos.Config{}, err
 	}
-	c := chaos.Config{Pipelines: len(p.model.Pipelines), Duration: o.duration, Blocks: o.blocks, Tell: func(line string) { a.say(line) }}
+	c := chaos.Config{Pipelines: len(p.Model.Pipelines), Duration: o.duration, Blocks: o.blocks, Tell: func(line string) { a.say(line) }}
 	if err := fillChaos(&c, p); err != nil {
 		return c, err
 	}
@@ -266,14 +267,14 @@ func (a *app) chaosConfig(ctx context.Context, o chaosOptions) (chaos.Config, er
 }
 
 // runArguments are those of penstock run, from any directory.
-func (o *chaosOptions) runArguments(p *project) ([]string, error) {
+func (o *chaosOptions) runArguments(p *project.Project) ([]string, error) {
 	path, err := filepath.Abs(o.path)
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", o.path, err)
 	}
-	plugins, err := filepath.Abs(p.catalog.Dir())
+	plugins, err := filepath.Abs(p.Catalog.Dir())
 	if err != nil {
-		return nil, fmt.Errorf("find plugin directory %s: %w", p.catalog.Dir(), err)
+		return nil, fmt.Errorf("find plugin directory %s: %w", p.Catalog.Dir(), err)
 	}
 	args := []string{path, "--plugin-dir", plugins, "--log-level", "debug"}
 	for _, v := range o.vars {
@@ -283,9 +284,9 @@ func (o *chaosOptions) runArguments(p *project) ([]string, error) {
 }
 
 // fillChaos tells what there is to compare, and refuses what cannot be.
-func fillChaos(c *chaos.Config, p *project) error {
+func fillChaos(c *chaos.Config, p *project.Project) error {
 	var errs []error
-	for _, pipeline := range p.model.Pipelines {
+	for _, pipeline := range p.Model.Pipelines {
 		errs = append(errs, repeatable(pipeline))
 		for _, step := range pipeline.Steps {
 			if step.Kind != registry.Loader {
@@ -296,7 +297,7 @@ func fillChaos(c *chaos.Config, p *project) error {
 			c.Loaders = append(c.Loaders, loader)
 		}
 	}
-	for _, n := range p.model.Networks {
+	for _, n := range p.Model.Networks {
 		c.Finality = append(c.Finality, n.Finality)
 		errs = append(errs, onDevelopmentChain(n))
 	}
@@ -334,8 +335,8 @@ func onDevelopmentChain(n *config.Network) error {
 
 // chaosLoader finds where a loader may write. A path that is the same for both
 // runs is refused.
-func chaosLoader(p *project, pipeline *config.Pipeline, step *config.Step) (chaos.Loader, error) {
-	reg, _ := p.registry.Lookup(step.Register) // it is known: the model has no mistakes
+func chaosLoader(p *project.Project, pipeline *config.Pipeline, step *config.Step) (chaos.Loader, error) {
+	reg, _ := p.Registry.Lookup(step.Register) // it is known: the model has no mistakes
 	l := chaos.Loader{Step: cmp.Or(pipeline.Name, "?") + "." + step.Name, Plugin: reg.Plugin, Truncates: reg.Truncates}
 	var settings any
 	if len(step.Settings) > 0 {

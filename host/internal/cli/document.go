@@ -105,6 +105,7 @@ type attributeDocument struct {
 	Doc       string          `json:"doc,omitempty"`
 	Required  bool            `json:"required,omitempty"`
 	Sensitive bool            `json:"sensitive,omitempty"`
+	Access    string          `json:"access,omitempty"` // reads or writes the file that it names
 	Default   json.RawMessage `json:"default,omitempty"`
 }
 
@@ -145,7 +146,9 @@ func newTypeDocument(t transit.Type) *typeDocument {
 func newSettingsDocument(s registry.Settings) settingsDocument {
 	doc := settingsDocument{Attributes: []attributeDocument{}}
 	for _, a := range s.Attributes {
-		doc.Attributes = append(doc.Attributes, attributeDocument(a))
+		doc.Attributes = append(doc.Attributes, attributeDocument{
+			Name: a.Name, Type: a.Type, Doc: a.Doc, Required: a.Required, Sensitive: a.Sensitive, Access: a.Access.String(), Default: a.Default,
+		})
 	}
 	for _, b := range s.Blocks {
 		doc.Blocks = append(doc.Blocks, blockDocument{

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/penstock-io/penstock/host/internal/config"
+	"github.com/penstock-io/penstock/host/internal/project"
 )
 
 func (a *app) fmtCommand() *cobra.Command {
@@ -114,7 +115,7 @@ func (a *app) format(source config.Source) ([]byte, error) {
 
 // complain writes diagnostics and returns an error that counts them.
 func (a *app) complain(file *config.File, diags config.Diagnostics, path string) error {
-	return a.report(&project{file: file, diags: diags}, path)
+	return a.report(&project.Project{File: file, Diags: diags}, path)
 }
 
 // replace gives a file new content at once or not at all, and keeps its mode.

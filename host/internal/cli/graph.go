@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/penstock-io/penstock/host/internal/graph"
+	"github.com/penstock-io/penstock/host/internal/project"
 )
 
 // formats are the ways to draw a graph.
@@ -44,7 +45,7 @@ func (a *app) graphCommand() *cobra.Command {
 				if err := a.report(p, s.path); err != nil {
 					return err
 				}
-				return formats[format](p.graph, a.stdout)
+				return formats[format](p.Graph, a.stdout)
 			})
 		},
 	}
@@ -54,7 +55,7 @@ func (a *app) graphCommand() *cobra.Command {
 }
 
 // examine loads a project to look at.
-func (a *app) examine(ctx context.Context, s sources, check bool) (*project, error) {
+func (a *app) examine(ctx context.Context, s sources, check bool) (*project.Project, error) {
 	logger, err := (&logging{level: "warn"}).open(a.stderr, colored(a.stderr))
 	if err != nil {
 		return nil, err

@@ -12,10 +12,8 @@ import (
 	"github.com/penstock-io/penstock/host/internal/api"
 	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/engine"
+	"github.com/penstock-io/penstock/host/internal/project"
 )
-
-// defaultDataDir is where a host keeps its state if nobody says otherwise.
-const defaultDataDir = ".penstock"
 
 // host is the flags that say which running host is meant, and how long to wait
 // for it.
@@ -47,10 +45,10 @@ func (h *host) dir() (string, error) {
 		if h.file != "" {
 			return "", diags
 		}
-		return defaultDataDir, nil
+		return project.DefaultDataDir, nil
 	}
-	file, _ := config.Parse(read, config.Options{Env: os.LookupEnv, BaseDir: baseDir(path)})
-	return first(file.Host.DataDir, defaultDataDir), nil
+	file, _ := config.Parse(read, config.Options{Env: os.LookupEnv, BaseDir: project.BaseDir(path)})
+	return first(file.Host.DataDir, project.DefaultDataDir), nil
 }
 
 // dial finds the host.
@@ -112,7 +110,7 @@ func pathDocuments(paths []engine.PathStatus) []pathDocument {
 // toResume is what to type to let a pipeline of a host run again.
 func toResume(pipeline, dir string) string {
 	text := "penstock resume " + pipeline
-	if dir == defaultDataDir {
+	if dir == project.DefaultDataDir {
 		return text
 	}
 	if strings.ContainsAny(dir, " \t'\"\\$&;|<>()*?`") {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/penstock-io/penstock/host/internal/catalog"
 	"github.com/penstock-io/penstock/host/internal/config"
+	"github.com/penstock-io/penstock/host/internal/project"
 	"github.com/penstock-io/penstock/host/internal/registry"
 )
 
@@ -117,9 +118,9 @@ func (a *app) ask(ctx context.Context, o inquiry) (*answers, error) {
 			return nil, a.complain(file, diags, o.path)
 		}
 		// Mistakes elsewhere in the file do not matter here.
-		file, _ = config.Parse(read, config.Options{Env: os.LookupEnv, BaseDir: baseDir(o.path)})
+		file, _ = config.Parse(read, config.Options{Env: os.LookupEnv, BaseDir: project.BaseDir(o.path)})
 	}
-	dir, err := pluginDir(o.pluginDir, file.Host.PluginDir)
+	dir, err := project.PluginDir(o.pluginDir, file.Host.PluginDir)
 	if err != nil {
 		return nil, err
 	}

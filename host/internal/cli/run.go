@@ -18,6 +18,7 @@ import (
 	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/engine"
 	"github.com/penstock-io/penstock/host/internal/graph"
+	"github.com/penstock-io/penstock/host/internal/project"
 	"github.com/penstock-io/penstock/host/internal/store"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
@@ -105,7 +106,7 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	if err := a.report(p, o.path); err != nil {
 		return err
 	}
-	s, err := store.Open(p.dataDir)
+	s, err := store.Open(p.DataDir)
 	if err != nil {
 		return err
 	}
@@ -117,7 +118,7 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 			defer output.mute(false)
 		}
 	}
-	return p.run(ctx, s, running{fresh: o.fresh || o.devchain, accept: o.accept, display: display, logger: logger, version: a.version})
+	return run(ctx, p, s, running{fresh: o.fresh || o.devchain, accept: o.accept, display: display, logger: logger, version: a.version})
 }
 
 // display chooses how the state is shown. It is live only if the second result
@@ -201,8 +202,8 @@ type running struct {
 
 // run runs a project that has no mistakes until it ends or ctx does. Meanwhile
 // it can be seen and steered through the control socket.
-func (p *project) run(ctx context.Context, s *store.Store, r running) error {
-	g, diags := graph.Build(p.model, p.registry, s)
+func run(ctx context.Context, p *project.Project, s *store.Store, r running) error {
+	g, diags := graph.Build(p.Model, p.Registry, s)
 	if diags.HasErrors() {
 		return diags // unreachable but for numbers: the same model was built before
 	}
@@ -211,7 +212,7 @@ func (p *project) run(ctx context.Context, s *store.Store, r running) error {
 		return err
 	}
 	events := api.NewEvents()
-	cfg := engineConfig(p, g, p.catalog.In(sockets), r.logger)
+	cfg := engineConfig(p, g, p.Catalog.In(sockets), r.logger)
 	cfg.Store, cfg.Fresh, cfg.AcceptChanges = s, r.fresh, r.accept
 	cfg.Events = func(ev engine.Event) {
 		events.Tell(ev)
@@ -226,7 +227,7 @@ func (p *project) run(ctx context.Context, s *store.Store, r running) error {
 		return err
 	}
 	control := api.New(api.Config{Engine: e, Letters: e, Events: events, DataDir: s.Dir(), Version: r.version, Logger: r.logger.Named("api")})
-	r.logger.Info("starting", "pipelines", len(p.model.Pipelines), "processes", len(g.Processes), "data_dir", s.Dir())
+	r.logger.Info("starting", "pipelines", len(p.Model.Pipelines), "processes", len(g.Processes), "data_dir", s.Dir())
 
 	beside, end := context.WithCancel(context.WithoutCancel(ctx))
 	var served sync.WaitGroup
@@ -259,14 +260,16 @@ func tellPaused(ev engine.Event, dir string, logger hclog.Logger) {
 	logger.Warn("the pipeline does not run, because "+ev.Cause, "pipeline", ev.Pipeline, "resume", toResume(ev.Pipeline, dir))
 }
 
-func engineConfig(p *project, g *graph.Graph, plugins *catalog.Catalog, logger hclog.Logger) engine.Config {
-	host := p.model.Host
+func engineConfig(p *project.Project, g *graph.Graph, plugins *catalog.Catalog, logger hclog.Logger) engine.Config {
+	host := p.Model.Host
 	return engine.Config{
 		Graph:  g,
 		Logger: logger.Named("engine"),
 		Launch: func(ctx context.Context, process *graph.Process) (*remote.Plugin, error) {
 			log := logger.With("pipeline", process.Pipeline.Name, "step", process.Step.Name)
-			plugin, err := plugins.Start(ctx, process.Register.Plugin, log)
+			plugin, err := plugins.Start(ctx, catalog.Start{
+				Plugin: process.Register.Plugin, Step: process.Name(), Register: process.Register, Settings: process.Step.Settings, Logger: log,
+			})
 			if err == nil {
 				log.Debug("started a plugin", "plugin", plugin.Name(), "pid", plugin.PID())
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/graph"
+	"github.com/penstock-io/penstock/host/internal/project"
 	"github.com/penstock-io/penstock/host/internal/registry"
 )
 
@@ -46,7 +47,7 @@ again, under the same key.`,
 				if err := a.report(p, s.path); err != nil {
 					return err
 				}
-				return summary(a.stdout, s.path, p.graph)
+				return summary(a.stdout, s.path, p.Graph)
 			})
 		},
 	}
@@ -58,14 +59,14 @@ again, under the same key.`,
 // errSaid is an error that was told in another way.
 var errSaid = errors.New("")
 
-func (a *app) validateJSON(p *project) error {
+func (a *app) validateJSON(p *project.Project) error {
 	result := struct {
 		Valid       bool            `json:"valid"`
 		Diagnostics []config.Report `json:"diagnostics"`
 		Pipelines   []pathList      `json:"pipelines"`
-	}{!p.diags.HasErrors(), config.Reports(p.diags), []pathList{}}
+	}{!p.Diags.HasErrors(), config.Reports(p.Diags), []pathList{}}
 	if result.Valid {
-		result.Pipelines = pipelines(p.graph)
+		result.Pipelines = pipelines(p.Graph)
 	}
 	if err := printJSON(a.stdout, result); err != nil {
 		return err

@@ -203,6 +203,7 @@ func (e *Engine) tell(ev Event) {
 	e.events.Lock()
 	defer e.events.Unlock()
 	ev.Time = time.Now()
+	ev.Kind = cmp.Or(ev.Kind, EventState)
 	ev.log(e.cfg.Logger)
 	if e.cfg.Events != nil {
 		e.cfg.Events(ev)

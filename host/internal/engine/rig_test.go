@@ -88,7 +88,7 @@ func tryRig(t *testing.T, source string, tune func(*engine.Config)) (*rig, error
 		Graph:  g,
 		Logger: logger,
 		Launch: func(ctx context.Context, p *graph.Process) (*remote.Plugin, error) {
-			plugin, err := plugins.Start(ctx, p.Register.Plugin, logger)
+			plugin, err := plugins.Start(ctx, catalog.Start{Plugin: p.Register.Plugin, Step: p.Name(), Register: p.Register, Settings: p.Step.Settings, Logger: logger})
 			if err == nil {
 				r.mu.Lock()
 				r.pids = append(r.pids, plugin.PID())

@@ -50,9 +50,22 @@ func (s PathState) move(to PathState) error {
 	return nil
 }
 
-// Event is one change of state, with its cause.
+// EventKind tells what an event is about.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventState  EventKind = "state"  // a path or a process has changed its state
+	EventSwap   EventKind = "swap"   // a swap of a plugin has come to a phase
+	EventConfig EventKind = "config" // a configuration has been applied, or not
+)
+
+// Event is one thing that has happened, with its cause.
 type Event struct {
 	Time     time.Time `json:"time"`
+	Kind     EventKind `json:"kind"`             // "": EventState
+	Plugin   string    `json:"plugin,omitempty"` // of a swap
+	Swap     uint64    `json:"swap,omitempty"`   // its number
 	Pipeline string    `json:"pipeline"`
 	Step     string    `json:"step,omitempty"` // "": the path as a whole
 	From     string    `json:"from"`

@@ -31,8 +31,13 @@ type Register struct {
 	Addressable  bool         // its state can be asked for by key
 	Truncates    bool         // a loader in which every row is there once, whatever happened
 	Unrepeatable bool         // a reader whose source cannot be read a second time
-	Settings     Settings     // what may stand in its block
-	Number       uint8        // its byte in a PID, 0 until one is given
+	Exclusive    bool         // two of its processes cannot be open at once
+	Network      bool         // it is of no use without a network
+	// Snapshot is the version of the snapshots it writes, OldestSnapshot the
+	// oldest that it can begin with; 0 is 1.
+	Snapshot, OldestSnapshot uint32
+	Settings                 Settings // what may stand in its block
+	Number                   uint8    // its byte in a PID, 0 until one is given
 }
 
 // Port is one input of a register.
@@ -53,7 +58,30 @@ type Settings struct {
 type Attribute struct {
 	Name, Type, Doc     string
 	Required, Sensitive bool
+	Access              Access // to the file or directory that the value names
 	Default             json.RawMessage
+}
+
+// Access is what a process does with the file or directory that a setting names.
+type Access uint8
+
+// The kinds of access.
+const (
+	NoAccess    Access = iota
+	ReadAccess         // it reads what is there
+	WriteAccess        // it makes and changes the file, and others beside it
+)
+
+// String is "", "reads" or "writes".
+func (a Access) String() string {
+	switch a {
+	case ReadAccess:
+		return "reads"
+	case WriteAccess:
+		return "writes"
+	case NoAccess:
+	}
+	return ""
 }
 
 // Block is a group of settings that stands in braces. Many allows several of

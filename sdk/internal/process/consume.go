@@ -152,7 +152,7 @@ func (g *generation) barrier(ctx context.Context, w Consumer, checkpoint uint64)
 	}
 	f := &wire.Frame{Kind: pluginv1.Kind_KIND_BARRIER, Checkpoint: checkpoint}
 	if state != nil {
-		f.Snapshot = &pluginv1.Snapshot{State: state}
+		f.Snapshot = &pluginv1.Snapshot{Version: g.register.version(), State: state}
 	}
 	return g.out.Send(f)
 }

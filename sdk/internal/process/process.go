@@ -26,8 +26,12 @@ type Register struct {
 	Type         pluginv1.ProcessType
 	Dependencies []string
 	Addressable  bool
-	Truncates    bool // a loader that removes what it holds beyond a checkpoint
-	Unrepeatable bool // a reader whose source cannot be read a second time
+	Truncates    bool   // a loader that removes what it holds beyond a checkpoint
+	Unrepeatable bool   // a reader whose source cannot be read a second time
+	Exclusive    bool   // two of its processes cannot be open at once
+	Network      bool   // it is of no use without a network
+	Version      uint32 // of its snapshots; 0 is 1
+	Oldest       uint32 // version of a snapshot that it can begin with; 0 is Version
 	Inputs       []Port
 	ManyInputs   bool               // any number of inputs on the one port
 	Output       transit.Type       // the zero Type for loaders
@@ -54,8 +58,9 @@ type Port struct {
 type Worker interface {
 	// Open makes the worker ready for the streams that open names.
 	Open(ctx context.Context, open *pluginv1.Open, out *Sender) error
-	// Restore takes back what Barrier gave to the host.
-	Restore(state []byte) error
+	// Restore takes back what Barrier gave to the host, perhaps from an older
+	// version of the register, which is one of those that it says it can begin with.
+	Restore(version uint32, state []byte) error
 	// Close is called when Open was, whatever came of it.
 	Close() error
 }

@@ -143,7 +143,10 @@ func (g *generation) start(ctx context.Context) error {
 	if g.begin.Snapshot == nil {
 		return nil
 	}
-	return worker.Restore(g.begin.Snapshot.State)
+	if err := g.register.checkVersion(g.begin.Snapshot.Version); err != nil {
+		return Stop(err)
+	}
+	return worker.Restore(max(g.begin.Snapshot.Version, 1), g.begin.Snapshot.State)
 }
 
 // close closes the worker, once.

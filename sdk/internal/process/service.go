@@ -68,6 +68,7 @@ func (r Register) message() *pluginv1.Register {
 		Name: r.Name, Type: r.Type, Doc: sendable(r.Doc), ManyInputs: r.ManyInputs,
 		Dependencies: r.Dependencies, Addressable: r.Addressable, Settings: r.Settings,
 		Truncates: r.Truncates, Unrepeatable: r.Unrepeatable,
+		Exclusive: r.Exclusive, Network: r.Network, SnapshotVersion: r.version(), OldestSnapshot: r.oldest(),
 		Output: r.outputMessage(),
 	}
 	for _, p := range r.Inputs {
@@ -78,6 +79,28 @@ func (r Register) message() *pluginv1.Register {
 		m.Inputs = append(m.Inputs, in)
 	}
 	return m
+}
+
+func (r Register) version() uint32 { return max(r.Version, 1) }
+
+func (r Register) oldest() uint32 {
+	if r.Oldest == 0 {
+		return r.version()
+	}
+	return r.Oldest
+}
+
+// checkVersion refuses snapshots that the register cannot begin with.
+func (r Register) checkVersion(version uint32) error {
+	version = max(version, 1)
+	if version >= r.oldest() && version <= r.version() {
+		return nil
+	}
+	can := fmt.Sprintf("version %d", r.version())
+	if r.oldest() < r.version() {
+		can = fmt.Sprintf("versions %d to %d", r.oldest(), r.version())
+	}
+	return fmt.Errorf("the snapshot of register %s has version %d, and this plugin can begin with %s", r.Name, version, can)
 }
 
 // outputMessage is the type of what the register emits, nil for loaders.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 )
 
 // field is one attribute or block of a struct.
@@ -20,6 +22,7 @@ type field struct {
 	optional  bool
 	block     bool
 	sensitive bool
+	access    pluginv1.Access
 }
 
 // fields reads the tags of a struct type and of the structs embedded in it.
@@ -84,8 +87,12 @@ func (f *field) parse(tag string) error {
 			f.block = true
 		case "sensitive":
 			f.sensitive = true
+		case "reads":
+			f.access = pluginv1.Access_ACCESS_READ
+		case "writes":
+			f.access = pluginv1.Access_ACCESS_WRITE
 		default:
-			return fmt.Errorf("unknown option %q in its hcl tag: there are optional, block and sensitive", option)
+			return fmt.Errorf("unknown option %q in its hcl tag: there are optional, block, sensitive, reads and writes", option)
 		}
 	}
 	return nil

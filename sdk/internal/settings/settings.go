@@ -65,7 +65,7 @@ func attribute(f field, v reflect.Value) (*pluginv1.Attribute, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &pluginv1.Attribute{Name: f.name, Type: typ, Doc: f.doc, Sensitive: f.sensitive, Required: !f.optional}
+	a := &pluginv1.Attribute{Name: f.name, Type: typ, Doc: f.doc, Sensitive: f.sensitive, Required: !f.optional, Access: f.access}
 	if !f.optional || f.sensitive || v.IsZero() {
 		return a, nil
 	}

@@ -220,7 +220,7 @@ func TestStructsThatCannotBeSettings(t *testing.T) {
 		}{}, "x: it has an hcl tag but is not exported"},
 		{&struct {
 			X int `hcl:"x,requird"`
-		}{}, `unknown option "requird" in its hcl tag: there are optional, block and sensitive`},
+		}{}, `unknown option "requird" in its hcl tag: there are optional, block, sensitive, reads and writes`},
 		{&struct {
 			X int `hcl:",optional"`
 		}{}, "its hcl tag has no name"},

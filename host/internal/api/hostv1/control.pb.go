@@ -1345,7 +1345,7 @@ func (x *Missed) GetEvents() uint64 {
 	return 0
 }
 
-// Event is one change of state.
+// Event is one thing that has happened.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Grows by 1 with every event of one run of a host.
@@ -1353,10 +1353,16 @@ type Event struct {
 	Time     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
 	Pipeline string                 `protobuf:"bytes,3,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
 	// Empty: the path as a whole.
-	Step          string `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
-	From          string `protobuf:"bytes,5,opt,name=from,proto3" json:"from,omitempty"`
-	To            string `protobuf:"bytes,6,opt,name=to,proto3" json:"to,omitempty"`
-	Cause         string `protobuf:"bytes,7,opt,name=cause,proto3" json:"cause,omitempty"`
+	Step  string `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
+	From  string `protobuf:"bytes,5,opt,name=from,proto3" json:"from,omitempty"`
+	To    string `protobuf:"bytes,6,opt,name=to,proto3" json:"to,omitempty"`
+	Cause string `protobuf:"bytes,7,opt,name=cause,proto3" json:"cause,omitempty"`
+	// "state": a path or a process has changed its state; "swap": a swap of a
+	// plugin has come to a phase; "config": a configuration was applied, or not.
+	Kind string `protobuf:"bytes,8,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Of a swap, and its number.
+	Plugin        string `protobuf:"bytes,9,opt,name=plugin,proto3" json:"plugin,omitempty"`
+	Swap          uint64 `protobuf:"varint,10,opt,name=swap,proto3" json:"swap,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1438,6 +1444,27 @@ func (x *Event) GetCause() string {
 		return x.Cause
 	}
 	return ""
+}
+
+func (x *Event) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Event) GetPlugin() string {
+	if x != nil {
+		return x.Plugin
+	}
+	return ""
+}
+
+func (x *Event) GetSwap() uint64 {
+	if x != nil {
+		return x.Swap
+	}
+	return 0
 }
 
 // Host is the process that answers.
@@ -2146,7 +2173,7 @@ const file_penstock_host_v1_control_proto_rawDesc = "" +
 	"\bWatching\x12\x16\n" +
 	"\x06newest\x18\x01 \x01(\x04R\x06newest\" \n" +
 	"\x06Missed\x12\x16\n" +
-	"\x06events\x18\x01 \x01(\x04R\x06events\"\xbd\x01\n" +
+	"\x06events\x18\x01 \x01(\x04R\x06events\"\xfd\x01\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1a\n" +
@@ -2154,7 +2181,11 @@ const file_penstock_host_v1_control_proto_rawDesc = "" +
 	"\x04step\x18\x04 \x01(\tR\x04step\x12\x12\n" +
 	"\x04from\x18\x05 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x06 \x01(\tR\x02to\x12\x14\n" +
-	"\x05cause\x18\a \x01(\tR\x05cause\"\x83\x01\n" +
+	"\x05cause\x18\a \x01(\tR\x05cause\x12\x12\n" +
+	"\x04kind\x18\b \x01(\tR\x04kind\x12\x16\n" +
+	"\x06plugin\x18\t \x01(\tR\x06plugin\x12\x12\n" +
+	"\x04swap\x18\n" +
+	" \x01(\x04R\x04swap\"\x83\x01\n" +
 	"\x04Host\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x03R\x03pid\x124\n" +

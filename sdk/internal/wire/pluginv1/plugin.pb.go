@@ -83,6 +83,57 @@ func (ProcessType) EnumDescriptor() ([]byte, []int) {
 	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{0}
 }
 
+type Access int32
+
+const (
+	Access_ACCESS_UNSPECIFIED Access = 0
+	// It reads what is there.
+	Access_ACCESS_READ Access = 1
+	// It makes and changes the file, and others beside it that begin with its name.
+	Access_ACCESS_WRITE Access = 2
+)
+
+// Enum value maps for Access.
+var (
+	Access_name = map[int32]string{
+		0: "ACCESS_UNSPECIFIED",
+		1: "ACCESS_READ",
+		2: "ACCESS_WRITE",
+	}
+	Access_value = map[string]int32{
+		"ACCESS_UNSPECIFIED": 0,
+		"ACCESS_READ":        1,
+		"ACCESS_WRITE":       2,
+	}
+)
+
+func (x Access) Enum() *Access {
+	p := new(Access)
+	*p = x
+	return p
+}
+
+func (x Access) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Access) Descriptor() protoreflect.EnumDescriptor {
+	return file_penstock_plugin_v1_plugin_proto_enumTypes[1].Descriptor()
+}
+
+func (Access) Type() protoreflect.EnumType {
+	return &file_penstock_plugin_v1_plugin_proto_enumTypes[1]
+}
+
+func (x Access) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Access.Descriptor instead.
+func (Access) EnumDescriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{1}
+}
+
 type Kind int32
 
 const (
@@ -166,11 +217,11 @@ func (x Kind) String() string {
 }
 
 func (Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_penstock_plugin_v1_plugin_proto_enumTypes[1].Descriptor()
+	return file_penstock_plugin_v1_plugin_proto_enumTypes[2].Descriptor()
 }
 
 func (Kind) Type() protoreflect.EnumType {
-	return &file_penstock_plugin_v1_plugin_proto_enumTypes[1]
+	return &file_penstock_plugin_v1_plugin_proto_enumTypes[2]
 }
 
 func (x Kind) Number() protoreflect.EnumNumber {
@@ -179,7 +230,7 @@ func (x Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Kind.Descriptor instead.
 func (Kind) EnumDescriptor() ([]byte, []int) {
-	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{1}
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{2}
 }
 
 type Class int32
@@ -225,11 +276,11 @@ func (x Class) String() string {
 }
 
 func (Class) Descriptor() protoreflect.EnumDescriptor {
-	return file_penstock_plugin_v1_plugin_proto_enumTypes[2].Descriptor()
+	return file_penstock_plugin_v1_plugin_proto_enumTypes[3].Descriptor()
 }
 
 func (Class) Type() protoreflect.EnumType {
-	return &file_penstock_plugin_v1_plugin_proto_enumTypes[2]
+	return &file_penstock_plugin_v1_plugin_proto_enumTypes[3]
 }
 
 func (x Class) Number() protoreflect.EnumNumber {
@@ -238,7 +289,7 @@ func (x Class) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Class.Descriptor instead.
 func (Class) EnumDescriptor() ([]byte, []int) {
-	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{2}
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{3}
 }
 
 type Policy_Kind int32
@@ -277,11 +328,11 @@ func (x Policy_Kind) String() string {
 }
 
 func (Policy_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_penstock_plugin_v1_plugin_proto_enumTypes[3].Descriptor()
+	return file_penstock_plugin_v1_plugin_proto_enumTypes[4].Descriptor()
 }
 
 func (Policy_Kind) Type() protoreflect.EnumType {
-	return &file_penstock_plugin_v1_plugin_proto_enumTypes[3]
+	return &file_penstock_plugin_v1_plugin_proto_enumTypes[4]
 }
 
 func (x Policy_Kind) Number() protoreflect.EnumNumber {
@@ -439,7 +490,16 @@ type Register struct {
 	// every row is there once whatever happened. Without it rows may come again.
 	Truncates bool `protobuf:"varint,10,opt,name=truncates,proto3" json:"truncates,omitempty"`
 	// READER: what it has emitted cannot be read a second time.
-	Unrepeatable  bool `protobuf:"varint,11,opt,name=unrepeatable,proto3" json:"unrepeatable,omitempty"`
+	Unrepeatable bool `protobuf:"varint,11,opt,name=unrepeatable,proto3" json:"unrepeatable,omitempty"`
+	// Two processes of it cannot be open at the same time, because they would want
+	// the same port, lock or file. Loaders are taken to be like that.
+	Exclusive bool `protobuf:"varint,12,opt,name=exclusive,proto3" json:"exclusive,omitempty"`
+	// The version of the snapshots that it writes, and the oldest one that it can
+	// begin with. 0 is 1.
+	SnapshotVersion uint32 `protobuf:"varint,13,opt,name=snapshot_version,json=snapshotVersion,proto3" json:"snapshot_version,omitempty"`
+	OldestSnapshot  uint32 `protobuf:"varint,14,opt,name=oldest_snapshot,json=oldestSnapshot,proto3" json:"oldest_snapshot,omitempty"`
+	// It is of no use without a network.
+	Network       bool `protobuf:"varint,15,opt,name=network,proto3" json:"network,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -547,6 +607,34 @@ func (x *Register) GetTruncates() bool {
 func (x *Register) GetUnrepeatable() bool {
 	if x != nil {
 		return x.Unrepeatable
+	}
+	return false
+}
+
+func (x *Register) GetExclusive() bool {
+	if x != nil {
+		return x.Exclusive
+	}
+	return false
+}
+
+func (x *Register) GetSnapshotVersion() uint32 {
+	if x != nil {
+		return x.SnapshotVersion
+	}
+	return 0
+}
+
+func (x *Register) GetOldestSnapshot() uint32 {
+	if x != nil {
+		return x.OldestSnapshot
+	}
+	return 0
+}
+
+func (x *Register) GetNetwork() bool {
+	if x != nil {
+		return x.Network
 	}
 	return false
 }
@@ -726,7 +814,9 @@ type Attribute struct {
 	Required  bool   `protobuf:"varint,4,opt,name=required,proto3" json:"required,omitempty"`
 	Sensitive bool   `protobuf:"varint,5,opt,name=sensitive,proto3" json:"sensitive,omitempty"`
 	// The value that stands where the attribute is not set, as JSON; may be empty.
-	DefaultJson   string `protobuf:"bytes,6,opt,name=default_json,json=defaultJson,proto3" json:"default_json,omitempty"`
+	DefaultJson string `protobuf:"bytes,6,opt,name=default_json,json=defaultJson,proto3" json:"default_json,omitempty"`
+	// What the process does with the file or directory that the value names.
+	Access        Access `protobuf:"varint,7,opt,name=access,proto3,enum=penstock.plugin.v1.Access" json:"access,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -801,6 +891,13 @@ func (x *Attribute) GetDefaultJson() string {
 		return x.DefaultJson
 	}
 	return ""
+}
+
+func (x *Attribute) GetAccess() Access {
+	if x != nil {
+		return x.Access
+	}
+	return Access_ACCESS_UNSPECIFIED
 }
 
 type Block struct {
@@ -2096,7 +2193,7 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"sdkVersion\x12\x1a\n" +
 	"\bprotocol\x18\x03 \x01(\rR\bprotocol\x12\x1a\n" +
 	"\bfeatures\x18\x04 \x03(\tR\bfeatures\x12:\n" +
-	"\tregisters\x18\x05 \x03(\v2\x1c.penstock.plugin.v1.RegisterR\tregisters\"\xb0\x03\n" +
+	"\tregisters\x18\x05 \x03(\v2\x1c.penstock.plugin.v1.RegisterR\tregisters\"\xbc\x04\n" +
 	"\bRegister\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x123\n" +
 	"\x04type\x18\x02 \x01(\x0e2\x1f.penstock.plugin.v1.ProcessTypeR\x04type\x12\x10\n" +
@@ -2110,7 +2207,11 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\bsettings\x18\t \x01(\v2\x1c.penstock.plugin.v1.SettingsR\bsettings\x12\x1c\n" +
 	"\ttruncates\x18\n" +
 	" \x01(\bR\ttruncates\x12\"\n" +
-	"\funrepeatable\x18\v \x01(\bR\funrepeatable\"^\n" +
+	"\funrepeatable\x18\v \x01(\bR\funrepeatable\x12\x1c\n" +
+	"\texclusive\x18\f \x01(\bR\texclusive\x12)\n" +
+	"\x10snapshot_version\x18\r \x01(\rR\x0fsnapshotVersion\x12'\n" +
+	"\x0foldest_snapshot\x18\x0e \x01(\rR\x0eoldestSnapshot\x12\x18\n" +
+	"\anetwork\x18\x0f \x01(\bR\anetwork\"^\n" +
 	"\x04Port\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x04type\x18\x02 \x01(\v2\x1c.penstock.plugin.v1.DataTypeR\x04type\x12\x10\n" +
@@ -2122,14 +2223,15 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\n" +
 	"attributes\x18\x01 \x03(\v2\x1d.penstock.plugin.v1.AttributeR\n" +
 	"attributes\x121\n" +
-	"\x06blocks\x18\x02 \x03(\v2\x19.penstock.plugin.v1.BlockR\x06blocks\"\xa2\x01\n" +
+	"\x06blocks\x18\x02 \x03(\v2\x19.penstock.plugin.v1.BlockR\x06blocks\"\xd6\x01\n" +
 	"\tAttribute\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x10\n" +
 	"\x03doc\x18\x03 \x01(\tR\x03doc\x12\x1a\n" +
 	"\brequired\x18\x04 \x01(\bR\brequired\x12\x1c\n" +
 	"\tsensitive\x18\x05 \x01(\bR\tsensitive\x12!\n" +
-	"\fdefault_json\x18\x06 \x01(\tR\vdefaultJson\"\x97\x01\n" +
+	"\fdefault_json\x18\x06 \x01(\tR\vdefaultJson\x122\n" +
+	"\x06access\x18\a \x01(\x0e2\x1a.penstock.plugin.v1.AccessR\x06access\"\x97\x01\n" +
 	"\x05Block\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03doc\x18\x02 \x01(\tR\x03doc\x12\x12\n" +
@@ -2252,7 +2354,11 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x13PROCESS_TYPE_READER\x10\x01\x12\x1b\n" +
 	"\x17PROCESS_TYPE_SUBSCRIBER\x10\x02\x12\x1b\n" +
 	"\x17PROCESS_TYPE_AGGREGATOR\x10\x03\x12\x17\n" +
-	"\x13PROCESS_TYPE_LOADER\x10\x04*\xf8\x01\n" +
+	"\x13PROCESS_TYPE_LOADER\x10\x04*C\n" +
+	"\x06Access\x12\x16\n" +
+	"\x12ACCESS_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vACCESS_READ\x10\x01\x12\x10\n" +
+	"\fACCESS_WRITE\x10\x02*\xf8\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tKIND_OPEN\x10\x01\x12\x0f\n" +
@@ -2299,76 +2405,78 @@ func file_penstock_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_penstock_plugin_v1_plugin_proto_rawDescData
 }
 
-var file_penstock_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_penstock_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_penstock_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_penstock_plugin_v1_plugin_proto_goTypes = []any{
 	(ProcessType)(0),          // 0: penstock.plugin.v1.ProcessType
-	(Kind)(0),                 // 1: penstock.plugin.v1.Kind
-	(Class)(0),                // 2: penstock.plugin.v1.Class
-	(Policy_Kind)(0),          // 3: penstock.plugin.v1.Policy.Kind
-	(*DescribeRequest)(nil),   // 4: penstock.plugin.v1.DescribeRequest
-	(*DescribeResponse)(nil),  // 5: penstock.plugin.v1.DescribeResponse
-	(*Register)(nil),          // 6: penstock.plugin.v1.Register
-	(*Port)(nil),              // 7: penstock.plugin.v1.Port
-	(*DataType)(nil),          // 8: penstock.plugin.v1.DataType
-	(*Settings)(nil),          // 9: penstock.plugin.v1.Settings
-	(*Attribute)(nil),         // 10: penstock.plugin.v1.Attribute
-	(*Block)(nil),             // 11: penstock.plugin.v1.Block
-	(*ConfigureRequest)(nil),  // 12: penstock.plugin.v1.ConfigureRequest
-	(*ConfigureResponse)(nil), // 13: penstock.plugin.v1.ConfigureResponse
-	(*Mistake)(nil),           // 14: penstock.plugin.v1.Mistake
-	(*Frame)(nil),             // 15: penstock.plugin.v1.Frame
-	(*Cursor)(nil),            // 16: penstock.plugin.v1.Cursor
-	(*Reference)(nil),         // 17: penstock.plugin.v1.Reference
-	(*Open)(nil),              // 18: penstock.plugin.v1.Open
-	(*Network)(nil),           // 19: penstock.plugin.v1.Network
-	(*Endpoint)(nil),          // 20: penstock.plugin.v1.Endpoint
-	(*Input)(nil),             // 21: penstock.plugin.v1.Input
-	(*Policy)(nil),            // 22: penstock.plugin.v1.Policy
-	(*Opened)(nil),            // 23: penstock.plugin.v1.Opened
-	(*Snapshot)(nil),          // 24: penstock.plugin.v1.Snapshot
-	(*Failed)(nil),            // 25: penstock.plugin.v1.Failed
-	(*Progress)(nil),          // 26: penstock.plugin.v1.Progress
+	(Access)(0),               // 1: penstock.plugin.v1.Access
+	(Kind)(0),                 // 2: penstock.plugin.v1.Kind
+	(Class)(0),                // 3: penstock.plugin.v1.Class
+	(Policy_Kind)(0),          // 4: penstock.plugin.v1.Policy.Kind
+	(*DescribeRequest)(nil),   // 5: penstock.plugin.v1.DescribeRequest
+	(*DescribeResponse)(nil),  // 6: penstock.plugin.v1.DescribeResponse
+	(*Register)(nil),          // 7: penstock.plugin.v1.Register
+	(*Port)(nil),              // 8: penstock.plugin.v1.Port
+	(*DataType)(nil),          // 9: penstock.plugin.v1.DataType
+	(*Settings)(nil),          // 10: penstock.plugin.v1.Settings
+	(*Attribute)(nil),         // 11: penstock.plugin.v1.Attribute
+	(*Block)(nil),             // 12: penstock.plugin.v1.Block
+	(*ConfigureRequest)(nil),  // 13: penstock.plugin.v1.ConfigureRequest
+	(*ConfigureResponse)(nil), // 14: penstock.plugin.v1.ConfigureResponse
+	(*Mistake)(nil),           // 15: penstock.plugin.v1.Mistake
+	(*Frame)(nil),             // 16: penstock.plugin.v1.Frame
+	(*Cursor)(nil),            // 17: penstock.plugin.v1.Cursor
+	(*Reference)(nil),         // 18: penstock.plugin.v1.Reference
+	(*Open)(nil),              // 19: penstock.plugin.v1.Open
+	(*Network)(nil),           // 20: penstock.plugin.v1.Network
+	(*Endpoint)(nil),          // 21: penstock.plugin.v1.Endpoint
+	(*Input)(nil),             // 22: penstock.plugin.v1.Input
+	(*Policy)(nil),            // 23: penstock.plugin.v1.Policy
+	(*Opened)(nil),            // 24: penstock.plugin.v1.Opened
+	(*Snapshot)(nil),          // 25: penstock.plugin.v1.Snapshot
+	(*Failed)(nil),            // 26: penstock.plugin.v1.Failed
+	(*Progress)(nil),          // 27: penstock.plugin.v1.Progress
 }
 var file_penstock_plugin_v1_plugin_proto_depIdxs = []int32{
-	6,  // 0: penstock.plugin.v1.DescribeResponse.registers:type_name -> penstock.plugin.v1.Register
+	7,  // 0: penstock.plugin.v1.DescribeResponse.registers:type_name -> penstock.plugin.v1.Register
 	0,  // 1: penstock.plugin.v1.Register.type:type_name -> penstock.plugin.v1.ProcessType
-	7,  // 2: penstock.plugin.v1.Register.inputs:type_name -> penstock.plugin.v1.Port
-	8,  // 3: penstock.plugin.v1.Register.output:type_name -> penstock.plugin.v1.DataType
-	9,  // 4: penstock.plugin.v1.Register.settings:type_name -> penstock.plugin.v1.Settings
-	8,  // 5: penstock.plugin.v1.Port.type:type_name -> penstock.plugin.v1.DataType
-	10, // 6: penstock.plugin.v1.Settings.attributes:type_name -> penstock.plugin.v1.Attribute
-	11, // 7: penstock.plugin.v1.Settings.blocks:type_name -> penstock.plugin.v1.Block
-	9,  // 8: penstock.plugin.v1.Block.settings:type_name -> penstock.plugin.v1.Settings
-	14, // 9: penstock.plugin.v1.ConfigureResponse.mistakes:type_name -> penstock.plugin.v1.Mistake
-	1,  // 10: penstock.plugin.v1.Frame.kind:type_name -> penstock.plugin.v1.Kind
-	16, // 11: penstock.plugin.v1.Frame.cursor:type_name -> penstock.plugin.v1.Cursor
-	17, // 12: penstock.plugin.v1.Frame.reference:type_name -> penstock.plugin.v1.Reference
-	18, // 13: penstock.plugin.v1.Frame.open:type_name -> penstock.plugin.v1.Open
-	23, // 14: penstock.plugin.v1.Frame.opened:type_name -> penstock.plugin.v1.Opened
-	25, // 15: penstock.plugin.v1.Frame.failed:type_name -> penstock.plugin.v1.Failed
-	24, // 16: penstock.plugin.v1.Frame.snapshot:type_name -> penstock.plugin.v1.Snapshot
-	26, // 17: penstock.plugin.v1.Frame.progress:type_name -> penstock.plugin.v1.Progress
-	19, // 18: penstock.plugin.v1.Open.network:type_name -> penstock.plugin.v1.Network
-	16, // 19: penstock.plugin.v1.Open.cursor:type_name -> penstock.plugin.v1.Cursor
-	21, // 20: penstock.plugin.v1.Open.inputs:type_name -> penstock.plugin.v1.Input
-	22, // 21: penstock.plugin.v1.Open.policy:type_name -> penstock.plugin.v1.Policy
-	20, // 22: penstock.plugin.v1.Network.endpoints:type_name -> penstock.plugin.v1.Endpoint
-	8,  // 23: penstock.plugin.v1.Input.type:type_name -> penstock.plugin.v1.DataType
-	3,  // 24: penstock.plugin.v1.Policy.kind:type_name -> penstock.plugin.v1.Policy.Kind
-	8,  // 25: penstock.plugin.v1.Opened.output:type_name -> penstock.plugin.v1.DataType
-	2,  // 26: penstock.plugin.v1.Failed.class:type_name -> penstock.plugin.v1.Class
-	4,  // 27: penstock.plugin.v1.Plugin.Describe:input_type -> penstock.plugin.v1.DescribeRequest
-	12, // 28: penstock.plugin.v1.Plugin.Configure:input_type -> penstock.plugin.v1.ConfigureRequest
-	15, // 29: penstock.plugin.v1.Plugin.Process:input_type -> penstock.plugin.v1.Frame
-	5,  // 30: penstock.plugin.v1.Plugin.Describe:output_type -> penstock.plugin.v1.DescribeResponse
-	13, // 31: penstock.plugin.v1.Plugin.Configure:output_type -> penstock.plugin.v1.ConfigureResponse
-	15, // 32: penstock.plugin.v1.Plugin.Process:output_type -> penstock.plugin.v1.Frame
-	30, // [30:33] is the sub-list for method output_type
-	27, // [27:30] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	8,  // 2: penstock.plugin.v1.Register.inputs:type_name -> penstock.plugin.v1.Port
+	9,  // 3: penstock.plugin.v1.Register.output:type_name -> penstock.plugin.v1.DataType
+	10, // 4: penstock.plugin.v1.Register.settings:type_name -> penstock.plugin.v1.Settings
+	9,  // 5: penstock.plugin.v1.Port.type:type_name -> penstock.plugin.v1.DataType
+	11, // 6: penstock.plugin.v1.Settings.attributes:type_name -> penstock.plugin.v1.Attribute
+	12, // 7: penstock.plugin.v1.Settings.blocks:type_name -> penstock.plugin.v1.Block
+	1,  // 8: penstock.plugin.v1.Attribute.access:type_name -> penstock.plugin.v1.Access
+	10, // 9: penstock.plugin.v1.Block.settings:type_name -> penstock.plugin.v1.Settings
+	15, // 10: penstock.plugin.v1.ConfigureResponse.mistakes:type_name -> penstock.plugin.v1.Mistake
+	2,  // 11: penstock.plugin.v1.Frame.kind:type_name -> penstock.plugin.v1.Kind
+	17, // 12: penstock.plugin.v1.Frame.cursor:type_name -> penstock.plugin.v1.Cursor
+	18, // 13: penstock.plugin.v1.Frame.reference:type_name -> penstock.plugin.v1.Reference
+	19, // 14: penstock.plugin.v1.Frame.open:type_name -> penstock.plugin.v1.Open
+	24, // 15: penstock.plugin.v1.Frame.opened:type_name -> penstock.plugin.v1.Opened
+	26, // 16: penstock.plugin.v1.Frame.failed:type_name -> penstock.plugin.v1.Failed
+	25, // 17: penstock.plugin.v1.Frame.snapshot:type_name -> penstock.plugin.v1.Snapshot
+	27, // 18: penstock.plugin.v1.Frame.progress:type_name -> penstock.plugin.v1.Progress
+	20, // 19: penstock.plugin.v1.Open.network:type_name -> penstock.plugin.v1.Network
+	17, // 20: penstock.plugin.v1.Open.cursor:type_name -> penstock.plugin.v1.Cursor
+	22, // 21: penstock.plugin.v1.Open.inputs:type_name -> penstock.plugin.v1.Input
+	23, // 22: penstock.plugin.v1.Open.policy:type_name -> penstock.plugin.v1.Policy
+	21, // 23: penstock.plugin.v1.Network.endpoints:type_name -> penstock.plugin.v1.Endpoint
+	9,  // 24: penstock.plugin.v1.Input.type:type_name -> penstock.plugin.v1.DataType
+	4,  // 25: penstock.plugin.v1.Policy.kind:type_name -> penstock.plugin.v1.Policy.Kind
+	9,  // 26: penstock.plugin.v1.Opened.output:type_name -> penstock.plugin.v1.DataType
+	3,  // 27: penstock.plugin.v1.Failed.class:type_name -> penstock.plugin.v1.Class
+	5,  // 28: penstock.plugin.v1.Plugin.Describe:input_type -> penstock.plugin.v1.DescribeRequest
+	13, // 29: penstock.plugin.v1.Plugin.Configure:input_type -> penstock.plugin.v1.ConfigureRequest
+	16, // 30: penstock.plugin.v1.Plugin.Process:input_type -> penstock.plugin.v1.Frame
+	6,  // 31: penstock.plugin.v1.Plugin.Describe:output_type -> penstock.plugin.v1.DescribeResponse
+	14, // 32: penstock.plugin.v1.Plugin.Configure:output_type -> penstock.plugin.v1.ConfigureResponse
+	16, // 33: penstock.plugin.v1.Plugin.Process:output_type -> penstock.plugin.v1.Frame
+	31, // [31:34] is the sub-list for method output_type
+	28, // [28:31] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_penstock_plugin_v1_plugin_proto_init() }
@@ -2382,7 +2490,7 @@ func file_penstock_plugin_v1_plugin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_penstock_plugin_v1_plugin_proto_rawDesc), len(file_penstock_plugin_v1_plugin_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      5,
 			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
