@@ -80,7 +80,7 @@ type Mistake struct {
 func (p *Plugin) Describe(ctx context.Context) (Description, error) {
 	ctx, cancel := callContext(ctx)
 	defer cancel()
-	res, err := p.wire.Describe(ctx, &pluginv1.DescribeRequest{HostVersion: p.config.HostVersion})
+	res, err := p.wire.Describe(ctx, &pluginv1.DescribeRequest{HostVersion: p.version})
 	if err != nil {
 		return Description{}, fmt.Errorf("ask plugin %s to describe itself: %w", p.Name(), p.cause(ctx, err))
 	}

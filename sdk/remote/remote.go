@@ -23,8 +23,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/hashicorp/go-plugin"
-	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/penstock-io/penstock/sdk/internal/wire"
 )
@@ -106,15 +104,31 @@ func (c Config) program() string {
 // Plugin is a running plugin. Its methods may be called concurrently. Stop or
 // Kill must be called once it is of no more use, also after it has died.
 type Plugin struct {
-	config Config
-	child  *child
-	client *plugin.Client
-	conns  *connections
-	wire   wire.Client
+	name    string
+	version string // the host's, which Describe tells
+	body    body
+	wire    wire.Client
 
 	stopping sync.Once
 	stopped  chan struct{} // closed when nothing is left; stopErr is set before
 	stopErr  error
+}
+
+// body is the process behind a plugin.
+type body interface {
+	pid() int
+	// ended is closed when the process is gone and its last output is read; exit
+	// tells from then on how it went.
+	ended() <-chan struct{}
+	exit() *Exit
+	// wanted notes that the host wants the end, and tells whether the process can
+	// come to it by itself.
+	wanted() (asked bool)
+	// kill ends at once whatever is under way; finish then returns soon.
+	kill()
+	// finish brings everything to its end and returns when nothing is left. It is
+	// called once.
+	finish(asked bool) error
 }
 
 // Start starts the program and returns when it answers. ctx bounds the start
@@ -134,75 +148,34 @@ func Start(ctx context.Context, config Config) (*Plugin, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, config.StartTimeout, ErrSlow)
 	defer cancel()
-	p := &Plugin{
-		config:  config,
-		child:   newChild(config, dir),
-		conns:   &connections{},
-		stopped: make(chan struct{}),
-	}
-	p.client = plugin.NewClient(p.clientConfig())
-	if err := p.connect(ctx); err != nil {
-		err = p.explainStart(ctx, err)
+	process := newStarted(config, dir)
+	p := newPlugin(config.Name, config.HostVersion, process)
+	if p.wire, err = process.connect(ctx); err != nil {
+		err = process.explain(ctx, err)
 		p.Kill()
 		return nil, err
 	}
 	return p, nil
 }
 
-// clientConfig is what go-plugin is told. It gets no logger and no output of
-// the process but the handshake: both are the child's.
-func (p *Plugin) clientConfig() *plugin.ClientConfig {
-	return &plugin.ClientConfig{
-		HandshakeConfig:  wire.Handshake(),
-		VersionedPlugins: map[int]plugin.PluginSet{wire.Protocol: {wire.PluginName: &wire.Adapter{}}},
-		RunnerFunc:       p.child.runner,
-		Managed:          false, // managed clients are never forgotten
-		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		SkipHostEnv:      true,
-		StartTimeout:     2 * p.config.StartTimeout, // ours comes first
-		Logger:           hclog.NewNullLogger(),
-		SyncStdout:       p.child.stdout(),
-		SyncStderr:       p.child.stderr(),
-		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: p.child.dir},
-		GRPCDialOptions:  append(wire.DialOptions(), p.conns.dialOptions(p.child)...),
-	}
-}
-
-// connect starts the process and waits until its server answers. When ctx ends
-// it kills the process, which is what ends go-plugin's own waits.
-func (p *Plugin) connect(ctx context.Context) error {
-	detach := context.AfterFunc(ctx, p.child.kill)
-	defer detach()
-	protocol, err := p.client.Client()
-	if err != nil {
-		return err
-	}
-	conn := protocol.(*plugin.GRPCClient).Conn // the only protocol that is allowed
-	_, err = grpc_health_v1.NewHealthClient(conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: plugin.GRPCServiceName})
-	if err != nil {
-		return err
-	}
-	if !detach() {
-		return context.Cause(ctx)
-	}
-	p.wire = wire.NewClient(conn)
-	return nil
+func newPlugin(name, version string, body body) *Plugin {
+	return &Plugin{name: name, version: version, body: body, stopped: make(chan struct{})}
 }
 
 // Name is the name the plugin was started under.
-func (p *Plugin) Name() string { return p.config.Name }
+func (p *Plugin) Name() string { return p.name }
 
 // PID is the process's ID; it stays the same after its death.
-func (p *Plugin) PID() int { return p.child.pid() }
+func (p *Plugin) PID() int { return p.body.pid() }
 
 // Done is closed when the process has ended and its last output is read.
-func (p *Plugin) Done() <-chan struct{} { return p.child.done }
+func (p *Plugin) Done() <-chan struct{} { return p.body.ended() }
 
 // Exit tells how the process ended, nil while it runs.
 func (p *Plugin) Exit() *Exit {
 	select {
-	case <-p.child.done:
-		return p.child.exit
+	case <-p.body.ended():
+		return p.body.exit()
 	default:
 		return nil
 	}

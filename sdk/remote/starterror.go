@@ -71,38 +71,38 @@ func checkFile(c Config) error {
 	return nil
 }
 
-// explainStart says why connect failed with err. It is called before anything is
+// explain says why connect failed with err. It is called before anything is
 // killed but for what ctx has killed.
-func (p *Plugin) explainStart(ctx context.Context, err error) error {
-	if failed := p.child.notStarted(); failed != nil {
-		return p.config.explainLaunch(failed)
+func (s *started) explain(ctx context.Context, err error) error {
+	if failed := s.child.notStarted(); failed != nil {
+		return s.config.explainLaunch(failed)
 	}
-	printed, wrong := p.child.greeting.judgement()
+	printed, wrong := s.child.greeting.judgement()
 	if wrong != nil && !errors.Is(wrong, ErrNotPlugin) {
-		return p.config.startError(reasonOf(wrong), "%s: %s", p.config.Path, afterReason(wrong))
+		return s.config.startError(reasonOf(wrong), "%s: %s", s.config.Path, afterReason(wrong))
 	}
 	cause := context.Cause(ctx)
 	if cause != nil && !errors.Is(cause, ErrSlow) && !errors.Is(cause, context.DeadlineExceeded) {
-		return fmt.Errorf("start plugin %s: %w", p.config.Name, cause)
+		return fmt.Errorf("start plugin %s: %w", s.config.Name, cause)
 	}
-	if refused := p.conns.lastRefusal(); errors.Is(refused, ErrPeer) {
-		return p.config.startError(ErrPeer, "%s: %v: it must be the program itself that serves, not one that it starts", p.config.Path, refused)
+	if refused := s.conns.lastRefusal(); errors.Is(refused, ErrPeer) {
+		return s.config.startError(ErrPeer, "%s: %v: it must be the program itself that serves, not one that it starts", s.config.Path, refused)
 	}
 	if cause != nil {
-		return p.config.startError(ErrSlow, "%s did not answer within its start_timeout of %s%s: raise start_timeout, or see what it does before it serves",
-			p.config.Path, p.config.StartTimeout, sayPrinted(printed, " and printed %s instead of a handshake"))
+		return s.config.startError(ErrSlow, "%s did not answer within its start_timeout of %s%s: raise start_timeout, or see what it does before it serves",
+			s.config.Path, s.config.StartTimeout, sayPrinted(printed, " and printed %s instead of a handshake"))
 	}
-	return p.explainSilence(wrong, printed, err)
+	return s.explainSilence(wrong, printed, err)
 }
 
-// explainSilence is explainStart where there was no handshake, or no server
+// explainSilence is explain where there was no handshake, or no server
 // behind it.
-func (p *Plugin) explainSilence(wrong error, printed []string, err error) error {
-	c, greeted := p.config, p.child.greeting.socket() != ""
+func (s *started) explainSilence(wrong error, printed []string, err error) error {
+	c, greeted := s.config, s.child.greeting.socket() != ""
 	var exit *Exit
 	how := ""
 	if wrong == nil {
-		if exit = p.exitSoon(); exit != nil {
+		if exit = s.exitSoon(); exit != nil {
 			how = " and " + exit.end()
 		}
 	}
@@ -126,13 +126,13 @@ func (p *Plugin) explainSilence(wrong error, printed []string, err error) error 
 const exitPatience = time.Second
 
 // exitSoon is how the process ended by itself, nil if it did not.
-func (p *Plugin) exitSoon() *Exit {
+func (s *started) exitSoon() *Exit {
 	timer := time.NewTimer(exitPatience)
 	defer timer.Stop()
 	select {
-	case <-p.child.done:
-		if !p.child.exit.Requested {
-			return p.child.exit
+	case <-s.child.done:
+		if !s.child.exit.Requested {
+			return s.child.exit
 		}
 	case <-timer.C:
 	}

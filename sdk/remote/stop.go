@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 )
 
@@ -38,14 +37,14 @@ func (p *Plugin) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-timer.C:
 	}
-	p.child.kill()
+	p.body.kill()
 	return p.await()
 }
 
 // Kill ends the plugin at once, with everything it started, and returns when
 // nothing is left.
 func (p *Plugin) Kill() {
-	p.child.kill()
+	p.body.kill()
 	p.begin()
 	_ = p.await() // a kill is what was asked for
 }
@@ -53,9 +52,13 @@ func (p *Plugin) Kill() {
 // begin begins the end, once.
 func (p *Plugin) begin() {
 	p.stopping.Do(func() {
-		asked := !p.child.killed()
-		p.child.stopping.Store(true)
-		go p.finish(asked)
+		asked := p.body.wanted()
+		go func() {
+			defer close(p.stopped)
+			if err := p.body.finish(asked); err != nil {
+				p.stopErr = fmt.Errorf("stop plugin %s: %w", p.Name(), err)
+			}
+		}()
 	})
 }
 
@@ -68,23 +71,5 @@ func (p *Plugin) await() error {
 		return p.stopErr
 	case <-timer.C:
 		return fmt.Errorf("stop plugin %s: process %d was killed and is not gone after %s", p.Name(), p.PID(), reapGrace)
-	}
-}
-
-// finish brings everything to its end, in this order: the process, the
-// connections, the goroutines, the directory. It is the only place where
-// p.stopErr is set. asked: the plugin gets the chance to end by itself.
-func (p *Plugin) finish(asked bool) {
-	defer close(p.stopped)
-	p.client.Kill() // has no deadline: it returns because Stop kills the process
-	p.conns.close()
-	if !p.child.wait() {
-		p.stopErr = fmt.Errorf("stop plugin %s: %w", p.Name(), ErrUnread)
-	}
-	if err := os.RemoveAll(p.child.dir); err != nil {
-		p.stopErr = fmt.Errorf("stop plugin %s: remove its socket directory: %w", p.Name(), err)
-	}
-	if exit := p.Exit(); asked && exit != nil && exit.killedByHost {
-		p.stopErr = fmt.Errorf("stop plugin %s: %w", p.Name(), ErrKilled)
 	}
 }

@@ -22,20 +22,24 @@ type peerCred struct {
 // keeps out the user's other processes, and catches a socket that was replaced.
 // Where the kernel does not tell, it accepts.
 func CheckPeer(conn net.Conn, pid int) error {
+	peer, known, err := Peer(conn)
+	if err == nil && known && peer != pid {
+		err = fmt.Errorf("the socket's other end is process %d, not process %d", peer, pid)
+	}
+	return err
+}
+
+// Peer is the process at the other end of a unix socket, if the kernel tells. It
+// refuses one of another user.
+func Peer(conn net.Conn) (pid int, known bool, err error) {
 	peer, known, err := peerOf(conn)
-	if err != nil {
-		return fmt.Errorf("ask who is at the other end of the socket: %w", err)
+	switch {
+	case err != nil:
+		return 0, false, fmt.Errorf("ask who is at the other end of the socket: %w", err)
+	case known && peer.UID != os.Geteuid():
+		return 0, false, fmt.Errorf("the socket's other end belongs to user %d, not to user %d", peer.UID, os.Geteuid())
 	}
-	if !known {
-		return nil
-	}
-	if peer.UID != os.Geteuid() {
-		return fmt.Errorf("the socket's other end belongs to user %d, not to user %d", peer.UID, os.Geteuid())
-	}
-	if peer.PID != pid {
-		return fmt.Errorf("the socket's other end is process %d, not process %d", peer.PID, pid)
-	}
-	return nil
+	return peer.PID, known, nil
 }
 
 // ServerCredentials are the transport credentials of a plugin's server: no
@@ -43,29 +47,29 @@ func CheckPeer(conn net.Conn, pid int) error {
 // remember that process now, so they are made before the host can go away.
 // The host dials with insecure credentials.
 func ServerCredentials() credentials.TransportCredentials {
-	return parentOnly{pid: os.Getppid()}
+	return peerOnly{pid: os.Getppid()}
 }
 
-type parentOnly struct{ pid int }
+type peerOnly struct{ pid int }
 
-func (p parentOnly) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+func (p peerOnly) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	if err := CheckPeer(conn, p.pid); err != nil {
 		return nil, nil, fmt.Errorf("refuse a connection: %w", err)
 	}
 	return conn, peerInfo{credentials.CommonAuthInfo{SecurityLevel: credentials.NoSecurity}}, nil
 }
 
-func (p parentOnly) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+func (p peerOnly) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	return nil, nil, errors.New("these credentials are for a plugin's server; a host dials with insecure ones")
 }
 
-func (p parentOnly) Info() credentials.ProtocolInfo {
+func (p peerOnly) Info() credentials.ProtocolInfo {
 	return credentials.ProtocolInfo{SecurityProtocol: "peer"}
 }
 
-func (p parentOnly) Clone() credentials.TransportCredentials { return p }
+func (p peerOnly) Clone() credentials.TransportCredentials { return p }
 
-func (p parentOnly) OverrideServerName(string) error { return nil }
+func (p peerOnly) OverrideServerName(string) error { return nil }
 
 type peerInfo struct{ credentials.CommonAuthInfo }
 
