@@ -90,7 +90,7 @@ func (c *coordinator) answer(p *process, f *remote.Frame) (closing bool, err err
 		a.record.Readers[name] = p.placeOf(f.Cursor)
 	}
 	if f.Snapshot != nil && len(f.Snapshot.State) > 0 {
-		if most := c.domain.cfg.Checkpoint.MaxState; uint64(len(f.Snapshot.State)) > most {
+		if most := c.domain.settings().Checkpoint.MaxState; uint64(len(f.Snapshot.State)) > most {
 			return false, &remote.Failure{Class: remote.ClassStop, Message: fmt.Sprintf(
 				"its snapshot has %d bytes, more than the %d that a checkpoint may hold of one process: raise max_state in the checkpoint block, or hold less", len(f.Snapshot.State), most)}
 		}
@@ -144,7 +144,7 @@ func (c *coordinator) readerEnded(p *process, settled bool) (void bool) {
 
 // overdue finds the process that keeps a checkpoint waiting for too long.
 func (c *coordinator) overdue(a *attempt, now time.Time) error {
-	limit := c.domain.cfg.Checkpoint.Timeout
+	limit := c.domain.settings().Checkpoint.Timeout
 	if now.Sub(a.began) < limit {
 		return nil
 	}

@@ -152,7 +152,7 @@ func (e *Engine) each(pipeline string, do func(*domain) error) error {
 	var errs []error
 	var known []string
 	found := false
-	for _, d := range e.domains {
+	for _, d := range e.all() {
 		if d.name == pipeline || d.spec.Name == pipeline {
 			found = true
 			if err := do(d); err != nil {

@@ -55,7 +55,7 @@ func newCoordinator(d *domain, base store.Checkpoint) *coordinator {
 // recorded, which is nil, until ctx ends, or until one cannot be taken.
 func (c *coordinator) run(ctx context.Context) error {
 	defer close(c.done)
-	every := time.NewTicker(c.domain.cfg.Checkpoint.Every)
+	every := time.NewTicker(c.domain.settings().Checkpoint.Every)
 	defer every.Stop()
 	wish := c.domain.wished()
 	for {
@@ -70,6 +70,9 @@ func (c *coordinator) run(ctx context.Context) error {
 			if err := c.stopReaders(ctx); err != nil {
 				return err
 			}
+			continue
+		case <-c.domain.retuned:
+			every.Reset(c.domain.settings().Checkpoint.Every)
 			continue
 		case by = <-c.asked:
 		case <-every.C:

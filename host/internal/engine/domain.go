@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -20,8 +21,10 @@ import (
 // again together.
 type domain struct {
 	engine    *Engine
-	cfg       Config // the engine's, with what the pipeline says of its own
-	name      string // of its pipeline
+	cfg       Config                 // the engine's, with what the pipeline says of its own, when it began
+	tuning    atomic.Pointer[Config] // the same as it is now
+	retuned   chan struct{}          // tells the coordinator that it was changed; capacity 1
+	name      string                 // of its pipeline
 	spec      *graph.Domain
 	memory    *store.Domain
 	processes []*process
@@ -61,14 +64,19 @@ type wish struct {
 	passing bool // for a moment only: nothing of it is remembered
 }
 
+// settings are what people can change while the path runs. What must not change
+// in the middle of something is asked for once.
+func (d *domain) settings() *Config { return d.tuning.Load() }
+
 func newDomain(e *Engine, spec *graph.Domain) (*domain, error) {
 	d := &domain{
 		engine: e, spec: spec, state: PathInactive, first: make(map[*process]uint64),
-		wishes: make(chan struct{}), changed: make(chan struct{}),
+		wishes: make(chan struct{}), changed: make(chan struct{}), retuned: make(chan struct{}, 1),
 		control: make(chan struct{}, 1), resumed: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 	d.name = spec.Processes[0].Pipeline.Name
 	d.cfg = e.cfg.withPipeline(spec.Processes[0].Pipeline.Recovery)
+	d.tuning.Store(&d.cfg)
 	for _, p := range spec.Processes {
 		d.processes = append(d.processes, newProcess(d, p))
 	}
@@ -114,7 +122,7 @@ func (d *domain) work(ctx context.Context) error {
 		if next == atOnce {
 			continue
 		}
-		if next == soon || time.Since(began) > d.cfg.Restart.Within {
+		if next == soon || time.Since(began) > d.settings().Restart.Within {
 			pause.Reset()
 		}
 		select {
@@ -185,7 +193,7 @@ func (d *domain) countReorg() int {
 // spend takes one restart out of the budget. It returns an error when there is
 // none left, or when trying again is of no use.
 func (d *domain) spend(err error) error {
-	budget := d.cfg.Restart
+	budget := d.settings().Restart
 	d.mu.Lock()
 	now := time.Now()
 	d.failures = append(d.failures, now)
@@ -217,7 +225,7 @@ func (d *domain) spend(err error) error {
 func (d *domain) fail(err error, spent bool) error {
 	failed := &Failure{Pipeline: d.name, Step: stepOf(err), Err: withoutStep(err)}
 	if spent {
-		budget := d.cfg.Restart
+		budget := d.settings().Restart
 		failed.Err = fmt.Errorf("it failed %d times within %s, last in step %s: %w", budget.Max+1, budget.Within, failed.Step, failed.Err)
 		failed.Step = ""
 	}

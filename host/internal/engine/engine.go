@@ -114,19 +114,31 @@ func (c Config) withDefaults() Config {
 
 // Engine runs one graph once.
 type Engine struct {
-	cfg     Config
-	domains []*domain
-	events  sync.Mutex // one event at a time
+	cfg    Config
+	events sync.Mutex     // one event at a time
+	joins  chan *domain   // paths that are to run from now on
+	deeds  sync.WaitGroup // what changes the engine while it runs; added to under mu, unless over
 
-	mu     sync.Mutex
-	active int           // paths that run or are paused
-	idle   chan struct{} // closed when there are none
+	mu      sync.Mutex
+	domains []*domain     // in the order of the graph; replaced as a whole, never changed
+	tuned   Config        // cfg, with what was changed since
+	active  int           // paths that run or are paused, and changes of what runs
+	idle    chan struct{} // closed when there are none
+	over    bool          // Run ends: nothing may be changed any more
+}
+
+// all are the paths that there are now.
+func (e *Engine) all() []*domain {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.domains
 }
 
 // New prepares a graph to be run. It fails if what an earlier run has left does
 // not go with it.
 func New(cfg Config) (*Engine, error) {
-	e := &Engine{cfg: cfg.withDefaults(), idle: make(chan struct{})}
+	e := &Engine{cfg: cfg.withDefaults(), idle: make(chan struct{}), joins: make(chan *domain)}
+	e.tuned = e.cfg
 	var errs []error
 	for _, spec := range cfg.Graph.Domains {
 		d, err := newDomain(e, spec)
@@ -180,9 +192,10 @@ func (e *Engine) woken(d *domain) {
 // is drained; it returns once every plugin process is gone. The error names the
 // paths that gave up; the others were not disturbed by them.
 func (e *Engine) Run(ctx context.Context) error {
-	errs := make([]error, len(e.domains))
+	domains := e.all()
+	errs := make([]error, len(domains))
 	var wg sync.WaitGroup
-	for i, d := range e.domains {
+	for i, d := range domains {
 		wg.Go(func() { errs[i] = d.live(ctx) })
 	}
 	wg.Wait()
@@ -191,8 +204,9 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // Status is a picture of every domain, in the order of the graph.
 func (e *Engine) Status() []PathStatus {
-	out := make([]PathStatus, len(e.domains))
-	for i, d := range e.domains {
+	domains := e.all()
+	out := make([]PathStatus, len(domains))
+	for i, d := range domains {
 		out[i] = d.status()
 	}
 	return out

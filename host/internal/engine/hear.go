@@ -121,7 +121,7 @@ func (p *process) keepAside(at span, letter string, f *remote.Frame) error {
 // tooMuchPoison is an error once so many rows were put aside that something
 // else than the rows must be wrong.
 func (p *process) tooMuchPoison() error {
-	limit := p.domain.cfg.Poison
+	limit := p.domain.settings().Poison
 	bad, all := p.poisoned.Load(), p.rowsIn.Load()
 	if bad <= limit.MinRows || float64(bad) <= limit.MaxShare*float64(all) {
 		return nil

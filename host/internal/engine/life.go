@@ -60,7 +60,7 @@ func (d *domain) session(ctx context.Context) error {
 			return
 		case <-wished:
 		}
-		timer := time.NewTimer(d.cfg.HardTerminateAfter)
+		timer := time.NewTimer(d.settings().HardTerminateAfter)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
@@ -87,7 +87,7 @@ func (d *domain) conclude(err error, cutOff bool) error {
 	switch {
 	case cutOff:
 		err = &Failure{Pipeline: d.name, Err: fmt.Errorf("it did not end within %s and was cut off after block %s: %s had not ended; "+
-			"nothing is lost: the next start goes on from there", d.cfg.HardTerminateAfter, d.committedText(), d.unfinished())}
+			"nothing is lost: the next start goes on from there", d.settings().HardTerminateAfter, d.committedText(), d.unfinished())}
 		cause = err.Error()
 	case err != nil:
 		d.cfg.Logger.Warn("the path broke while it ended; nothing is lost: the next start goes on from its last checkpoint",

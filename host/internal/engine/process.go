@@ -100,7 +100,7 @@ func (p *process) launch(ctx context.Context) error {
 			return nil
 		}
 	}
-	plugin, err := p.domain.cfg.Launch(ctx, p.spec)
+	plugin, err := p.domain.settings().Launch(ctx, p.spec)
 	if err != nil {
 		return err
 	}

@@ -33,11 +33,12 @@ func (e *Engine) replay(id string) error {
 	if err != nil {
 		return err
 	}
-	at := slices.IndexFunc(e.domains, func(d *domain) bool { return d.spec.Name == letter.Domain })
+	domains := e.all()
+	at := slices.IndexFunc(domains, func(d *domain) bool { return d.spec.Name == letter.Domain })
 	if at < 0 {
 		return fmt.Errorf("replay dead letter %s: this host does not run pipeline %s", id, letter.Pipeline)
 	}
-	d := e.domains[at]
+	d := domains[at]
 	d.replays.Lock()
 	defer d.replays.Unlock()
 	if letter, err = e.cfg.Store.DeadLetter(id); err != nil || letter.State == store.LetterReplaying {
@@ -56,7 +57,7 @@ func (e *Engine) replay(id string) error {
 // Discard forgets dead letters, all or none. One whose replay is under way may
 // have been given to its step already.
 func (e *Engine) Discard(ids ...string) error {
-	for _, d := range e.domains {
+	for _, d := range e.all() {
 		d.replays.Lock()
 		defer d.replays.Unlock()
 	}

@@ -76,7 +76,7 @@ func (d *domain) blame(cause error) (progress bool, err error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	progress = p.suspect(rows, cause, d.cfg.Poison.Attempts)
+	progress = p.suspect(rows, cause, d.settings().Poison.Attempts)
 	if s := p.suspicion; s != nil && s.stage == onceMore {
 		p.suspicion = nil
 		err = cmp.Or(d.convict(p, s), p.tooMuchPoison())

@@ -21,8 +21,8 @@ func (e *hangError) Error() string {
 
 // watch finds processes that hang, until ctx ends.
 func (d *domain) watch(ctx context.Context, done <-chan struct{}) error {
-	limit := d.cfg.HangAfter
-	tick := time.NewTicker(max(min(limit/4, time.Second), time.Millisecond))
+	limit := d.settings().HangAfter
+	tick := time.NewTicker(watchEvery(limit))
 	defer tick.Stop()
 	for {
 		select {
@@ -31,6 +31,10 @@ func (d *domain) watch(ctx context.Context, done <-chan struct{}) error {
 		case <-done:
 			return nil
 		case now := <-tick.C:
+			if was := limit; d.settings().HangAfter != was {
+				limit = d.settings().HangAfter
+				tick.Reset(watchEvery(limit))
+			}
 			for _, p := range d.processes {
 				if err := p.hangs(now, limit); err != nil {
 					return err
@@ -38,6 +42,11 @@ func (d *domain) watch(ctx context.Context, done <-chan struct{}) error {
 			}
 		}
 	}
+}
+
+// watchEvery is how often processes are looked at.
+func watchEvery(limit time.Duration) time.Duration {
+	return max(min(limit/4, time.Second), time.Millisecond)
 }
 
 // hangs tells whether the process hangs, and asks it whether it does.
