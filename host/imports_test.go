@@ -44,6 +44,10 @@ var rules = []rule{
 	{"host/internal/project", []string{
 		"host/internal/project", "host/internal/catalog", "host/internal/config", "host/internal/graph", "host/internal/registry", "host/internal/store",
 	}},
+	{"host/internal/change", []string{
+		"host/internal/change", "host/internal/catalog", "host/internal/config", "host/internal/engine", "host/internal/graph", "host/internal/plan",
+		"host/internal/project", "host/internal/registry", "host/internal/store", "sdk/remote", "sdk/transit",
+	}},
 	{"host/internal/chaos", []string{"host/internal/chaos"}},
 	{"host/internal/api", []string{"host/internal/api", "host/internal/engine", "host/internal/registry", "host/internal/store"}},
 	{"host/internal/cli", []string{"host/internal", "sdk/remote", "sdk/transit"}},

@@ -58,10 +58,12 @@ type Letters interface {
 	Discard(ids ...string) error
 }
 
-// Config is what a server needs. All of it is required.
+// Config is what a server needs. All of it is required, but for what a host
+// cannot do: calls for it are refused.
 type Config struct {
 	Engine  Engine
 	Letters Letters
+	Plugins Plugins // nil: no plugin can be swapped
 	Events  *Events // what the engine tells
 	DataDir string
 	Version string
@@ -153,11 +155,15 @@ func (s *Server) isEnding() bool {
 // handler is all that is served.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(hostv1connect.NewControlServiceHandler(&service{s},
+	usual := connect.WithHandlerOptions(
 		connect.WithReadMaxBytes(largestRequest),
 		connect.WithCompression("gzip", nil, nil), // it would only cost time on a socket
 		connect.WithInterceptors(deadlines()),
-	))
+	)
+	mux.Handle(hostv1connect.NewControlServiceHandler(&service{s}, usual))
+	if s.cfg.Plugins != nil {
+		mux.Handle(hostv1connect.NewPluginServiceHandler(&pluginService{s}, usual))
+	}
 	mux.Handle("GET /metrics", s.metrics())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -30,6 +30,7 @@ type Client struct {
 	dir       string
 	transport *http.Transport
 	calls     hostv1connect.ControlServiceClient
+	plugins   hostv1connect.PluginServiceClient
 }
 
 // Host is the process that answers.
@@ -56,7 +57,9 @@ func Dial(ctx context.Context, dir string) (*Client, error) {
 	}
 	_ = first.Close() // it was only to see that somebody listens
 	c := &Client{dir: dir, transport: &http.Transport{DialContext: dial, DisableCompression: true}}
-	c.calls = hostv1connect.NewControlServiceClient(&http.Client{Transport: c.transport}, "http://host", connect.WithReadMaxBytes(largestAnswer))
+	over, most := &http.Client{Transport: c.transport}, connect.WithReadMaxBytes(largestAnswer)
+	c.calls = hostv1connect.NewControlServiceClient(over, "http://host", most)
+	c.plugins = hostv1connect.NewPluginServiceClient(over, "http://host", most)
 	return c, nil
 }
 
