@@ -298,6 +298,7 @@ func cursorAt(at store.Place) *remote.Cursor {
 func (p *process) publish(ctx context.Context, f *remote.Frame) error {
 	p.publishing.Store(time.Now().UnixNano())
 	defer p.publishing.Store(0)
+	p.watchers.show(p, f)
 	for i, e := range p.outputs {
 		g := f
 		if i < len(p.outputs)-1 {

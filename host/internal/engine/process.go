@@ -40,6 +40,8 @@ type process struct {
 	poked       chan struct{} // tells that a reader is asked whether it lives; capacity 1
 	stopped     chan struct{} // closed when a reader is to stop
 
+	watchers watchers // those who look at what it says
+
 	flight *flight
 	care   *care   // nil: rows are simply passed on
 	keeper *keeper // of a reader whose source cannot be read again
