@@ -65,6 +65,10 @@ type Step struct {
 	Policy   *Policy // set for aggregators only
 	After    string  // "final": take nothing that can be undone
 	Settings json.RawMessage
+	// Secrets names the settings whose values nobody may be shown, whatever their
+	// register says: they come from a sensitive variable, the environment or
+	// another file.
+	Secrets []string
 	// Places says where each of the plugin's own attributes and blocks stands.
 	Places map[string]Range
 	Range  Range

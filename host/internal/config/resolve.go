@@ -106,7 +106,7 @@ func (r *resolver) settings(s *step, reg registry.Register) {
 	e.mistakes = r.mistakes
 	to := r.steps[s]
 	values, ok := e.settings(s.block, reg.Settings, fmt.Sprintf("register %q", reg.Name), slices.Concat(hostAttributes, hostBlocks))
-	to.Settings = encode(values)
+	to.Settings, to.Secrets = encode(values), e.secrets(s.block.Body)
 	to.Broken = to.Broken || !ok
 	to.Places = make(map[string]Range)
 	for name, attr := range s.block.Body.Attributes {

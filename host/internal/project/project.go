@@ -27,6 +27,8 @@ const DefaultDataDir = ".penstock"
 // Options say what is loaded, and how. Path and Logger are required.
 type Options struct {
 	Path      string            // a file, or a directory with files
+	Sources   []config.Source   // instead of what is read there; nil: that
+	BaseDir   string            // what relative paths in the files begin at; "": where Path is
 	Vars      map[string]string // variables of the files
 	PluginDir string            // instead of what the host block says; "": that, or "plugins" beside this program
 	DataDir   string            // instead of what the host block says
@@ -41,6 +43,7 @@ type Options struct {
 // Project is a configuration with everything that it needs to run.
 type Project struct {
 	Path     string
+	Sources  []config.Source // the files as they were read
 	File     *config.File
 	Model    *config.Model // nil where the files could not be understood at all, as is what follows
 	Catalog  *catalog.Catalog
@@ -55,12 +58,15 @@ type Project struct {
 // wrong with the configuration stands in the project; the error is about
 // everything else.
 func Load(ctx context.Context, o Options) (*Project, error) {
-	read, diags := config.Read(o.Path)
+	read, diags := o.Sources, config.Diagnostics(nil)
+	if read == nil {
+		read, diags = config.Read(o.Path)
+	}
 	if diags.HasErrors() {
 		return &Project{Path: o.Path, File: config.Explain(), Diags: diags}, nil
 	}
-	p := &Project{Path: o.Path}
-	p.File, p.Diags = config.Parse(read, config.Options{Vars: o.Vars, Env: o.Env, BaseDir: BaseDir(o.Path)})
+	p := &Project{Path: o.Path, Sources: read}
+	p.File, p.Diags = config.Parse(read, config.Options{Vars: o.Vars, Env: o.Env, BaseDir: first(o.BaseDir, BaseDir(o.Path))})
 	if len(p.File.Registers()) == 0 && p.Diags.HasErrors() {
 		return p, nil
 	}
