@@ -94,7 +94,7 @@ func (c *child) launch(env []string) (err error) {
 		return &exec.Cmd{
 			Path: c.config.program(), Args: append([]string{c.config.Path}, c.config.Args...), Env: env,
 			Stdout: files.stdout.theirs, Stderr: files.stderr.theirs, // Stdin is /dev/null
-			ExtraFiles:  []*os.File{files.alive.theirs}, // becomes wire.LivenessFD
+			ExtraFiles:  c.config.inherited(files.alive.theirs),
 			SysProcAttr: processAttributes(),
 		}
 	})

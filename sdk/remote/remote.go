@@ -19,6 +19,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -34,8 +35,11 @@ type Config struct {
 	Name string
 	// Path is the program. It is not looked up in PATH.
 	Path string
-	// Sealed holds the bytes that run instead of those that lie at Path; it stays
-	// the caller's. nil: what lies at Path.
+	// Sealed holds the bytes that run instead of those that lie at Path, which then
+	// need not be there any more: the process and messages only see its name. It
+	// stays the caller's, and must be open until Start has returned. A script
+	// inherits it. Where the system cannot run an open file (that is, everywhere but
+	// on Linux), the file that its name names is run. nil: what lies at Path.
 	Sealed *os.File
 	// Args are its arguments after the program's name.
 	Args []string
@@ -92,13 +96,27 @@ func (c Config) complete() (Config, error) {
 }
 
 // program is what the kernel is told to run. A file that is only open here is
-// found through this process's own table of files, which a child has a copy of
-// until it runs something else.
+// found through the table of open files, of which a child has a copy until it
+// runs something else. The interpreter of a script looks for it only then, in
+// what it has inherited.
 func (c Config) program() string {
-	if c.Sealed != nil {
-		return fmt.Sprintf("/proc/self/fd/%d", c.Sealed.Fd())
+	switch {
+	case c.Sealed == nil:
+		return c.Path
+	case runtime.GOOS != "linux":
+		return c.Sealed.Name()
+	case isScript(c.Sealed):
+		return fmt.Sprintf("/proc/self/fd/%d", wire.LivenessFD+1)
 	}
-	return c.Path
+	return fmt.Sprintf("/proc/self/fd/%d", c.Sealed.Fd())
+}
+
+// inherited are the files that the child keeps, from wire.LivenessFD on.
+func (c Config) inherited(alive *os.File) []*os.File {
+	if c.Sealed != nil && isScript(c.Sealed) {
+		return []*os.File{alive, c.Sealed}
+	}
+	return []*os.File{alive}
 }
 
 // Plugin is a running plugin. Its methods may be called concurrently. Stop or
@@ -139,7 +157,7 @@ func Start(ctx context.Context, config Config) (*Plugin, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkFile(config); err != nil {
+	if err := config.checkFile(); err != nil {
 		return nil, err
 	}
 	dir, err := socketDir(config.RunDir)

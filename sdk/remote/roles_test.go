@@ -246,6 +246,8 @@ func (s service) Configure(ctx context.Context, req *pluginv1.ConfigureRequest) 
 			return nil, err
 		}
 		return mistakes(socketDir(), info.Mode().String()), nil
+	case "arguments":
+		return mistakes(os.Args...), nil
 	case "descriptors":
 		return mistakes(descriptors()...), nil
 	case "log":

@@ -134,7 +134,7 @@ func TestStartErrors(t *testing.T) {
 		{"not executable", func(t *testing.T) remote.Config { t.Helper(); return at(write(t, "#!/bin/sh\n", 0o644))(t) }, remote.ErrNotExecutable, []string{"chmod +x"}},
 		{"text", func(t *testing.T) remote.Config { t.Helper(); return at(write(t, "hello there", 0o755))(t) }, remote.ErrNotProgram, []string{`it begins with "hello there"`}},
 		{"empty", func(t *testing.T) remote.Config { t.Helper(); return at(write(t, "", 0o755))(t) }, remote.ErrNotProgram, []string{"it is empty"}},
-		{"other processor", func(t *testing.T) remote.Config { t.Helper(); return at(foreign(t))(t) }, remote.ErrNotProgram, []string{"is not a program for linux/", "built for the processor"}},
+		{"other processor", func(t *testing.T) remote.Config { t.Helper(); return at(foreign(t))(t) }, remote.ErrNotProgram, []string{"is not a program for linux/", "it is built for ", "this machine is " + runtime.GOARCH}},
 		{"no interpreter", func(t *testing.T) remote.Config {
 			t.Helper()
 			return at(write(t, "#!/no/such/interpreter\n", 0o755))(t)

@@ -2,14 +2,9 @@ package remote
 
 import (
 	"context"
-	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -51,24 +46,6 @@ func (e *StartError) Unwrap() []error {
 
 func (c Config) startError(reason error, format string, args ...any) *StartError {
 	return &StartError{Plugin: c.Name, Path: c.Path, Reason: reason, text: fmt.Sprintf(format, args...)}
-}
-
-// checkFile reports what can be seen without starting anything.
-func checkFile(c Config) error {
-	info, err := os.Stat(c.Path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return c.startError(ErrMissing, "there is no file %s: build or install the plugin, or correct its path", c.Path)
-	case err != nil:
-		return c.startError(ErrMissing, "%v: correct its path or its permissions", err)
-	case info.IsDir():
-		return c.startError(ErrNotExecutable, "%s is a directory: name the program in it", c.Path)
-	case !info.Mode().IsRegular():
-		return c.startError(ErrNotExecutable, "%s is no regular file: name a program", c.Path)
-	case info.Mode().Perm()&0o111 == 0:
-		return c.startError(ErrNotExecutable, "%s is not executable: run chmod +x %s", c.Path, c.Path)
-	}
-	return nil
 }
 
 // explain says why connect failed with err. It is called before anything is
@@ -143,7 +120,7 @@ func (s *started) exitSoon() *Exit {
 func (c Config) explainLaunch(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOEXEC):
-		return c.startError(ErrNotProgram, "%s is not a program for %s/%s: %s: build it for this machine", c.Path, runtime.GOOS, runtime.GOARCH, describeFile(c.Path))
+		return c.notProgram(c.describeProgram())
 	case errors.Is(err, fs.ErrNotExist):
 		return c.startError(ErrNotProgram, "%s cannot run: the interpreter or loader that it names is not on this machine", c.Path)
 	case errors.Is(err, fs.ErrPermission):
@@ -152,29 +129,6 @@ func (c Config) explainLaunch(err error) error {
 		return c.startError(ErrNotExecutable, "%s is still being written: start it when the copy has ended", c.Path)
 	}
 	return c.startError(ErrNotExecutable, "%s: %v", c.Path, err)
-}
-
-// describeFile tells what a file is that is no program for this machine.
-func describeFile(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return "it cannot be read"
-	}
-	defer func() { _ = f.Close() }()
-	head := make([]byte, 20)
-	n, _ := io.ReadFull(f, head) // what is there is told
-	switch {
-	case n == 0:
-		return "it is empty"
-	case n == len(head) && string(head[:len(elf.ELFMAG)]) == elf.ELFMAG:
-		var order binary.ByteOrder = binary.LittleEndian
-		if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
-			order = binary.BigEndian
-		}
-		machine := elf.Machine(order.Uint16(head[18:]))
-		return fmt.Sprintf("it is built for the processor %s", strings.TrimPrefix(machine.String(), "EM_"))
-	}
-	return fmt.Sprintf("it begins with %q", head[:n])
 }
 
 // reasonOf is the sentinel that err wraps.
