@@ -83,10 +83,10 @@ func (c *coordinator) answer(p *process, f *remote.Frame) (closing bool, err err
 		return c.closing, nil // it was given up while the barrier was under way
 	}
 	if a == nil || a.record.Number != f.Checkpoint || !a.waiting[p] {
-		return false, fmt.Errorf("plugin %s answered a barrier that it was not asked for, or twice (checkpoint %d)", p.spec.Register.Plugin, f.Checkpoint)
+		return false, fmt.Errorf("plugin %s answered a barrier that it was not asked for, or twice (checkpoint %d)", p.spec().Register.Plugin, f.Checkpoint)
 	}
-	name := p.spec.Name()
-	if p.spec.Register.Type == registry.Reader {
+	name := p.spec().Name()
+	if p.spec().Register.Type == registry.Reader {
 		a.record.Readers[name] = p.placeOf(f.Cursor)
 	}
 	if f.Snapshot != nil && len(f.Snapshot.State) > 0 {
@@ -153,10 +153,10 @@ func (c *coordinator) overdue(a *attempt, now time.Time) error {
 	c.mu.Unlock()
 	var names []string
 	for _, p := range waiting {
-		names = append(names, p.spec.Step.Name)
+		names = append(names, p.spec().Step.Name)
 		if late := p.lateFor(a.record.Number, now); late > limit {
-			return &stepError{step: p.spec.Step.Name, err: fmt.Errorf("plugin %s has not answered the barrier of checkpoint %d for %s",
-				p.spec.Register.Plugin, a.record.Number, late.Round(time.Second))}
+			return &stepError{step: p.spec().Step.Name, err: fmt.Errorf("plugin %s has not answered the barrier of checkpoint %d for %s",
+				p.spec().Register.Plugin, a.record.Number, late.Round(time.Second))}
 		}
 	}
 	slices.Sort(names)

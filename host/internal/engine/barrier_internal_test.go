@@ -14,7 +14,8 @@ import (
 // way: one that comes late, twice, or for another checkpoint is the plugin's
 // mistake.
 func TestBarrierAnsweredLateOrTwice(t *testing.T) {
-	p := &process{spec: &graph.Process{Register: registry.Register{Plugin: "liar", Type: registry.Subscriber}}}
+	p := &process{}
+	p.node.Store(&graph.Process{Register: registry.Register{Plugin: "liar", Type: registry.Subscriber}})
 	pending := func(waits bool) *attempt {
 		return &attempt{record: store.Checkpoint{Number: 7}, waiting: map[*process]bool{p: waits}}
 	}

@@ -187,7 +187,7 @@ func (c *coordinator) worthwhile() bool {
 		if !known {
 			return false
 		}
-		before := c.last.Readers[p.spec.Name()]
+		before := c.last.Readers[p.spec().Name()]
 		moved = moved || place.Known && (!before.Known || place.Block != before.Block || place.Hash != before.Hash || string(place.Position) != string(before.Position))
 	}
 	return moved
@@ -222,7 +222,7 @@ func (c *coordinator) atHead() bool {
 	}
 	for _, p := range c.domain.readers() {
 		place, known := p.place()
-		before := c.last.Readers[p.spec.Name()]
+		before := c.last.Readers[p.spec().Name()]
 		if p.hasEnded() {
 			continue
 		}

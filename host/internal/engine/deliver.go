@@ -40,7 +40,7 @@ func (p *process) careful() (*care, error) {
 		c.skip[input][row] = hash
 	}
 	for _, row := range left.Rows {
-		if row.Process == p.spec.Name() {
+		if row.Process == p.spec().Name() {
 			leaveOut(row.Input, row.Row, row.Hash)
 		}
 	}
@@ -214,7 +214,7 @@ func (p *process) lastVerdict(ctx context.Context) error {
 func (p *process) give(f *remote.Frame, first uint64) error {
 	due := p.flight.add(f, first, "")
 	p.good += uint64(f.Rows)
-	if err := p.stream.Send(f); err != nil {
+	if err := p.stream.Load().Send(f); err != nil {
 		return err
 	}
 	if due {
@@ -230,5 +230,5 @@ func (p *process) probe() error {
 		return nil
 	}
 	f.Generation = p.generation
-	return p.stream.Send(f)
+	return p.stream.Load().Send(f)
 }

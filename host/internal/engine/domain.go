@@ -255,7 +255,7 @@ func (d *domain) unfinished() string {
 	var steps []string
 	for _, p := range d.processes {
 		if !p.hasEnded() {
-			steps = append(steps, p.spec.Step.Name)
+			steps = append(steps, p.spec().Step.Name)
 		}
 	}
 	return strings.Join(steps, ", ")

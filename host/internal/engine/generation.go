@@ -39,7 +39,7 @@ func (d *domain) runGeneration(ctx context.Context, base store.Checkpoint) (err 
 	// Consumers are ready before anything is produced.
 	for _, p := range slices.Backward(d.processes) {
 		if err := p.open(ctx, generation, c); err != nil {
-			return &stepError{step: p.spec.Step.Name, err: p.withWayOut(err, base)}
+			return &stepError{step: p.spec().Step.Name, err: p.withWayOut(err, base)}
 		}
 	}
 	defer d.replayEnds()
@@ -84,11 +84,11 @@ func (d *domain) runGeneration(ctx context.Context, base store.Checkpoint) (err 
 // withWayOut says how to go on where a process refuses to begin with a state.
 func (p *process) withWayOut(err error, base store.Checkpoint) error {
 	refused := (*remote.Failure)(nil)
-	if _, has := base.States[p.spec.Name()]; !has || !errors.As(err, &refused) || refused.Class != remote.ClassStop {
+	if _, has := base.States[p.spec().Name()]; !has || !errors.As(err, &refused) || refused.Class != remote.ClassStop {
 		return err
 	}
 	return fmt.Errorf("%w; it was to begin with its state of checkpoint %d: put the version of plugin %s back that has left it, or begin anew with penstock run --fresh",
-		err, base.Number, p.spec.Register.Plugin)
+		err, base.Number, p.spec().Register.Plugin)
 }
 
 // isOurs tells errors of the host's own making from those of a stream.
@@ -102,7 +102,7 @@ func (d *domain) launch(ctx context.Context) error {
 	for _, p := range d.processes {
 		group.Go(func() error {
 			if err := p.launch(ctx); err != nil {
-				return &stepError{step: p.spec.Step.Name, err: err}
+				return &stepError{step: p.spec().Step.Name, err: err}
 			}
 			return nil
 		})
@@ -117,7 +117,7 @@ func (d *domain) wire() {
 	}
 	for _, p := range d.processes {
 		p.outputs = nil
-		for _, spec := range p.spec.Outputs {
+		for _, spec := range p.spec().Outputs {
 			p.outputs = append(p.outputs, d.edge(spec))
 		}
 	}
@@ -126,7 +126,7 @@ func (d *domain) wire() {
 // edge finds the queue of one edge among its consumer's inputs.
 func (d *domain) edge(spec *graph.Edge) *edge {
 	for _, p := range d.processes {
-		if p.spec == spec.To {
+		if p.spec() == spec.To {
 			return p.inputs.edges[spec.Input]
 		}
 	}
@@ -151,7 +151,7 @@ func (d *domain) settle(err *error) {
 	broken := errors.As(*err, &at) && !errors.Is(*err, context.Canceled)
 	for _, p := range d.processes {
 		switch {
-		case broken && p.spec.Step.Name == at.step:
+		case broken && p.spec().Step.Name == at.step:
 			p.crashed(at.err)
 		case *err == nil:
 			p.move(ProcessTerminated, "")
@@ -208,7 +208,7 @@ func (p *process) pass(ctx context.Context, f *remote.Frame) error {
 		}
 	default: // needs nothing else
 	}
-	return p.stream.Send(f)
+	return p.stream.Load().Send(f)
 }
 
 func (p *process) sendReader(ctx context.Context) error {
@@ -234,7 +234,7 @@ func (p *process) sendReader(ctx context.Context) error {
 			return nil
 		default:
 		}
-		if err := p.stream.Send(f); err != nil {
+		if err := p.stream.Load().Send(f); err != nil {
 			return err
 		}
 	}

@@ -19,7 +19,7 @@ func (p *process) receive(ctx context.Context, sent <-chan error) error {
 		return err
 	}
 	for {
-		f, err := p.stream.Recv()
+		f, err := p.stream.Load().Recv()
 		if err != nil {
 			return p.brokenStream(ctx, err, sent)
 		}
@@ -54,7 +54,7 @@ func (p *process) brokenStream(ctx context.Context, err error, sent <-chan error
 	if errors.Is(err, io.EOF) {
 		err = errors.New("the plugin ended its stream before its time")
 	}
-	return &stepError{step: p.spec.Step.Name, err: err}
+	return &stepError{step: p.spec().Step.Name, err: err}
 }
 
 // hear acts on one frame from a process; over tells that it has ended.
@@ -80,7 +80,7 @@ func (p *process) hear(ctx context.Context, f *remote.Frame) (over bool, err err
 		if f.Cursor == nil || !p.is(registry.Reader) {
 			return false, p.nonsense(f, "a reorg without its fork, or that is not its own to report")
 		}
-		return false, &reorgError{step: p.spec.Step.Name, fork: f.Cursor}
+		return false, &reorgError{step: p.spec().Step.Name, fork: f.Cursor}
 	case remote.KindProgress:
 		return false, p.putAside(f)
 	case remote.KindProbe:
@@ -99,7 +99,7 @@ func (p *process) putAside(f *remote.Frame) error {
 	}
 	p.poisoned.Add(f.Progress.Poisoned)
 	if f.Body.Len() > 0 && f.Progress.Poisoned == 1 && p.flight != nil {
-		if at, letter, ok := p.flight.row(f.Sequence, f.Progress.Row); ok && int(at.input) < len(p.spec.Inputs) {
+		if at, letter, ok := p.flight.row(f.Sequence, f.Progress.Row); ok && int(at.input) < len(p.spec().Inputs) {
 			if err := p.keepAside(at, letter, f); err != nil {
 				return err
 			}
@@ -134,10 +134,10 @@ func (p *process) tooMuchPoison() error {
 // nonsense is what a plugin gets for breaking the protocol.
 func (p *process) nonsense(f *remote.Frame, what string) error {
 	f.Free()
-	return p.failed(fmt.Errorf("plugin %s sent %s (%s)", p.spec.Register.Plugin, what, f.Kind))
+	return p.failed(fmt.Errorf("plugin %s sent %s (%s)", p.spec().Register.Plugin, what, f.Kind))
 }
 
-func (p *process) failed(err error) error { return &stepError{step: p.spec.Step.Name, err: err} }
+func (p *process) failed(err error) error { return &stepError{step: p.spec().Step.Name, err: err} }
 
 // safePoint notes how far a process has come and passes it on.
 func (p *process) safePoint(ctx context.Context, f *remote.Frame) error {
@@ -149,7 +149,7 @@ func (p *process) safePoint(ctx context.Context, f *remote.Frame) error {
 	if f.Head > 0 {
 		p.head.Store(f.Head)
 	}
-	switch p.spec.Register.Type {
+	switch p.spec().Register.Type {
 	case registry.Loader:
 		f.Free()
 		return nil
@@ -276,7 +276,7 @@ func (p *process) standIn(ctx context.Context) error {
 // sayNoMore tells those who join a reader's rows with others that they need not
 // wait for more of them.
 func (p *process) sayNoMore(ctx context.Context, chain uint64) error {
-	if p.unsettled || p.spec.Pipeline.To != nil || p.domain.draining() {
+	if p.unsettled || p.spec().Pipeline.To != nil || p.domain.draining() {
 		return nil
 	}
 	return p.publish(ctx, &remote.Frame{

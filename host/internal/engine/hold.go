@@ -33,9 +33,9 @@ type released struct {
 	Replayed   []string               `json:"replayed,omitempty"` // dead letters whose rows the loader has
 }
 
-func (p *process) holds() bool { return p.is(registry.Loader) && p.spec.Step.After == "final" }
+func (p *process) holds() bool { return p.is(registry.Loader) && p.spec().Step.After == "final" }
 
-func (p *process) noteReleased() string { return "released " + p.spec.Step.Name }
+func (p *process) noteReleased() string { return "released " + p.spec().Step.Name }
 
 // openHold finds how far the loader is and opens its journal as it was at the
 // checkpoint that the generation begins with.
@@ -46,10 +46,10 @@ func (p *process) openHold(from store.Checkpoint) error {
 	h := &hold{answered: make(chan uint64, 1)}
 	if text, ok := p.domain.memory.Note(p.noteReleased()); ok && from.Number > 0 {
 		if err := json.Unmarshal(text, &h.released); err != nil {
-			return &recordError{err: fmt.Errorf("read how far step %s is: %w", p.spec.Step.Name, err)}
+			return &recordError{err: fmt.Errorf("read how far step %s is: %w", p.spec().Step.Name, err)}
 		}
 	}
-	j, err := p.openJournal(from.Positions[p.spec.Name()], false)
+	j, err := p.openJournal(from.Positions[p.spec().Name()], false)
 	if err != nil {
 		return err
 	}
@@ -104,9 +104,9 @@ func (p *process) passHeld(ctx context.Context, f *remote.Frame) error {
 				return err
 			}
 		}
-		return p.stream.Send(f)
+		return p.stream.Load().Send(f)
 	default:
-		return p.stream.Send(f)
+		return p.stream.Load().Send(f)
 	}
 }
 
@@ -135,7 +135,7 @@ func (p *process) releaseUpTo(ctx context.Context, checkpoint uint64) error {
 		return &recordError{err: err}
 	}
 	next := released{
-		Checkpoint: checkpoint, Position: base.Positions[p.spec.Name()],
+		Checkpoint: checkpoint, Position: base.Positions[p.spec().Name()],
 		Readers: base.Readers, Counts: base.Counts, Replayed: h.released.Replayed,
 	}
 	given := maps.Clone(h.released.Counts)
@@ -155,7 +155,7 @@ func (p *process) releaseUpTo(ctx context.Context, checkpoint uint64) error {
 			p.flight.add(f, given[edge], "")
 			given[edge] += uint64(f.Rows)
 		}
-		return true, p.stream.Send(f)
+		return true, p.stream.Load().Send(f)
 	})
 	if err != nil {
 		return err
@@ -176,13 +176,13 @@ func (d *domain) kept(number uint64) (c store.Checkpoint, ok bool) {
 // seal has the loader commit what it was given, and remembers that it has.
 func (p *process) seal(ctx context.Context, next released) error {
 	p.sealReplays()
-	if err := p.stream.Send(&remote.Frame{Kind: remote.KindBarrier, Generation: p.generation, Checkpoint: next.Checkpoint}); err != nil {
+	if err := p.stream.Load().Send(&remote.Frame{Kind: remote.KindBarrier, Generation: p.generation, Checkpoint: next.Checkpoint}); err != nil {
 		return err
 	}
 	select {
 	case answered := <-p.hold.answered:
 		if answered != next.Checkpoint {
-			return p.failed(fmt.Errorf("plugin %s answered the barrier of checkpoint %d, but was asked for %d", p.spec.Register.Plugin, answered, next.Checkpoint))
+			return p.failed(fmt.Errorf("plugin %s answered the barrier of checkpoint %d, but was asked for %d", p.spec().Register.Plugin, answered, next.Checkpoint))
 		}
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -200,5 +200,5 @@ func (p *process) seal(ctx context.Context, next released) error {
 	if err := errors.Join(p.domain.discardReplayed(replayed), p.hold.journal.Release(next.Position)); err != nil {
 		return &recordError{err: err}
 	}
-	return p.stream.Send(&remote.Frame{Kind: remote.KindFinal, Generation: p.generation, Checkpoint: next.Checkpoint})
+	return p.stream.Load().Send(&remote.Frame{Kind: remote.KindFinal, Generation: p.generation, Checkpoint: next.Checkpoint})
 }

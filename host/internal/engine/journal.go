@@ -37,7 +37,7 @@ func (d *domain) journalDir() string {
 // openJournal opens the journal of a process as it was at a checkpoint: what
 // came later is kept only if keep is set.
 func (p *process) openJournal(durable uint64, keep bool) (*frameJournal, error) {
-	dir := filepath.Join(p.domain.journalDir(), url.PathEscape(p.spec.Step.Name))
+	dir := filepath.Join(p.domain.journalDir(), url.PathEscape(p.spec().Step.Name))
 	j, found, err := journal.Open(dir, journal.Config{Durable: durable})
 	if err != nil {
 		return nil, &recordError{err: err}
@@ -100,7 +100,7 @@ func (p *process) position(positions map[string]uint64) error {
 	if err := j.Sync(); err != nil {
 		return &recordError{err: err}
 	}
-	positions[p.spec.Name()] = j.Last()
+	positions[p.spec().Name()] = j.Last()
 	return nil
 }
 

@@ -19,7 +19,7 @@ type keeper struct {
 
 // openKeeper opens the journal of a reader that needs one.
 func (p *process) openKeeper(position uint64) error {
-	if !p.spec.Register.Unrepeatable {
+	if !p.spec().Register.Unrepeatable {
 		return nil
 	}
 	j, err := p.openJournal(position, true)
@@ -93,7 +93,7 @@ func (d *domain) releaseKept(oldest uint64) error {
 	}
 	for _, p := range d.readers() {
 		if p.keeper != nil {
-			p.keeper.release.Store(base.Positions[p.spec.Name()])
+			p.keeper.release.Store(base.Positions[p.spec().Name()])
 		}
 	}
 	return nil

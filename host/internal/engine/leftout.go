@@ -49,7 +49,7 @@ type leftOut struct {
 // has tells whether the row of a dead letter is left out of what a process gets.
 func (l leftOut) has(p *process, letter store.DeadLetter) bool {
 	return slices.ContainsFunc(l.Rows, func(c condemned) bool {
-		return c.Process == p.spec.Name() && c.Row == letter.Row && p.readsFrom(c.Input, letter)
+		return c.Process == p.spec().Name() && c.Row == letter.Row && p.readsFrom(c.Input, letter)
 	})
 }
 
@@ -83,11 +83,11 @@ func (d *domain) condemn(p *process, at span, row []byte) error {
 	if err != nil {
 		return err
 	}
-	hash, err := hashOf(p.spec.Inputs[at.input].From.Register.Output, row)
+	hash, err := hashOf(p.spec().Inputs[at.input].From.Register.Output, row)
 	if err != nil {
 		return err
 	}
-	out.Rows = append(out.Rows, condemned{Process: p.spec.Name(), Input: at.input, Row: at.from, Hash: hash})
+	out.Rows = append(out.Rows, condemned{Process: p.spec().Name(), Input: at.input, Row: at.from, Hash: hash})
 	return d.noteLeftOut(out)
 }
 
@@ -133,7 +133,7 @@ func (d *domain) forgetAfter(base store.Checkpoint) error {
 // isBefore tells whether a row lies before a checkpoint.
 func (d *domain) isBefore(row condemned, base store.Checkpoint) bool {
 	p := d.named(row.Process)
-	return p == nil || int(row.Input) >= len(p.spec.Inputs) || row.Row < base.Counts[p.spec.Inputs[row.Input].From.Name()]
+	return p == nil || int(row.Input) >= len(p.spec().Inputs) || row.Row < base.Counts[p.spec().Inputs[row.Input].From.Name()]
 }
 
 // where names the input that a row belongs to.

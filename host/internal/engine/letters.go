@@ -14,11 +14,11 @@ import (
 // bury puts a row that a process could not use into the dead letters. d.mu may
 // be held.
 func (d *domain) bury(p *process, at span, row []byte, cause error, attempts int, first time.Time) error {
-	in := p.spec.Inputs[at.input]
+	in := p.spec().Inputs[at.input]
 	typ := in.From.Register.Output
 	letter := store.DeadLetter{
-		Domain: d.spec.Name, Pipeline: d.name, Step: p.spec.Step.Name, Input: in.From.Step.Name, Edge: in.From.Name(),
-		Register: p.spec.Register.Name, TypeName: typ.Name, Schema: typ.MarshalSchema(), Row: at.from, Body: row,
+		Domain: d.spec.Name, Pipeline: d.name, Step: p.spec().Step.Name, Input: in.From.Step.Name, Edge: in.From.Name(),
+		Register: p.spec().Register.Name, TypeName: typ.Name, Schema: typ.MarshalSchema(), Row: at.from, Body: row,
 		Cause: withoutStep(cause).Error(), Attempts: uint32(attempts), Generation: p.generation,
 		Cursor: p.coordinator.base.Readers[firstReader(p)], First: first, Last: time.Now(), State: store.LetterDead,
 	}
@@ -36,7 +36,7 @@ func (d *domain) bury(p *process, at span, row []byte, cause error, attempts int
 // firstReader names the reader whose cursor says best where a row was.
 func firstReader(p *process) string {
 	for _, r := range p.domain.readers() {
-		return r.spec.Name()
+		return r.spec().Name()
 	}
 	return ""
 }
@@ -82,7 +82,7 @@ func (d *domain) replaying(base store.Checkpoint) error {
 
 // readsFrom tells whether one of the process's inputs is that of a dead letter.
 func (p *process) readsFrom(input uint32, l store.DeadLetter) bool {
-	return int(input) < len(p.spec.Inputs) && p.spec.Inputs[input].From.Name() == l.Edge
+	return int(input) < len(p.spec().Inputs) && p.spec().Inputs[input].From.Name() == l.Edge
 }
 
 // replayEnds makes dead letters wait for the next generation.
@@ -97,7 +97,7 @@ func (d *domain) placeOf(l store.DeadLetter) (p *process, input uint32, err erro
 	if p = d.find(l.Step); p == nil {
 		return nil, 0, fmt.Errorf("replay dead letter %s: pipeline %s has no step %q any more: discard it, or put the step back", l.ID, d.name, l.Step)
 	}
-	for _, in := range p.spec.Inputs {
+	for _, in := range p.spec().Inputs {
 		if p.readsFrom(uint32(in.Input), l) {
 			return p, uint32(in.Input), nil
 		}
@@ -175,7 +175,7 @@ func (p *process) giveLetters(ctx context.Context) error {
 		p.mu.Lock()
 		p.replays = append(p.replays, r.letter)
 		p.mu.Unlock()
-		if err := p.stream.Send(r.frame); err != nil {
+		if err := p.stream.Load().Send(r.frame); err != nil {
 			return err
 		}
 		if err := p.getThrough(ctx); err != nil {

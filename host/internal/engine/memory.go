@@ -63,7 +63,7 @@ func (d *domain) begins(p *process, at *remote.Cursor) {
 func (d *domain) firstBlock(p *process) *uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if first, known := d.first[p]; known && p.spec.Pipeline.FromLatest {
+	if first, known := d.first[p]; known && p.spec().Pipeline.FromLatest {
 		return &first
 	}
 	return nil
@@ -79,7 +79,7 @@ func (d *domain) pinned(p *graph.Process) *uint64 {
 	defer d.mu.Unlock()
 	var first *uint64
 	for reader, block := range d.first {
-		if p.Register.Type == registry.Reader && reader.spec != p {
+		if p.Register.Type == registry.Reader && reader.spec().Name() != p.Name() {
 			continue
 		}
 		if first == nil || block < *first {
@@ -97,7 +97,7 @@ func (d *domain) cursorOf(p *graph.Process, from store.Checkpoint) *remote.Curso
 	}
 	var least *remote.Cursor
 	for _, r := range d.readers() {
-		at := cursorAt(from.Readers[r.spec.Name()])
+		at := cursorAt(from.Readers[r.spec().Name()])
 		if at == nil {
 			return nil
 		}
@@ -137,7 +137,7 @@ func (d *domain) oldestNeeded() (oldest uint64, final, ok bool) {
 // final tells whether no reorganisation can take a checkpoint back.
 func (d *domain) final(c store.Checkpoint) bool {
 	for _, p := range d.readers() {
-		at := c.Readers[p.spec.Name()]
+		at := c.Readers[p.spec().Name()]
 		if !at.Known || p.finalized.Load() == 0 || at.Block > p.finalized.Load() {
 			return false
 		}
@@ -241,10 +241,10 @@ func (d *domain) dropLetters(base *store.Checkpoint) error {
 		return err
 	}
 	for _, p := range d.processes {
-		if len(p.spec.Outputs) == 0 {
+		if len(p.spec().Outputs) == 0 {
 			continue
 		}
-		if err := d.engine.cfg.Store.DropDeadLettersFrom(d.spec.Name, p.spec.Name(), base.Counts[p.spec.Name()]); err != nil {
+		if err := d.engine.cfg.Store.DropDeadLettersFrom(d.spec.Name, p.spec().Name(), base.Counts[p.spec().Name()]); err != nil {
 			return &recordError{number: 0, err: err}
 		}
 	}
@@ -270,14 +270,14 @@ func (d *domain) recall() error {
 	}
 	d.newest = &kept[len(kept)-1]
 	for _, p := range d.processes {
-		at := d.newest.Readers[p.spec.Name()]
+		at := d.newest.Readers[p.spec().Name()]
 		if at.From != nil {
 			d.first[p] = *at.From
 		}
-		if want := p.spec.Pipeline.Network.ChainID; at.Known && want != 0 && at.ChainID != 0 && at.ChainID != want {
-			return &Failure{Pipeline: d.name, Step: p.spec.Step.Name, Err: fmt.Errorf(
+		if want := p.spec().Pipeline.Network.ChainID; at.Known && want != 0 && at.ChainID != 0 && at.ChainID != want {
+			return &Failure{Pipeline: d.name, Step: p.spec().Step.Name, Err: fmt.Errorf(
 				"checkpoint %d is of chain %d, but network %q has chain id %d: give this pipeline a data directory of its own with --data-dir, or begin anew with --fresh",
-				d.newest.Number, at.ChainID, p.spec.Pipeline.Network.Name, want)}
+				d.newest.Number, at.ChainID, p.spec().Pipeline.Network.Name, want)}
 		}
 	}
 	return nil

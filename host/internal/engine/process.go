@@ -24,12 +24,11 @@ const stopTimeout = 3 * time.Second
 // process is one node of the graph and the plugin that runs it.
 type process struct {
 	domain *domain
-	spec   *graph.Process
+	node   atomic.Pointer[graph.Process] // what it is; a swap puts another in its place
 	log    hclog.Logger
 
 	// Of the goroutine that runs the domain, and constant within a generation:
 	plugin      *remote.Plugin // nil: not running
-	stream      *remote.Stream // nil: not open
 	generation  uint64
 	coordinator *coordinator
 	base        store.Place // of a reader: where the generation began
@@ -39,6 +38,10 @@ type process struct {
 	barrier     chan struct{} // tells that a reader was asked for a barrier; capacity 1
 	poked       chan struct{} // tells that a reader is asked whether it lives; capacity 1
 	stopped     chan struct{} // closed when a reader is to stop
+
+	// stream is nil where it is not open. A swap puts another in its place while
+	// the goroutine that sends stands aside.
+	stream atomic.Pointer[remote.Stream]
 
 	watchers watchers // those who look at what it says
 
@@ -85,12 +88,17 @@ type process struct {
 }
 
 func newProcess(d *domain, spec *graph.Process) *process {
-	p := &process{domain: d, spec: spec, state: ProcessInactive, ended: make(chan struct{}), inputs: &inbox{}}
+	p := &process{domain: d, state: ProcessInactive, ended: make(chan struct{}), inputs: &inbox{}}
+	p.node.Store(spec)
 	p.log = d.cfg.Logger.With("pipeline", spec.Pipeline.Name, "step", spec.Step.Name)
 	return p
 }
 
-func (p *process) is(t registry.ProcessType) bool { return p.spec.Register.Type == t }
+// spec is what the process is now. Its name, its kind and what it is joined to
+// never change.
+func (p *process) spec() *graph.Process { return p.node.Load() }
+
+func (p *process) is(t registry.ProcessType) bool { return p.spec().Register.Type == t }
 
 // launch starts the plugin unless it is running.
 func (p *process) launch(ctx context.Context) error {
@@ -102,7 +110,7 @@ func (p *process) launch(ctx context.Context) error {
 			return nil
 		}
 	}
-	plugin, err := p.domain.settings().Launch(ctx, p.spec)
+	plugin, err := p.domain.settings().Launch(ctx, p.spec())
 	if err != nil {
 		return err
 	}
@@ -121,10 +129,10 @@ func (p *process) launch(ctx context.Context) error {
 func (p *process) wire() {
 	ready := make(chan struct{}, 1)
 	p.inputs = &inbox{ready: ready}
-	for _, spec := range p.spec.Inputs {
+	for _, spec := range p.spec().Inputs {
 		p.inputs.edges = append(p.inputs.edges, newEdge(spec, ready))
 	}
-	policy := p.spec.Step.Policy
+	policy := p.spec().Step.Policy
 	p.inputs.joined = p.is(registry.Aggregator) && (policy == nil || policy.Kind != "trigger")
 	p.inputs.hasty = policy != nil && policy.Timeout > 0
 	p.ended, p.stopped, p.barrier = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
@@ -141,16 +149,16 @@ func (p *process) wire() {
 func (p *process) open(ctx context.Context, generation uint64, c *coordinator) error {
 	from := c.base
 	p.generation, p.coordinator = generation, c
-	p.counted, p.unsettled, p.cut = from.Counts[p.spec.Name()], false, false
+	p.counted, p.unsettled, p.cut = from.Counts[p.spec().Name()], false, false
 	p.asked.Store(0)
 	p.atBarrier.Store(p.rowsOut.Load())
 	opening, cancel := context.WithTimeoutCause(ctx, p.domain.cfg.OpenTimeout,
 		errors.New("the plugin did not open the process in time"))
 	defer cancel()
-	if err := errors.Join(p.openHold(from), p.openKeeper(from.Positions[p.spec.Name()])); err != nil {
+	if err := errors.Join(p.openHold(from), p.openKeeper(from.Positions[p.spec().Name()])); err != nil {
 		return err
 	}
-	open, err := p.domain.openOf(p.spec, generation, p.opensAt(from))
+	open, err := p.domain.openOf(p.spec(), generation, p.opensAt(from))
 	if err != nil {
 		return err
 	}
@@ -159,16 +167,16 @@ func (p *process) open(ctx context.Context, generation uint64, c *coordinator) e
 	if err != nil {
 		return err
 	}
-	p.stream = stream
+	p.stream.Store(stream)
 	if p.care, err = p.careful(); err != nil {
 		return err
 	}
 	for _, e := range p.inputs.edges {
 		e.rows = from.Counts[e.spec.From.Name()]
 	}
-	p.base = from.Readers[p.spec.Name()]
+	p.base = from.Readers[p.spec().Name()]
 	p.block.Store(0)
-	if at := p.domain.cursorOf(p.spec, from); at != nil {
+	if at := p.domain.cursorOf(p.spec(), from); at != nil {
 		p.block.Store(after(at.Block))
 	}
 	p.mu.Lock()
@@ -199,7 +207,7 @@ func (p *process) place() (at store.Place, known bool) {
 	case p.base.Known:
 		return p.base, true
 	}
-	return p.base, !p.spec.Pipeline.FromLatest
+	return p.base, !p.spec().Pipeline.FromLatest
 }
 
 func (p *process) hasEnded() bool {
@@ -223,7 +231,7 @@ func (p *process) placeOf(at *remote.Cursor) store.Place {
 // nextEpoch tells whether a block lies in a later epoch than another, where
 // every block is one if the pipeline has none.
 func (p *process) nextEpoch(before, now uint64) bool {
-	e, from := p.spec.Pipeline.Epoch, p.spec.Pipeline.From
+	e, from := p.spec().Pipeline.Epoch, p.spec().Pipeline.From
 	if e == nil || e.Size <= 1 || now < from || before < from {
 		return now != before
 	}
@@ -266,14 +274,14 @@ func (p *process) lateFor(checkpoint uint64, now time.Time) time.Duration {
 
 // hangUp ends the stream without waiting for the plugin.
 func (p *process) hangUp() {
-	if p.stream != nil {
-		p.stream.Cancel()
+	if stream := p.stream.Load(); stream != nil {
+		stream.Cancel()
 	}
 }
 
 // closed lets go of what the generation held. No goroutine uses it any more.
 func (p *process) closed() {
-	p.stream = nil
+	p.stream.Store(nil)
 	if err := p.closeJournal(); err != nil {
 		p.log.Warn("a journal could not be closed", "error", err)
 	}
@@ -320,15 +328,15 @@ func (p *process) move(to ProcessState, cause string) {
 	p.mu.Unlock()
 	if from != to {
 		p.domain.engine.tell(Event{
-			Pipeline: p.domain.name, Step: p.spec.Step.Name, From: string(from), To: string(to), Cause: cause,
+			Pipeline: p.domain.name, Step: p.spec().Step.Name, From: string(from), To: string(to), Cause: cause,
 		})
 	}
 }
 
 func (p *process) status(head uint64) ProcessStatus {
 	s := ProcessStatus{
-		Step: p.spec.Step.Name, ID: p.spec.ID, Type: p.spec.Register.Type, Kind: p.spec.Register.Type.String(),
-		Register: p.spec.Register.Name, Plugin: p.spec.Register.Plugin,
+		Step: p.spec().Step.Name, ID: p.spec().ID, Type: p.spec().Register.Type, Kind: p.spec().Register.Type.String(),
+		Register: p.spec().Register.Name, Plugin: p.spec().Register.Plugin,
 		RowsIn: p.rowsIn.Load(), RowsOut: p.rowsOut.Load(), BytesIn: p.bytesIn.Load(), BytesOut: p.bytesOut.Load(),
 		Poisoned: p.poisoned.Load(), Restarts: p.restarts.Load(), StateBytes: p.stateBytes.Load(),
 	}

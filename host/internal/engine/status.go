@@ -109,7 +109,7 @@ func (c *coordinator) status() *Pending {
 	}
 	out := &Pending{Number: c.pending.record.Number, Since: c.pending.began}
 	for p := range maps.Keys(c.pending.waiting) {
-		out.Waiting = append(out.Waiting, p.spec.Step.Name)
+		out.Waiting = append(out.Waiting, p.spec().Step.Name)
 	}
 	slices.Sort(out.Waiting)
 	return out

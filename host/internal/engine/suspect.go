@@ -64,7 +64,7 @@ func (d *domain) blame(cause error) (progress bool, err error) {
 		return false, nil
 	}
 	p := d.find(at.step)
-	if p == nil || p.is(registry.Reader) || p.flight == nil || p.spec.Step.After == "final" || !ofRows(cause) {
+	if p == nil || p.is(registry.Reader) || p.flight == nil || p.spec().Step.After == "final" || !ofRows(cause) {
 		return false, nil
 	}
 	rows := p.flight.open()
@@ -161,7 +161,7 @@ func (d *domain) isOnTrial() bool {
 
 func (d *domain) find(step string) *process {
 	for _, p := range d.processes {
-		if p.spec.Step.Name == step {
+		if p.spec().Step.Name == step {
 			return p
 		}
 	}
@@ -208,7 +208,7 @@ func (p *process) cleared() {
 
 func (d *domain) named(process string) *process {
 	for _, p := range d.processes {
-		if p.spec.Name() == process {
+		if p.spec().Name() == process {
 			return p
 		}
 	}

@@ -25,7 +25,7 @@ const (
 // and Counts may be called from anywhere.
 type Tap struct {
 	engine *Engine
-	p      *process // whose output it is
+	p      *process      // whose output it is
 	wake   chan struct{} // tells that the queue has grown; capacity 1
 	closed chan struct{}
 	once   sync.Once
@@ -108,7 +108,7 @@ func (e *Engine) Tap(pipelineStep, input string) (*Tap, error) {
 		return nil, err
 	}
 	if input != "" {
-		edge, err := inputNamed(p.spec, input)
+		edge, err := inputNamed(p.spec(), input)
 		if err != nil {
 			return nil, err
 		}
@@ -116,11 +116,11 @@ func (e *Engine) Tap(pipelineStep, input string) (*Tap, error) {
 			return nil, err
 		}
 	} else if p.is(registry.Loader) {
-		return nil, &TapError{Message: fmt.Sprintf("step %q is a loader, and nothing comes out of it: look at its input, with --input", p.spec.Step.Name)}
+		return nil, &TapError{Message: fmt.Sprintf("step %q is a loader, and nothing comes out of it: look at its input, with --input", p.spec().Step.Name)}
 	}
 	t := &Tap{
 		engine: e, p: p, every: 1, wake: make(chan struct{}, 1), closed: make(chan struct{}),
-		typ: p.spec.Register.Output, output: p.spec.Register.Output.String(),
+		typ: p.spec().Register.Output, output: p.spec().Register.Output.String(),
 	}
 	if err := e.watch(p, t); err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (t *Tap) saw(p *process, f *remote.Frame) {
 
 // follow notices that the path went back, or that another plugin has taken over.
 func (t *Tap) follow(p *process) {
-	if p.generation == t.generation && p.stream == t.stream {
+	if p.generation == t.generation && p.stream.Load() == t.stream {
 		return
 	}
 	news := &TapNews{Kind: NewsSwapped, Generation: p.generation}
@@ -193,15 +193,15 @@ func (t *Tap) follow(p *process) {
 		p.domain.mu.Unlock()
 	}
 	first := t.stream == nil
-	t.generation, t.stream = p.generation, p.stream
+	t.generation, t.stream = p.generation, p.stream.Load()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.off {
 		return
 	}
-	if p.stream != nil && p.stream.Output().String() != t.output {
-		t.output = p.stream.Output().String()
-		t.push(tapped{typ: p.stream.Output()})
+	if t.stream != nil && t.stream.Output().String() != t.output {
+		t.output = t.stream.Output().String()
+		t.push(tapped{typ: t.stream.Output()})
 	}
 	if !first {
 		t.push(tapped{news: news})
@@ -300,7 +300,9 @@ func (t *Tap) standing(state PathState) *TapNews {
 	if before == state {
 		return nil
 	}
-	atRest := func(s PathState) bool { return s == PathPaused || s == PathStopped || s == PathError || s == PathInactive }
+	atRest := func(s PathState) bool {
+		return s == PathPaused || s == PathStopped || s == PathError || s == PathInactive
+	}
 	if !atRest(state) && (before == "" || !atRest(before)) {
 		return nil
 	}
@@ -366,7 +368,7 @@ func (t *Tap) unpackRows(one tapped) error {
 		if from > 0 || to < uint64(f.Rows) {
 			var err error
 			if part, err = transit.Slice(t.typ, body, int(from), int(to)); err != nil {
-				return fmt.Errorf("look at rows of step %s: %w", t.p.spec.Step.Name, err)
+				return fmt.Errorf("look at rows of step %s: %w", t.p.spec().Step.Name, err)
 			}
 		}
 		t.pending = append(t.pending, TapItem{Rows: &TapRows{First: one.first + from, Count: int(to - from), Generation: f.Generation, Body: part}})

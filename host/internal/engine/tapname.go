@@ -29,13 +29,13 @@ func (e *Engine) stepNamed(name string) (*process, error) {
 	e.mu.Unlock()
 	for _, d := range domains {
 		for _, p := range d.processes {
-			if p.spec.Name() == name {
+			if p.spec().Name() == name {
 				return p, nil
 			}
-			if p.spec.Step.Name == name {
+			if p.spec().Step.Name == name {
 				found = append(found, p)
 			}
-			known = append(known, p.spec.Name())
+			known = append(known, p.spec().Name())
 		}
 	}
 	switch len(found) {
@@ -46,7 +46,7 @@ func (e *Engine) stepNamed(name string) (*process, error) {
 	}
 	var names []string
 	for _, p := range found {
-		names = append(names, p.spec.Name())
+		names = append(names, p.spec().Name())
 	}
 	return nil, &TapError{Message: fmt.Sprintf("step %q is in several pipelines: write %s", name, strings.Join(names, " or "))}
 }

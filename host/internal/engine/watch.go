@@ -124,7 +124,7 @@ func (p *process) behind() bool {
 		return false
 	}
 	for _, other := range p.domain.readers() {
-		if other != p && other.spec.Pipeline.Network == p.spec.Pipeline.Network && other.block.Load() > read {
+		if other != p && other.spec().Pipeline.Network == p.spec().Pipeline.Network && other.block.Load() > read {
 			return true
 		}
 	}
