@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 
 	"connectrpc.com/connect"
 
@@ -62,7 +61,7 @@ func (s *pluginService) Attach(ctx context.Context, r *connect.Request[hostv1.At
 			gone = stream.Send(message)
 		}
 	}
-	if failed != nil && !errors.Is(failed, context.Canceled) {
+	if failed != nil {
 		return s.whyNot(failed)
 	}
 	return gone
