@@ -48,6 +48,7 @@ var rules = []rule{
 		"host/internal/change", "host/internal/catalog", "host/internal/config", "host/internal/engine", "host/internal/graph", "host/internal/plan",
 		"host/internal/project", "host/internal/registry", "host/internal/store", "sdk/remote", "sdk/transit",
 	}},
+	{"host/internal/plan", []string{"host/internal/plan", "host/internal/config", "host/internal/graph", "host/internal/registry", "sdk/transit"}},
 	{"host/internal/chaos", []string{"host/internal/chaos"}},
 	{"host/internal/api", []string{"host/internal/api", "host/internal/engine", "host/internal/registry", "host/internal/store"}},
 	{"host/internal/cli", []string{"host/internal", "sdk/remote", "sdk/transit"}},
