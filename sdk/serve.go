@@ -25,11 +25,7 @@ const LogLevelEnv = "PENSTOCK_LOG_LEVEL"
 // the program until the host is done with it, and ends the program then: it
 // does not return.
 func Serve(registers ...Register) {
-	logger := hclog.New(&hclog.LoggerOptions{
-		Level:      hclog.LevelFromString(os.Getenv(LogLevelEnv)),
-		Output:     os.Stderr,
-		JSONFormat: true,
-	})
+	logger := newLogger(wire.Started())
 	specs := make([]process.Register, len(registers))
 	for i, r := range registers {
 		specs[i] = r.spec
@@ -39,12 +35,15 @@ func Serve(registers ...Register) {
 		fmt.Fprintf(os.Stderr, "this plugin cannot serve:\n%v\n", err)
 		os.Exit(1)
 	}
+	hclog.SetDefault(logger)
 	if !wire.Started() {
+		if code, wanted := attached(os.Args, service); wanted {
+			os.Exit(code)
+		}
 		name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
 		fmt.Print(explanation(name, service.Description()))
 		os.Exit(1)
 	}
-	hclog.SetDefault(logger)
 	wire.Serve(service, logger)
 	os.Exit(0)
 }
@@ -58,7 +57,8 @@ func explanation(name string, d *pluginv1.DescribeResponse) string {
 		kind := strings.ToLower(strings.TrimPrefix(r.Type.String(), "PROCESS_TYPE_"))
 		b.WriteString(strings.TrimRight(fmt.Sprintf("  %-11s %-24s %s", kind, r.Name, r.Doc), " ") + "\n")
 	}
-	fmt.Fprintf(&b, "\n`penstock plugin describe %s` tells its settings and types.\n", name)
+	fmt.Fprintf(&b, "\n`penstock plugin describe %s` tells its settings and types. With --attach it takes its own place in a\n", name)
+	b.WriteString("host that runs, until it ends: so it can be run in a debugger.\n")
 	return b.String()
 }
 

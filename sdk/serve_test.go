@@ -41,7 +41,8 @@ registers in a pipeline file, and start ` + "`penstock run FILE`" + `. It serves
 
   subscriber  whale.alert
 
-` + "`penstock plugin describe whale`" + ` tells its settings and types.
+` + "`penstock plugin describe whale`" + ` tells its settings and types. With --attach it takes its own place in a
+host that runs, until it ends: so it can be run in a debugger.
 `
 	if stdout.String() != want || stderr.Len() > 0 {
 		t.Errorf("printed:\n%s\nwant:\n%s\nand to standard error:\n%s", stdout.String(), want, stderr.String())

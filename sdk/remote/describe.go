@@ -78,7 +78,7 @@ type Mistake struct {
 // that could hurt whoever reads it; whether registers make sense together is
 // the registry's to judge. A panic in the plugin is a *Failure.
 func (p *Plugin) Describe(ctx context.Context) (Description, error) {
-	ctx, cancel := callContext(ctx)
+	ctx, cancel := p.callContext(ctx)
 	defer cancel()
 	res, err := p.wire.Describe(ctx, &pluginv1.DescribeRequest{HostVersion: p.version})
 	if err != nil {
@@ -94,7 +94,7 @@ func (p *Plugin) Describe(ctx context.Context) (Description, error) {
 // Configure has the plugin check settings, a JSON object, without starting
 // anything. The mistakes are the user's; the error is not.
 func (p *Plugin) Configure(ctx context.Context, register string, settings []byte) ([]Mistake, error) {
-	ctx, cancel := callContext(ctx)
+	ctx, cancel := p.callContext(ctx)
 	defer cancel()
 	res, err := p.wire.Configure(ctx, &pluginv1.ConfigureRequest{Register: register, Settings: settings})
 	if err != nil {

@@ -17,6 +17,8 @@ type Exit struct {
 	Signal syscall.Signal
 	// Requested: the host had asked the process to end.
 	Requested bool
+	// Attached: a person ran the process, and how it ended is not known.
+	Attached bool
 	// OutOfMemory: it seems that there was no memory left.
 	OutOfMemory bool
 	// Panic is what Go's runtime reported, such as "panic: boom", and Stack
@@ -36,6 +38,12 @@ func (e *Exit) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "plugin %s (process %d) ", e.Plugin, e.PID)
 	switch {
+	case e.Requested && e.Attached:
+		b.WriteString("was let go by the host")
+		return b.String()
+	case e.Attached:
+		b.WriteString("was run by hand and has ended, or has hung up")
+		return b.String()
 	case e.Requested:
 		b.WriteString("was stopped by the host")
 		return b.String()

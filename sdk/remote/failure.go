@@ -102,8 +102,8 @@ func (p *Plugin) awaitDeath() {
 }
 
 // callContext gives a call that has no deadline one.
-func callContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, bounded := ctx.Deadline(); bounded {
+func (p *Plugin) callContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, bounded := ctx.Deadline(); bounded || p.patient {
 		return context.WithCancel(ctx)
 	}
 	return context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("waited %s: %w", callTimeout, context.DeadlineExceeded))

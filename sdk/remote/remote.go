@@ -126,6 +126,7 @@ type Plugin struct {
 	version string // the host's, which Describe tells
 	body    body
 	wire    wire.Client
+	patient bool // a call takes as long as it takes, unless its context says otherwise
 
 	stopping sync.Once
 	stopped  chan struct{} // closed when nothing is left; stopErr is set before

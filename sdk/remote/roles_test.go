@@ -55,6 +55,7 @@ func play(role string) {
 		"sdk parent":        func() { startSleep(); wire.Serve(service{stdout: os.Stdout}, hclog.Default()) },
 		"parent":            func() { startSleep(); serve(wire.Protocol) },
 		"leaves the output": leavesOutput,
+		"by hand":           byHand,
 	}
 	play, ok := roles[role]
 	if !ok {

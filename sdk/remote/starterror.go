@@ -31,10 +31,16 @@ type StartError struct {
 	// Exit is how the process ended where it did so by itself.
 	Exit *Exit
 
-	text string
+	text     string
+	attached bool // it was not to be started
 }
 
-func (e *StartError) Error() string { return fmt.Sprintf("start plugin %s: %s", e.Plugin, e.text) }
+func (e *StartError) Error() string {
+	if e.attached {
+		return fmt.Sprintf("attach plugin %s: %s", e.Plugin, e.text)
+	}
+	return fmt.Sprintf("start plugin %s: %s", e.Plugin, e.text)
+}
 
 // Unwrap returns the reason, and the exit if there was one.
 func (e *StartError) Unwrap() []error {

@@ -83,7 +83,7 @@ var ErrEnded = errors.New("the stream has ended")
 // opening alone; the stream lives until Cancel, its end, or the end of the
 // plugin. What the process refuses is a *Failure.
 func (p *Plugin) Open(ctx context.Context, open Open) (*Stream, error) {
-	opening, done := callContext(ctx)
+	opening, done := p.callContext(ctx)
 	defer done()
 	living, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	detach := context.AfterFunc(opening, cancel)
