@@ -112,8 +112,8 @@ func sayBuilt(processor string) string {
 	return fmt.Sprintf("it is built for %s, this machine is %s", processor, runtime.GOARCH)
 }
 
-// processors are the names that Go has for those of ELF.
-func processors() map[elf.Machine]string {
+// processorNames are the names that Go has for those of ELF.
+func processorNames() map[elf.Machine]string {
 	return map[elf.Machine]string{
 		elf.EM_X86_64: "amd64", elf.EM_AARCH64: "arm64", elf.EM_386: "386", elf.EM_ARM: "arm", elf.EM_RISCV: "riscv64",
 		elf.EM_PPC64: "ppc64", elf.EM_S390: "s390x", elf.EM_LOONGARCH: "loong64", elf.EM_MIPS: "mips",
@@ -129,7 +129,7 @@ func processorOf(head []byte) string {
 	}
 	order := byteOrder(head)
 	machine := elf.Machine(order.Uint16(head[at:]))
-	name, ok := processors()[machine]
+	name, ok := processorNames()[machine]
 	if !ok {
 		return machine.String()
 	}
