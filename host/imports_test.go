@@ -29,6 +29,7 @@ var rules = []rule{
 	{"sdk/internal/wire", []string{"sdk/internal/wire"}},
 	{"sdk/internal", []string{"sdk/internal", "sdk/transit"}},
 	{"sdk/remote", []string{"sdk/remote", "sdk/internal", "sdk/transit"}},
+	{"sdk/recording", []string{"sdk/recording", "sdk/internal/wire", "sdk/render", "sdk/transit"}},
 	{"sdk", []string{"sdk"}},
 
 	// In the host imports point one way.
@@ -39,7 +40,7 @@ var rules = []rule{
 	{"host/internal/catalog", []string{"host/internal/catalog", "host/internal/config", "host/internal/registry", "sdk/remote", "sdk/transit"}},
 	{"host/internal/engine", []string{
 		"host/internal/engine", "host/internal/graph", "host/internal/config", "host/internal/registry", "host/internal/catalog",
-		"host/internal/store", "sdk/remote", "sdk/transit",
+		"host/internal/store", "sdk/recording", "sdk/remote", "sdk/transit",
 	}},
 	{"host/internal/project", []string{
 		"host/internal/project", "host/internal/catalog", "host/internal/config", "host/internal/graph", "host/internal/registry", "host/internal/store",
@@ -51,7 +52,7 @@ var rules = []rule{
 	{"host/internal/plan", []string{"host/internal/plan", "host/internal/config", "host/internal/graph", "host/internal/registry", "sdk/transit"}},
 	{"host/internal/chaos", []string{"host/internal/chaos"}},
 	{"host/internal/api", []string{"host/internal/api", "host/internal/engine", "host/internal/registry", "host/internal/store"}},
-	{"host/internal/cli", []string{"host/internal", "sdk/remote", "sdk/transit"}},
+	{"host/internal/cli", []string{"host/internal", "sdk/recording", "sdk/remote", "sdk/render", "sdk/transit"}},
 	{"host/internal/bench", []string{"host", "sdk"}},
 	{"host", []string{"host/internal/cli"}},
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/penstock-io/penstock/sdk/internal/wire"
@@ -74,6 +75,8 @@ type Stream struct {
 	cancel context.CancelFunc
 	step   string
 	output transit.Type
+
+	observer atomic.Pointer[func(*Frame)]
 }
 
 // ErrEnded is what Send returns when the stream has ended. Recv tells why.
@@ -132,10 +135,24 @@ func (s *Stream) open(ctx context.Context, open Open) (err error) {
 // Output is the type of what the process sends, the zero Type for a loader.
 func (s *Stream) Output() transit.Type { return s.output }
 
+// Observe has f called with every frame from now on that Send is about to send,
+// one at a time and in order; nil: nobody is told any more. The frame is only
+// lent, and the sender waits for f.
+func (s *Stream) Observe(f func(*Frame)) {
+	if f == nil {
+		s.observer.Store(nil)
+		return
+	}
+	s.observer.Store(&f)
+}
+
 // Send sends a frame, which stays the caller's to free. It blocks while the
 // process does not read, until Cancel. ErrEnded: the stream has ended, and Recv
 // tells why; *Exit: the plugin has.
 func (s *Stream) Send(f *Frame) error {
+	if observe := s.observer.Load(); observe != nil {
+		(*observe)(f)
+	}
 	err := s.wire.Send(f)
 	if err == nil {
 		return nil
