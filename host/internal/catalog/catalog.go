@@ -34,6 +34,7 @@ const describeAtOnce = 4
 type Config struct {
 	Dir          string                    // the plugin directory; "" or missing: only Plugins with a path
 	Plugins      map[string]*config.Plugin // what pipeline files say about some of them
+	DataDir      string                    // remembers which bytes were chosen, and keeps them; "": nothing is kept or remembered
 	RunDir       string                    // where sockets are made; "": the system's temporary directory
 	StartTimeout time.Duration             // of one plugin; 0: 10 seconds
 	HostVersion  string
@@ -49,19 +50,23 @@ type Config struct {
 type Catalog struct {
 	cfg      Config
 	binaries map[string]string // name to path
+	vault    *vault            // shared with what In returns, as are the choices
+	choices  *choices
 }
 
 // Description is what one plugin offers, or why it could not say.
 type Description struct {
-	Name string
-	Path string
+	Name   string
+	Path   string
+	Digest string // of the bytes that were asked
 	remote.Description
 	Err error
 }
 
-// Open looks for binaries without running any.
-func Open(cfg Config) (*Catalog, error) {
-	c := &Catalog{cfg: cfg, binaries: map[string]string{}}
+// Open looks for binaries without reading or running any. The catalog is closed
+// by whoever opened it.
+func Open(cfg Config) (_ *Catalog, err error) {
+	c := &Catalog{cfg: cfg, binaries: map[string]string{}, vault: newVault(cfg.DataDir, cfg.RunDir)}
 	if err := c.scan(cfg.Dir); err != nil {
 		return nil, err
 	}
@@ -69,6 +74,9 @@ func Open(cfg Config) (*Catalog, error) {
 		if p.Path != "" {
 			c.binaries[name] = p.Path
 		}
+	}
+	if c.choices, err = readChoices(cfg.DataDir, c.binaries); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -139,27 +147,34 @@ func (c *Catalog) Describe(ctx context.Context) []Description {
 
 // DescribeOne asks one plugin what it offers.
 func (c *Catalog) DescribeOne(ctx context.Context, name string) Description {
-	d := Description{Name: name, Path: c.binaries[name]}
-	d.Err = c.with(ctx, name, func(p *remote.Plugin) (err error) {
-		d.Description, err = p.Describe(ctx)
-		return err
-	})
-	return d
+	a, err := c.resolve(ctx, name, "")
+	if err != nil {
+		return Description{Name: name, Path: c.binaries[name], Err: err}
+	}
+	return c.DescribeArtifact(ctx, a)
 }
 
-// with runs f on a plugin that lives no longer than f. A plugin that somebody has
-// killed meanwhile is asked once more.
+// with runs f on a plugin that lives no longer than f.
 func (c *Catalog) with(ctx context.Context, name string, f func(*remote.Plugin) error) error {
-	err := c.once(ctx, name, f)
+	start := func() (*remote.Plugin, error) {
+		return c.Start(ctx, Start{Plugin: name, Logger: c.cfg.Logger})
+	}
+	return c.asked(ctx, name, start, f)
+}
+
+// asked runs f on a plugin that start starts. One that somebody has killed
+// meanwhile is asked once more.
+func (c *Catalog) asked(ctx context.Context, name string, start func() (*remote.Plugin, error), f func(*remote.Plugin) error) error {
+	err := c.once(ctx, name, start, f)
 	if exit := (*remote.Exit)(nil); errors.As(err, &exit) && exit.Signal == syscall.SIGKILL && !exit.Requested && !exit.OutOfMemory && ctx.Err() == nil {
 		c.cfg.Logger.Warn("a plugin was killed while it was asked what it offers: it is asked again", "plugin", name, "cause", err)
-		err = c.once(ctx, name, f)
+		err = c.once(ctx, name, start, f)
 	}
 	return err
 }
 
-func (c *Catalog) once(ctx context.Context, name string, f func(*remote.Plugin) error) error {
-	p, err := c.Start(ctx, Start{Plugin: name, Logger: c.cfg.Logger})
+func (c *Catalog) once(ctx context.Context, name string, start func() (*remote.Plugin, error), f func(*remote.Plugin) error) error {
+	p, err := start()
 	if err != nil {
 		return err
 	}

@@ -18,8 +18,15 @@ import (
 // is killed.
 const markEnv = "PENSTOCK_CATALOG_MARK"
 
+// serveEnv has the test binary be the plugin at once.
+const serveEnv = "PENSTOCK_CATALOG_SERVE"
+
 // The test binary is also the plugin.
 func TestMain(m *testing.M) {
+	if os.Getenv(serveEnv) != "" {
+		sdk.Serve(sdk.Reader("test.none", none{}))
+		os.Exit(0)
+	}
 	if mark := os.Getenv(markEnv); mark != "" {
 		if os.Mkdir(mark, 0o700) == nil {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)

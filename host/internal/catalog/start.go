@@ -23,16 +23,31 @@ type Start struct {
 	Logger   hclog.Logger
 }
 
-// Start starts a plugin. It is the caller's to stop.
+// Start starts what runs for the step. It is the caller's to stop.
 func (c *Catalog) Start(ctx context.Context, s Start) (*remote.Plugin, error) {
-	path, ok := c.binaries[s.Plugin]
-	if !ok {
-		return nil, fmt.Errorf("there is no plugin %q: put its binary into %s, or name its path in a plugin block", s.Plugin, c.cfg.Dir)
+	a, err := c.resolve(ctx, s.Plugin, s.Step)
+	if err != nil {
+		return nil, err
+	}
+	return c.StartArtifact(ctx, a, s)
+}
+
+// StartArtifact starts these very bytes, whatever has become of the file that
+// they came from. The process is the caller's to stop.
+func (c *Catalog) StartArtifact(ctx context.Context, a Artifact, s Start) (*remote.Plugin, error) {
+	bytes, err := c.open(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	defer c.vault.give(bytes)
+	if err := bytes.intact(ctx); err != nil {
+		return nil, fmt.Errorf("start plugin %s: %w", a.Plugin, err)
 	}
 	return remote.Start(ctx, remote.Config{
-		Name:         s.Plugin,
-		Path:         path,
-		Env:          c.environment(s.Plugin),
+		Name:         a.Plugin,
+		Path:         a.Source,
+		Sealed:       bytes.file,
+		Env:          c.environment(a.Plugin),
 		RunDir:       c.cfg.RunDir,
 		Logger:       s.Logger,
 		Stdout:       c.cfg.Stdout,

@@ -41,7 +41,7 @@ func children(parent int) []child {
 		if err != nil {
 			continue // it has just ended
 		}
-		found = append(found, child{pid: pid, name: strings.TrimSuffix(filepath.Base(program), " (deleted)")})
+		found = append(found, child{pid: pid, name: programName(program)})
 	}
 	slices.SortFunc(found, func(a, b child) int {
 		if a.name != b.name {
@@ -50,6 +50,12 @@ func children(parent int) []child {
 		return a.pid - b.pid
 	})
 	return found
+}
+
+// programName is the name of a program as the kernel has it, which may have no
+// file any more, or never had one: plugins run from sealed memory.
+func programName(program string) string {
+	return strings.TrimPrefix(strings.TrimSuffix(filepath.Base(program), " (deleted)"), "memfd:")
 }
 
 // parentOf is the parent of a process, 0 if there is no such process or it has

@@ -1,0 +1,15 @@
+//go:build !linux
+
+package catalog
+
+import (
+	"context"
+	"os"
+)
+
+func newMemory(string) (*os.File, error) { return nil, errNoMemory }
+
+// sealMemory is for systems whose kernel seals memory.
+func sealMemory(context.Context, string, *os.File, func(string) (*os.File, error)) (*sealed, error) {
+	return nil, errNoMemory
+}
