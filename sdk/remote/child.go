@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,7 @@ type child struct {
 	log      *log
 	greeting *greeting
 	last     *tail
+	confined Confinement
 
 	stopping atomic.Bool   // the host wants the plugin to end
 	done     chan struct{} // closed when the process is gone and its output is read
@@ -52,6 +54,7 @@ func newChild(config Config, dir string) *child {
 		log:      newLog(config.Logger),
 		greeting: newGreeting(dir),
 		last:     &tail{},
+		confined: config.Confinement(),
 		done:     make(chan struct{}),
 	}
 }
@@ -88,7 +91,11 @@ func (c *child) launch(env []string) (err error) {
 	if err := files.open(); err != nil {
 		return fmt.Errorf("make its pipes: %w", err)
 	}
-	env = append(append(append([]string(nil), c.config.Env...), env...), socketDirEnv+"="+c.dir, wire.LivenessEnv+"=1")
+	confined, err := newConfinement(c.config, c.dir)
+	if err != nil {
+		return err
+	}
+	env = slices.Concat(confined.environment(), c.config.Env, env, []string{socketDirEnv + "=" + c.dir, wire.LivenessEnv + "=1"})
 	oomKills := countOOMKills()
 	c.process, err = startProcess(func() *exec.Cmd {
 		return &exec.Cmd{
@@ -97,7 +104,7 @@ func (c *child) launch(env []string) (err error) {
 			ExtraFiles:  c.config.inherited(files.alive.theirs),
 			SysProcAttr: processAttributes(),
 		}
-	})
+	}, confined)
 	if err != nil {
 		c.process = nil
 		return err

@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processAttributes put the child into a group of its own, out of reach of the
+// processAttributes put the child into a session and a group of its own, out of reach of the
 // terminal's Ctrl-C, and let the kernel kill it when the host is gone.
 func processAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 }
 
 // awaitExit returns when the process has ended, and leaves it to be reaped.

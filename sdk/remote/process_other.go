@@ -4,10 +4,10 @@ package remote
 
 import "syscall"
 
-// processAttributes put the child into a group of its own. That it dies with
+// processAttributes put the child into a session and a group of its own. That it dies with
 // the host is left to the liveness pipe here.
 func processAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true}
+	return &syscall.SysProcAttr{Setsid: true}
 }
 
 // awaitExit cannot wait without reaping here.

@@ -43,9 +43,14 @@ type Config struct {
 	Sealed *os.File
 	// Args are its arguments after the program's name.
 	Args []string
-	// Env is its whole environment, as name=value, but for what the handshake
-	// adds. Nothing of the host's own environment reaches it.
+	// Env is its whole environment, as name=value, but for what the handshake,
+	// the sandbox and the limits add. Nothing of the host's own environment
+	// reaches it.
 	Env []string
+	// Sandbox is what it may reach; nil: whatever its user may.
+	Sandbox *Sandbox
+	// Limits are what it may use.
+	Limits Limits
 	// RunDir is where the private socket directory is made, the system's
 	// temporary directory if empty. A path that is too long for a socket is
 	// replaced by that directory too.
@@ -61,6 +66,9 @@ type Config struct {
 	StartTimeout time.Duration
 	// HostVersion is told to the plugin when it is asked to describe itself.
 	HostVersion string
+	// MutualTLS has host and plugin prove to each other who they are, with
+	// certificates of this one start, and encrypts what they say.
+	MutualTLS bool
 }
 
 // LogLevelEnv names the environment variable that sets the level of a plugin's
@@ -167,7 +175,10 @@ func Start(ctx context.Context, config Config) (*Plugin, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, config.StartTimeout, ErrSlow)
 	defer cancel()
-	process := newStarted(config, dir)
+	process, err := newStarted(config, dir)
+	if err != nil {
+		return nil, fmt.Errorf("start plugin %s: %w", config.Name, errors.Join(err, os.Remove(dir)))
+	}
 	p := newPlugin(config.Name, config.HostVersion, process)
 	if p.wire, err = process.connect(ctx); err != nil {
 		err = process.explain(ctx, err)
