@@ -271,15 +271,24 @@ func TestAttachToAForeignDirectory(t *testing.T) {
 // Nobody but the host that was asked may talk to a plugin that is run by hand.
 func TestAttachedPluginRefusesOthers(t *testing.T) {
 	h := runByHand(t)
+	if got := intruded(t, h.at.Address); got == "<nil>" {
+		t.Error("another process was answered")
+	}
+	attach(t, h.at)
+}
+
+// intruded is what another process of the same user gets at a socket.
+func intruded(t *testing.T, at string) string {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = []string{roleEnv + "=intrude", "INTRUDE_AT=" + h.at.Address}
+	cmd.Env = []string{roleEnv + "=intrude", "INTRUDE_AT=" + at}
 	out, err := cmd.Output()
-	if err != nil || strings.TrimSpace(string(out)) == "<nil>" {
-		t.Errorf("another process got %s, %v", out, err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	attach(t, h.at)
+	return strings.TrimSpace(string(out))
 }

@@ -20,7 +20,7 @@ type connections struct {
 	refused error // why the last dial went wrong
 }
 
-// dialOptions go after go-plugin's own, which they override.
+// dialOptions connect to the child, and remember the connections.
 func (c *connections) dialOptions(to *child) []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {

@@ -33,6 +33,7 @@ type greeting struct {
 	dir         string
 	forGoPlugin *io.PipeReader
 	toGoPlugin  *io.PipeWriter
+	certified   bool // the plugin has to leave a certificate
 
 	mu      sync.Mutex
 	ended   bool     // the output has ended, or the handshake went wrong
@@ -156,6 +157,12 @@ func (g *greeting) check(fields []string) (string, error) {
 	}
 	if info.Mode().Type() != os.ModeSocket {
 		return "", fmt.Errorf("%w: it says that it listens at %q, which is no socket", ErrSocket, address)
+	}
+	if g.certified {
+		if _, err := wire.PluginCertificate(g.dir); err != nil {
+			return "", fmt.Errorf("%w: it has left no certificate in its directory, as mtls wants (%w): rebuild it with a current SDK, or take mtls out of its plugin block",
+				ErrProtocol, err)
+		}
 	}
 	return address, nil
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
 
 	"github.com/penstock-io/penstock/sdk/internal/wire"
 )
@@ -18,14 +21,39 @@ type started struct {
 	child  *child
 	client *plugin.Client
 	conns  *connections
+	proof  *wire.Identity // this host's towards this plugin; nil: none is asked for
 }
 
 var _ body = (*started)(nil)
 
-func newStarted(config Config, dir string) *started {
+func newStarted(config Config, dir string) (*started, error) {
 	s := &started{config: config, child: newChild(config, dir), conns: &connections{}}
+	if config.MutualTLS {
+		proof, err := wire.NewIdentity()
+		if err != nil {
+			return nil, err
+		}
+		s.proof, s.child.greeting.certified = &proof, true
+	}
 	s.client = plugin.NewClient(s.clientConfig())
-	return s
+	return s, nil
+}
+
+// runner is the child, with what it has to know beside its environment.
+func (s *started) runner(logger hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
+	if s.proof != nil {
+		spec.Env = append(spec.Env, s.proof.Env())
+	}
+	return s.child.runner(logger, spec, dir)
+}
+
+// dialOptions go after go-plugin's own, which they override.
+func (s *started) dialOptions() []grpc.DialOption {
+	options := append(wire.DialOptions(), s.conns.dialOptions(s.child)...)
+	if s.proof != nil {
+		options = append(options, grpc.WithTransportCredentials(s.proof.HostCredentials(s.child.dir)))
+	}
+	return options
 }
 
 // clientConfig is what go-plugin is told. It gets no logger and no output of
@@ -34,7 +62,7 @@ func (s *started) clientConfig() *plugin.ClientConfig {
 	return &plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: map[int]plugin.PluginSet{wire.Protocol: {wire.PluginName: &wire.Adapter{}}},
-		RunnerFunc:       s.child.runner,
+		RunnerFunc:       s.runner,
 		Managed:          false, // managed clients are never forgotten
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		SkipHostEnv:      true,
@@ -43,7 +71,7 @@ func (s *started) clientConfig() *plugin.ClientConfig {
 		SyncStdout:       s.child.stdout(),
 		SyncStderr:       s.child.stderr(),
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: s.child.dir},
-		GRPCDialOptions:  append(wire.DialOptions(), s.conns.dialOptions(s.child)...),
+		GRPCDialOptions:  s.dialOptions(),
 	}
 }
 

@@ -27,6 +27,11 @@ func Serve(service Service, logger hclog.Logger) {
 	floor := heapFloor()
 	defer runtime.KeepAlive(floor)
 	adapter := &Adapter{Service: service, called: restoreOutput(os.Stdout, os.Stderr)}
+	trusted, err := pluginCredentials()
+	if err != nil {
+		logger.Error("this plugin cannot make itself known to its host", "error", err)
+		os.Exit(1)
+	}
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: Handshake(),
 		VersionedPlugins: map[int]plugin.PluginSet{
@@ -35,7 +40,7 @@ func Serve(service Service, logger hclog.Logger) {
 		Logger: logger,
 		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
 			options = append(options, ServerOptions()...)
-			return grpc.NewServer(append(options, grpc.Creds(ServerCredentials()))...)
+			return grpc.NewServer(append(options, grpc.Creds(trusted))...)
 		},
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), lastGrace)
