@@ -24,6 +24,7 @@ func (a *app) pluginCommand() *cobra.Command {
   penstock plugin describe uniswap`,
 	}
 	cmd.AddCommand(a.pluginListCommand(), a.pluginDescribeCommand())
+	cmd.AddCommand(a.pluginNewCommand())
 	group(cmd)
 	return cmd
 }
