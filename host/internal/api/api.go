@@ -64,6 +64,7 @@ type Config struct {
 	Engine  Engine
 	Letters Letters
 	Plugins Plugins // nil: no plugin can be swapped
+	Taps    Taps    // nil: nobody can look at rows
 	Events  *Events // what the engine tells
 	DataDir string
 	Version string
@@ -164,6 +165,7 @@ func (s *Server) handler() http.Handler {
 	if s.cfg.Plugins != nil {
 		mux.Handle(hostv1connect.NewPluginServiceHandler(&pluginService{s}, usual))
 	}
+	(&tapService{s}).handle(mux, usual)
 	mux.Handle("GET /metrics", s.metrics())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -226,7 +226,7 @@ func run(ctx context.Context, p *project.Project, s *store.Store, r running) err
 	if err != nil {
 		return err
 	}
-	control := api.New(api.Config{Engine: e, Letters: e, Events: events, DataDir: s.Dir(), Version: r.version, Logger: r.logger.Named("api")})
+	control := api.New(api.Config{Engine: e, Letters: e, Taps: e, Events: events, DataDir: s.Dir(), Version: r.version, Logger: r.logger.Named("api")})
 	r.logger.Info("starting", "pipelines", len(p.Model.Pipelines), "processes", len(g.Processes), "data_dir", s.Dir())
 
 	beside, end := context.WithCancel(context.WithoutCancel(ctx))

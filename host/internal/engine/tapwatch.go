@@ -62,9 +62,17 @@ func (e *Engine) watch(p *process, w watcher) error {
 	if before := p.watchers.list.Load(); before != nil {
 		list = slices.Clone(*before)
 	}
+	if isRecorder(w) && slices.ContainsFunc(list, isRecorder) {
+		return &TapError{Message: fmt.Sprintf("step %q is being recorded already: wait until that has ended", p.spec().Step.Name)}
+	}
 	list = append(list, w)
 	p.watchers.list.Store(&list)
 	return nil
+}
+
+func isRecorder(w watcher) bool {
+	_, is := w.(*Recorder)
+	return is
 }
 
 // unwatch ends that. The watcher may still be seeing a frame.
