@@ -35,6 +35,8 @@ type Events struct {
 	counts map[transition]uint64
 	more   chan struct{} // closed, and replaced, when there is one more or the log ends
 	ended  bool
+
+	swaps swapFigures
 }
 
 // transition is what events are counted by.
@@ -52,7 +54,9 @@ func (e *Events) Tell(ev engine.Event) {
 	defer e.mu.Unlock()
 	e.newest++
 	e.ring[e.newest%keptEvents] = Event{Sequence: e.newest, Event: ev}
-	e.counts[transition{ev.Pipeline, ev.Step, ev.To}]++
+	if ev.Kind == "" || ev.Kind == engine.EventState {
+		e.counts[transition{ev.Pipeline, ev.Step, ev.To}]++
+	}
 	close(e.more)
 	e.more = make(chan struct{})
 }

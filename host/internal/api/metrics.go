@@ -91,6 +91,7 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	f.server.cfg.Events.transitions(func(tr transition, n uint64) {
 		t.counter(transitions, n, tr.pipeline, tr.step, tr.to)
 	})
+	t.swapped(&f.server.cfg.Events.swaps)
 }
 
 func (f *figures) path(t teller, p engine.PathStatus) {

@@ -151,7 +151,7 @@ func (s *pluginService) History(_ context.Context, r *connect.Request[hostv1.His
 func toSwap(r store.SwapRecord) *hostv1.SwapRecord {
 	out := &hostv1.SwapRecord{
 		Number: r.Number, Time: toTime(r.Time), Took: durationpb.New(r.Took), Plugin: r.Plugin, Source: r.Source, Undoes: r.Undoes,
-		Phase: r.Phase, Outcome: string(r.Outcome), Checkpoint: r.Checkpoint, Block: r.Block, Pause: durationpb.New(r.Pause), Cause: bounded(r.Cause),
+		Phase: r.Phase, Outcome: string(r.Outcome), Pause: durationpb.New(r.Pause), Cause: bounded(r.Cause),
 	}
 	for _, step := range r.Steps {
 		out.Steps = append(out.Steps, &hostv1.SwapStep{Step: step.Step, From: toBinary(step.From), To: toBinary(step.To)})
@@ -160,13 +160,13 @@ func toSwap(r store.SwapRecord) *hostv1.SwapRecord {
 }
 
 func toBinary(b store.SwapBinary) *hostv1.SwapBinary {
-	return &hostv1.SwapBinary{Version: bounded(b.Version), Digest: b.Digest}
+	return &hostv1.SwapBinary{Version: bounded(b.Version), Digest: b.Digest, Size: b.Size, Source: b.Source}
 }
 
 func fromSwap(r *hostv1.SwapRecord) store.SwapRecord {
 	out := store.SwapRecord{
 		Number: r.Number, Time: fromTime(r.Time), Took: fromDuration(r.Took), Plugin: r.Plugin, Source: r.Source, Undoes: r.Undoes,
-		Phase: r.Phase, Outcome: store.SwapOutcome(r.Outcome), Checkpoint: r.Checkpoint, Block: r.Block, Pause: fromDuration(r.Pause), Cause: r.Cause,
+		Phase: r.Phase, Outcome: store.SwapOutcome(r.Outcome), Pause: fromDuration(r.Pause), Cause: r.Cause,
 	}
 	for _, step := range r.Steps {
 		out.Steps = append(out.Steps, store.SwapStep{Step: step.Step, From: fromBinary(step.From), To: fromBinary(step.To)})
@@ -175,7 +175,7 @@ func fromSwap(r *hostv1.SwapRecord) store.SwapRecord {
 }
 
 func fromBinary(b *hostv1.SwapBinary) store.SwapBinary {
-	return store.SwapBinary{Version: b.GetVersion(), Digest: b.GetDigest()}
+	return store.SwapBinary{Version: b.GetVersion(), Digest: b.GetDigest(), Size: b.GetSize(), Source: b.GetSource()}
 }
 
 // fromDuration is 0 where none is given.

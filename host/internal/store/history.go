@@ -30,19 +30,17 @@ const (
 
 // SwapRecord is a swap of a plugin for other bytes, and what became of it.
 type SwapRecord struct {
-	Number     uint64        `json:"number"` // grows with every swap, also over restarts
-	Time       time.Time     `json:"time"`   // when it began
-	Took       time.Duration `json:"took_ns,omitempty"`
-	Plugin     string        `json:"plugin"`
-	Source     string        `json:"source,omitempty"` // the file that the bytes came from
-	Undoes     uint64        `json:"undoes,omitempty"` // of a rollback: the swap that it takes back
-	Steps      []SwapStep    `json:"steps"`
-	Phase      string        `json:"phase,omitempty"` // how far it has come
-	Outcome    SwapOutcome   `json:"outcome"`
-	Checkpoint uint64        `json:"checkpoint,omitempty"` // of the cut
-	Block      *uint64       `json:"block,omitempty"`      // the last one before the cut
-	Pause      time.Duration `json:"pause_ns,omitempty"`   // the longest that an edge waited
-	Cause      string        `json:"cause,omitempty"`      // of another outcome than committed
+	Number  uint64        `json:"number"` // grows with every swap, also over restarts
+	Time    time.Time     `json:"time"`   // when it began
+	Took    time.Duration `json:"took_ns,omitempty"`
+	Plugin  string        `json:"plugin"`
+	Source  string        `json:"source,omitempty"` // the file that the bytes came from
+	Undoes  uint64        `json:"undoes,omitempty"` // of a rollback: the swap that it takes back
+	Steps   []SwapStep    `json:"steps"`
+	Phase   string        `json:"phase,omitempty"` // how far it has come
+	Outcome SwapOutcome   `json:"outcome"`
+	Pause   time.Duration `json:"pause_ns,omitempty"` // the longest that an edge waited
+	Cause   string        `json:"cause,omitempty"`    // of another outcome than committed
 }
 
 // SwapStep is one step of a swap.
@@ -52,10 +50,12 @@ type SwapStep struct {
 	To   SwapBinary `json:"to"`
 }
 
-// SwapBinary names the bytes of a plugin.
+// SwapBinary is the bytes of a plugin.
 type SwapBinary struct {
 	Version string `json:"version,omitempty"` // as the plugin says it
 	Digest  string `json:"digest,omitempty"`  // "sha256:" and 64 hex digits
+	Size    int64  `json:"size,omitempty"`
+	Source  string `json:"source,omitempty"` // the file that they came from
 }
 
 // PutSwap keeps a swap, durable when it returns, in place of one with the same

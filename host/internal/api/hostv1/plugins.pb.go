@@ -494,12 +494,9 @@ type SwapRecord struct {
 	// committed, refused, rolled back, interrupted, unchanged; empty while it is
 	// under way.
 	Outcome string `protobuf:"bytes,9,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	// The checkpoint of the cut, and its last block.
-	Checkpoint uint64  `protobuf:"varint,10,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
-	Block      *uint64 `protobuf:"varint,11,opt,name=block,proto3,oneof" json:"block,omitempty"`
 	// The longest that an edge waited.
-	Pause         *durationpb.Duration `protobuf:"bytes,12,opt,name=pause,proto3" json:"pause,omitempty"`
-	Cause         string               `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`
+	Pause         *durationpb.Duration `protobuf:"bytes,10,opt,name=pause,proto3" json:"pause,omitempty"`
+	Cause         string               `protobuf:"bytes,11,opt,name=cause,proto3" json:"cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -597,20 +594,6 @@ func (x *SwapRecord) GetOutcome() string {
 	return ""
 }
 
-func (x *SwapRecord) GetCheckpoint() uint64 {
-	if x != nil {
-		return x.Checkpoint
-	}
-	return 0
-}
-
-func (x *SwapRecord) GetBlock() uint64 {
-	if x != nil && x.Block != nil {
-		return *x.Block
-	}
-	return 0
-}
-
 func (x *SwapRecord) GetPause() *durationpb.Duration {
 	if x != nil {
 		return x.Pause
@@ -686,12 +669,15 @@ func (x *SwapStep) GetTo() *SwapBinary {
 	return nil
 }
 
-// SwapBinary names the bytes of a plugin.
+// SwapBinary is the bytes of a plugin.
 type SwapBinary struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Version string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
 	// "sha256:" and 64 hex digits.
-	Digest        string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	Digest string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	Size   int64  `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	// The file that they came from.
+	Source        string `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -736,6 +722,20 @@ func (x *SwapBinary) GetVersion() string {
 func (x *SwapBinary) GetDigest() string {
 	if x != nil {
 		return x.Digest
+	}
+	return ""
+}
+
+func (x *SwapBinary) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *SwapBinary) GetSource() string {
+	if x != nil {
+		return x.Source
 	}
 	return ""
 }
@@ -1050,7 +1050,7 @@ const file_penstock_host_v1_plugins_proto_rawDesc = "" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\"]\n" +
 	"\x0fHistoryResponse\x122\n" +
 	"\x05swaps\x18\x01 \x03(\v2\x1c.penstock.host.v1.SwapRecordR\x05swaps\x12\x16\n" +
-	"\x06damage\x18\x02 \x01(\tR\x06damage\"\xb9\x03\n" +
+	"\x06damage\x18\x02 \x01(\tR\x06damage\"\xf4\x02\n" +
 	"\n" +
 	"SwapRecord\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12.\n" +
@@ -1061,23 +1061,20 @@ const file_penstock_host_v1_plugins_proto_rawDesc = "" +
 	"\x06undoes\x18\x06 \x01(\x04R\x06undoes\x120\n" +
 	"\x05steps\x18\a \x03(\v2\x1a.penstock.host.v1.SwapStepR\x05steps\x12\x14\n" +
 	"\x05phase\x18\b \x01(\tR\x05phase\x12\x18\n" +
-	"\aoutcome\x18\t \x01(\tR\aoutcome\x12\x1e\n" +
-	"\n" +
-	"checkpoint\x18\n" +
-	" \x01(\x04R\n" +
-	"checkpoint\x12\x19\n" +
-	"\x05block\x18\v \x01(\x04H\x00R\x05block\x88\x01\x01\x12/\n" +
-	"\x05pause\x18\f \x01(\v2\x19.google.protobuf.DurationR\x05pause\x12\x14\n" +
-	"\x05cause\x18\r \x01(\tR\x05causeB\b\n" +
-	"\x06_block\"~\n" +
+	"\aoutcome\x18\t \x01(\tR\aoutcome\x12/\n" +
+	"\x05pause\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\x05pause\x12\x14\n" +
+	"\x05cause\x18\v \x01(\tR\x05cause\"~\n" +
 	"\bSwapStep\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x120\n" +
 	"\x04from\x18\x02 \x01(\v2\x1c.penstock.host.v1.SwapBinaryR\x04from\x12,\n" +
-	"\x02to\x18\x03 \x01(\v2\x1c.penstock.host.v1.SwapBinaryR\x02to\">\n" +
+	"\x02to\x18\x03 \x01(\v2\x1c.penstock.host.v1.SwapBinaryR\x02to\"j\n" +
 	"\n" +
 	"SwapBinary\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\tR\x06digest\"\xa6\x01\n" +
+	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\"\xa6\x01\n" +
 	"\rAttachRequest\x12\x16\n" +
 	"\x06plugin\x18\x01 \x01(\tR\x06plugin\x12\x14\n" +
 	"\x05steps\x18\x02 \x03(\tR\x05steps\x12\x18\n" +
@@ -1184,7 +1181,6 @@ func file_penstock_host_v1_plugins_proto_init() {
 		(*RollbackResponse_Phase)(nil),
 		(*RollbackResponse_Record)(nil),
 	}
-	file_penstock_host_v1_plugins_proto_msgTypes[6].OneofWrappers = []any{}
 	file_penstock_host_v1_plugins_proto_msgTypes[10].OneofWrappers = []any{
 		(*AttachResponse_Phase)(nil),
 		(*AttachResponse_Attached)(nil),
