@@ -113,15 +113,16 @@ func (f *File) plugin(block *hclsyntax.Block) {
 	e, body := f.eval, block.Body
 	e.shape(body, shape{
 		what:       "a plugin block",
-		attributes: []string{"path", "env", "dev"},
+		attributes: []string{"path", "env", "dev", "mtls"},
 		single:     []string{"limits"},
 	})
 	p := &Plugin{
-		Name:  block.Labels[0],
-		Path:  relativeTo(e.options.BaseDir, e.text(body, "path")),
-		Env:   e.environment(body),
-		Dev:   e.flag(body, "dev"),
-		Range: block.DefRange(),
+		Name:      block.Labels[0],
+		Path:      relativeTo(e.options.BaseDir, e.text(body, "path")),
+		Env:       e.environment(body),
+		Dev:       e.flag(body, "dev"),
+		MutualTLS: e.flag(body, "mtls"),
+		Range:     block.DefRange(),
 	}
 	f.Plugins[p.Name] = p
 	limits := child(body, "limits")
@@ -200,12 +201,13 @@ func (f *File) host(blocks []*hclsyntax.Block) {
 	}
 	e.shape(body, shape{
 		what:       "a host block",
-		attributes: []string{"data_dir", "plugin_dir", "hard_terminate_after", "start_timeout"},
+		attributes: []string{"data_dir", "plugin_dir", "hard_terminate_after", "start_timeout", "trusted_keys"},
 		single:     []string{"restart"},
 	})
 	f.Host = Host{
 		DataDir:            relativeTo(e.options.BaseDir, e.text(body, "data_dir")),
 		PluginDir:          relativeTo(e.options.BaseDir, e.text(body, "plugin_dir")),
+		TrustedKeys:        e.trustedKeys(body),
 		HardTerminateAfter: e.duration(body, "hard_terminate_after"),
 		StartTimeout:       e.duration(body, "start_timeout"),
 	}

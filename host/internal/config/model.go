@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/ed25519"
 	"encoding/json"
 	"time"
 
@@ -105,7 +106,9 @@ type Plugin struct {
 	Env    map[string]string // all that the process finds in its environment
 	Limits Limits
 	Dev    bool // may run although it is not locked
-	Range  Range
+	// MutualTLS: host and plugin prove to each other who they are.
+	MutualTLS bool
+	Range     Range
 }
 
 // Limits bound what a plugin's process may use. 0 is no limit.
@@ -119,6 +122,7 @@ type Limits struct {
 type Host struct {
 	DataDir            string
 	PluginDir          string
+	TrustedKeys        []ed25519.PublicKey // one must have signed each plugin; nil: nothing need be signed
 	HardTerminateAfter time.Duration
 	StartTimeout       time.Duration
 	Restart            Restart

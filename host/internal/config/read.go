@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -21,7 +22,7 @@ const MaxSize = 16 << 20
 const partSize = 64 << 10
 
 // Read returns the file at path, or every *.hcl file of the directory at path
-// in the order of their names.
+// in the order of their names, but for lock files, which are no pipeline files.
 func Read(path string) ([]Source, Diagnostics) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -33,6 +34,7 @@ func Read(path string) ([]Source, Diagnostics) {
 		if err != nil {
 			return nil, unreadable(path, err)
 		}
+		names = slices.DeleteFunc(names, isLockFile)
 		if len(names) == 0 {
 			return nil, unreadable(path, errors.New("the directory has no file that ends in .hcl"))
 		}
