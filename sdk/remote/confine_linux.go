@@ -77,9 +77,6 @@ func (c *confinement) close() {
 	}
 }
 
-// leave removes what was made for the process, when nothing of it is left.
-func (c *confinement) leave() { c.group.remove() }
-
 // environment is what the plugin finds in its environment because of its limits
 // and its sandbox.
 func (c *confinement) environment() []string {
@@ -151,7 +148,7 @@ func (c *confinement) settle(cmd *exec.Cmd) {
 	if c.door != nil {
 		_, _ = c.door.WriteString(strconv.Itoa(pid)) // without its group it is bounded and killed as where there are none
 	}
-	c.begun = beginning(pid)
+	c.begun = elsewhere(func() uint64 { return beginning(pid) })
 	if held {
 		_ = unix.PtraceDetach(pid) // only a process that was killed meanwhile is not there
 	}
@@ -179,6 +176,10 @@ func setLimit(pid, what int, limit uint64) {
 	}
 	_ = unix.Prlimit(pid, what, &unix.Rlimit{Cur: limit, Max: limit}, nil) // it has ended meanwhile
 }
+
+// isFirstThread tells whether the calling thread is the one that the kernel takes
+// for its process.
+func isFirstThread() bool { return unix.Gettid() == unix.Getpid() }
 
 // processors is how many processors a share of them needs.
 func processors(share float64) int { return max(1, int(share+0.999)) }

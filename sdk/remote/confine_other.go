@@ -7,6 +7,8 @@ import "os/exec"
 // kernelCan knows of nothing but sessions here.
 func kernelCan() abilities { return abilities{session: true} }
 
+func isFirstThread() bool { return false }
+
 // confinement restricts nothing here.
 type confinement struct{}
 

@@ -120,7 +120,7 @@ func (g *group) members() []int {
 // kill kills everything in the group, and is false where the kernel is too old
 // to do that at once.
 func (g *group) kill() bool {
-	return g != nil && setting(g.path, "cgroup.kill", "1") == nil
+	return setting(g.path, "cgroup.kill", "1") == nil
 }
 
 // starved tells whether the kernel has killed the group for its memory.
@@ -144,19 +144,19 @@ func (g *group) starved() bool {
 const groupPatience = 500 * time.Millisecond
 
 // remove removes the group, and that of the host with the last one. What is still
-// on its way out is waited for.
-func (g *group) remove() {
-	if g == nil {
-		return
-	}
+// on its way out is waited for. It is false where something stays.
+func (g *group) remove() bool {
 	for deadline := time.Now().Add(groupPatience); ; time.Sleep(time.Millisecond) {
 		err := unix.Rmdir(g.path)
+		if err == nil {
+			_ = unix.Rmdir(filepath.Dir(g.path)) // others are in it
+			return true
+		}
 		if !errors.Is(err, syscall.EBUSY) || time.Now().After(deadline) {
-			break
+			return false
 		}
 		g.kill()
 	}
-	_ = unix.Rmdir(filepath.Dir(g.path)) // others are in it
 }
 
 // groupRoot is where this process may make control groups, and which controllers

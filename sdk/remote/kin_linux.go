@@ -93,13 +93,25 @@ func descends(all map[int]stat, s stat, pid int) bool {
 // kill kills what the plugin has started. Its own process group is left to the
 // caller.
 func (c *confinement) kill(pid int) {
-	if c.group.kill() || c.scoped { // strays are found once the plugin is gone
+	if c.killGroup() || c.scoped { // strays are found once the plugin is gone
 		return
 	}
-	for _, s := range family(pid) {
+	for _, s := range elsewhere(func() []stat { return family(pid) }) {
 		if s.pid != pid && s.group != pid {
 			_ = unix.Kill(s.pid, unix.SIGKILL) // it has ended meanwhile
 		}
+	}
+}
+
+// killGroup kills what is in the control group, and is false where there is none.
+func (c *confinement) killGroup() bool {
+	return c.group != nil && elsewhere(c.group.kill)
+}
+
+// leave removes what was made for the process, when nothing of it is left.
+func (c *confinement) leave() {
+	if c.group != nil {
+		elsewhere(c.group.remove)
 	}
 }
 
@@ -160,8 +172,8 @@ func (c *confinement) younger(pids []int) []int {
 }
 
 // elsewhere runs f on a thread that is not restricted.
-func elsewhere(f func() []int) []int {
-	out := make(chan []int)
+func elsewhere[T any](f func() T) T {
+	out := make(chan T)
 	go func() { out <- f() }()
 	return <-out
 }

@@ -29,8 +29,7 @@ type process struct {
 func startProcess(command func() *exec.Cmd, confined *confinement) (*process, error) {
 	p := &process{gone: make(chan struct{}), confined: confined}
 	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: a thread that is restricted ends with its goroutine
+	go onOwnThread(func() {
 		cmd, err := p.start(command)
 		confined.close()
 		started <- err
@@ -41,8 +40,25 @@ func startProcess(command func() *exec.Cmd, confined *confinement) (*process, er
 		p.reap(cmd)
 		confined.leave()
 		close(p.gone)
-	}()
+	})
 	return p, <-started
+}
+
+// onOwnThread calls f on a thread that ends with it, and that is not the first of
+// this process: what is done to that one, others see done to the whole process.
+func onOwnThread(f func()) {
+	runtime.LockOSThread()
+	if !isFirstThread() {
+		f() // never unlocked: a thread that is restricted ends with its goroutine
+		return
+	}
+	left := make(chan struct{})
+	go onOwnThread(func() { // elsewhere, as this goroutine holds the first one
+		close(left)
+		f()
+	})
+	<-left
+	runtime.UnlockOSThread()
 }
 
 // start restricts the thread and starts the process on it.

@@ -55,6 +55,7 @@ func play(role string) {
 		"sdk parent":        func() { startSleep(); wire.Serve(service{stdout: os.Stdout}, hclog.Default()) },
 		"parent":            func() { startSleep(); serve(wire.Protocol) },
 		"leaves the output": leavesOutput,
+		"trying host":       tryingHost,
 		"by hand":           byHand,
 	}
 	play, ok := roles[role]
@@ -214,6 +215,21 @@ func host() {
 	time.Sleep(time.Hour)
 }
 
+// tryingHost starts a plugin, has it try something and says what came of it.
+func tryingHost() {
+	ctx := context.Background()
+	p, err := remote.Start(ctx, remote.Config{
+		Path: os.Args[0], RunDir: os.Getenv("RUN_DIR"), Env: []string{roleEnv + "=good", "PATH=" + os.Getenv("PATH")},
+	})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	answer, err := p.Configure(ctx, "try "+os.Getenv("TRY"), []byte(os.Getenv("WITH")))
+	fmt.Println(answer, err)
+	p.Kill()
+}
+
 // service does what the register it is asked for says.
 type service struct{ stdout *os.File }
 
@@ -233,6 +249,9 @@ func (s service) Describe(ctx context.Context, req *pluginv1.DescribeRequest) (*
 }
 
 func (s service) Configure(ctx context.Context, req *pluginv1.ConfigureRequest) (*pluginv1.ConfigureResponse, error) {
+	if what, ok := strings.CutPrefix(req.Register, "try "); ok {
+		return mistakes(attempt(what, string(req.Settings))), nil
+	}
 	switch req.Register {
 	case "panic":
 		panic("boom in configure")
