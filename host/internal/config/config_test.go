@@ -226,7 +226,7 @@ func TestModel(t *testing.T) {
 	}
 	wantPlugins := map[string]*config.Plugin{
 		"uniswap": {
-			Name: "uniswap", Path: "testdata/bin/uniswap", Dev: true, Env: map[string]string{"LEVEL": "debug", "N": "3"},
+			Name: "uniswap", Path: "testdata/bin/uniswap", Dev: true, MutualTLS: true, Env: map[string]string{"LEVEL": "debug", "N": "3"},
 			Limits: config.Limits{Memory: 512 << 20, OpenFiles: 64, CPU: 0.5},
 		},
 		"ethereum": {Name: "ethereum", Env: map[string]string{"HOME": "/root"}},

@@ -123,6 +123,7 @@ pipeline "each" {
 plugin "uniswap" {
   path = "bin/uniswap"
   dev  = true
+  mtls = true
   env  = { LEVEL = "debug", N = 3 }
   limits {
     memory     = "512MiB"
