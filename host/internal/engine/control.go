@@ -136,21 +136,39 @@ func (e *Engine) Rewind(ctx context.Context, pipeline string, block uint64) erro
 // what it is to be.
 func (e *Engine) alone(ctx context.Context, pipeline string, do func(*domain) error) error {
 	return e.each(pipeline, func(d *domain) error {
-		select {
-		case d.control <- struct{}{}:
-			defer func() { <-d.control }()
-			return do(d)
-		case <-ctx.Done():
-			return fmt.Errorf("wait for pipeline %s, which somebody else changes: %w", d.name, context.Cause(ctx))
+		d, err := d.take(ctx)
+		if err != nil {
+			return err
 		}
+		defer d.release()
+		return do(d)
 	})
 }
+
+// take waits until nobody else changes what a path is to be. It returns what has
+// taken its place, if something has meanwhile; release gives it back.
+func (d *domain) take(ctx context.Context) (*domain, error) {
+	select {
+	case d.control <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for pipeline %s, which somebody else changes: %w", d.name, context.Cause(ctx))
+	}
+	if !d.hasLeft() {
+		return d, nil
+	}
+	d.release()
+	if d.successor == nil {
+		return nil, &UnknownError{Name: d.name, Known: d.engine.names()}
+	}
+	return d.successor.take(ctx)
+}
+
+func (d *domain) release() { <-d.control }
 
 // each does something to every path of a pipeline. All are done, whatever
 // becomes of one.
 func (e *Engine) each(pipeline string, do func(*domain) error) error {
 	var errs []error
-	var known []string
 	found := false
 	for _, d := range e.all() {
 		if d.name == pipeline || d.spec.Name == pipeline {
@@ -159,14 +177,22 @@ func (e *Engine) each(pipeline string, do func(*domain) error) error {
 				errs = append(errs, err)
 			}
 		}
+	}
+	if !found {
+		return &UnknownError{Name: pipeline, Known: e.names()}
+	}
+	return errors.Join(errs...)
+}
+
+// names are those of the pipelines, in the order of the graph.
+func (e *Engine) names() []string {
+	var known []string
+	for _, d := range e.all() {
 		if !slices.Contains(known, d.name) {
 			known = append(known, d.name)
 		}
 	}
-	if !found {
-		return &UnknownError{Name: pipeline, Known: known}
-	}
-	return errors.Join(errs...)
+	return known
 }
 
 // become waits until a path that runs has become what is wanted.

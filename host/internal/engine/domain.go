@@ -11,6 +11,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/graph"
 	"github.com/penstock-io/penstock/host/internal/registry"
 	"github.com/penstock-io/penstock/host/internal/store"
@@ -53,6 +54,12 @@ type domain struct {
 	control chan struct{} // held by whoever changes what the path is to be; capacity 1
 	resumed chan struct{} // tells that somebody has resumed the path; capacity 1
 	gone    chan struct{} // closed when nothing will run the path any more
+	begun   chan struct{} // closed when all processes have opened for the first time
+	broke   chan error    // why a generation has failed, the first that nobody has taken; capacity 1
+	leaving chan struct{} // closed when the engine does not run the path any more
+
+	recovery  config.Recovery // what the pipeline says of its own; guarded by mu
+	successor *domain         // what took its place, if something did; set before leaving is closed
 
 	rests, wakes bool // of the engine, under its lock
 }
@@ -68,21 +75,12 @@ type wish struct {
 // in the middle of something is asked for once.
 func (d *domain) settings() *Config { return d.tuning.Load() }
 
+// newDomain makes a path that goes on from what an earlier run has left, or
+// begins anew.
 func newDomain(e *Engine, spec *graph.Domain) (*domain, error) {
-	d := &domain{
-		engine: e, spec: spec, state: PathInactive, first: make(map[*process]uint64),
-		wishes: make(chan struct{}), changed: make(chan struct{}), retuned: make(chan struct{}, 1),
-		control: make(chan struct{}, 1), resumed: make(chan struct{}, 1), gone: make(chan struct{}),
-	}
-	d.name = spec.Processes[0].Pipeline.Name
-	d.cfg = e.cfg.withPipeline(spec.Processes[0].Pipeline.Recovery)
-	d.tuning.Store(&d.cfg)
-	for _, p := range spec.Processes {
-		d.processes = append(d.processes, newProcess(d, p))
-	}
-	var err error
-	if d.memory, err = e.cfg.Store.Domain(spec.Name); err != nil {
-		return nil, fmt.Errorf("pipeline %s: %w", d.name, err)
+	d, err := planDomain(e, spec, e.cfg)
+	if err != nil {
+		return nil, err
 	}
 	if e.cfg.Fresh {
 		err = d.forget()
@@ -93,6 +91,28 @@ func newDomain(e *Engine, spec *graph.Domain) (*domain, error) {
 		err = d.checkBasis()
 	}
 	return d, err
+}
+
+// planDomain makes a path that nothing has happened to, and does nothing to what
+// is remembered.
+func planDomain(e *Engine, spec *graph.Domain, cfg Config) (*domain, error) {
+	d := &domain{
+		engine: e, spec: spec, state: PathInactive, first: make(map[*process]uint64),
+		wishes: make(chan struct{}), changed: make(chan struct{}), retuned: make(chan struct{}, 1),
+		control: make(chan struct{}, 1), resumed: make(chan struct{}, 1), gone: make(chan struct{}),
+		begun: make(chan struct{}), broke: make(chan error, 1), leaving: make(chan struct{}),
+	}
+	d.name, d.recovery = spec.Processes[0].Pipeline.Name, spec.Processes[0].Pipeline.Recovery
+	d.cfg = cfg.withPipeline(d.recovery)
+	d.tuning.Store(&d.cfg)
+	for _, p := range spec.Processes {
+		d.processes = append(d.processes, newProcess(d, p))
+	}
+	var err error
+	if d.memory, err = e.cfg.Store.Domain(spec.Name); err != nil {
+		return nil, fmt.Errorf("pipeline %s: %w", d.name, err)
+	}
+	return d, nil
 }
 
 // work runs generations until one ends well, somebody wishes for something
@@ -193,6 +213,7 @@ func (d *domain) countReorg() int {
 // spend takes one restart out of the budget. It returns an error when there is
 // none left, or when trying again is of no use.
 func (d *domain) spend(err error) error {
+	d.breaks(err)
 	budget := d.settings().Restart
 	d.mu.Lock()
 	now := time.Now()
@@ -232,6 +253,7 @@ func (d *domain) fail(err error, spent bool) error {
 	d.mu.Lock()
 	d.cause = failed
 	d.mu.Unlock()
+	d.breaks(failed)
 	d.move(PathError, failed.Error())
 	return failed
 }

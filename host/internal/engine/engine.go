@@ -125,6 +125,7 @@ type Engine struct {
 	active  int           // paths that run or are paused, and changes of what runs
 	idle    chan struct{} // closed when there are none
 	over    bool          // Run ends: nothing may be changed any more
+	ended   chan struct{} // closed with it
 }
 
 // all are the paths that there are now.
@@ -137,7 +138,7 @@ func (e *Engine) all() []*domain {
 // New prepares a graph to be run. It fails if what an earlier run has left does
 // not go with it.
 func New(cfg Config) (*Engine, error) {
-	e := &Engine{cfg: cfg.withDefaults(), idle: make(chan struct{}), joins: make(chan *domain)}
+	e := &Engine{cfg: cfg.withDefaults(), idle: make(chan struct{}), joins: make(chan *domain), ended: make(chan struct{})}
 	e.tuned = e.cfg
 	var errs []error
 	for _, spec := range cfg.Graph.Domains {
@@ -192,13 +193,36 @@ func (e *Engine) woken(d *domain) {
 // is drained; it returns once every plugin process is gone. The error names the
 // paths that gave up; the others were not disturbed by them.
 func (e *Engine) Run(ctx context.Context) error {
-	domains := e.all()
-	errs := make([]error, len(domains))
-	var wg sync.WaitGroup
-	for i, d := range domains {
-		wg.Go(func() { errs[i] = d.live(ctx) })
+	type end struct {
+		path int
+		err  error
 	}
-	wg.Wait()
+	ends := make(chan end)
+	var paths sync.WaitGroup
+	var errs []error // of the paths, in the order in which they began
+	lead := func(d *domain) {
+		path := len(errs)
+		errs = append(errs, nil)
+		paths.Go(func() { ends <- end{path, d.live(ctx)} })
+	}
+	for _, d := range e.all() {
+		lead(d)
+	}
+	for ended := 0; ended < len(errs); {
+		select {
+		case d := <-e.joins:
+			lead(d)
+		case one := <-ends:
+			errs[one.path] = one.err
+			ended++
+		}
+	}
+	paths.Wait()
+	e.mu.Lock()
+	e.over = true
+	close(e.ended)
+	e.mu.Unlock()
+	e.deeds.Wait()
 	return errors.Join(errs...)
 }
 

@@ -46,6 +46,7 @@ func (d *domain) runGeneration(ctx context.Context, base store.Checkpoint) (err 
 	if err := d.replaying(base); err != nil {
 		return &recordError{number: base.Number, err: err}
 	}
+	d.hasBegun()
 	group, ctx := errgroup.WithContext(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() {

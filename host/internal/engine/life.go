@@ -24,7 +24,7 @@ func (d *domain) live(ctx context.Context) error {
 	var err error
 	if cause, paused := d.memory.Note(notePaused); paused {
 		d.move(PathPaused, "it was paused in an earlier run: "+string(cause))
-	} else {
+	} else if ctx.Err() == nil {
 		err = d.session(ctx)
 	}
 	for ctx.Err() == nil {
@@ -35,13 +35,19 @@ func (d *domain) live(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-d.engine.idle:
 			return err
+		case <-d.leaving:
+			return nil
 		case <-d.resumed:
 			d.engine.woken(d)
 			err = d.session(ctx)
 		}
 	}
-	if d.pathState() == PathPaused {
-		d.move(PathInactive, "the host stops; it stays paused")
+	if d.pathState() == PathPaused && !d.hasLeft() {
+		cause := "the host stops"
+		if _, noted := d.memory.Note(notePaused); noted {
+			cause += "; it stays paused"
+		}
+		d.move(PathInactive, cause)
 	}
 	return err
 }
