@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -113,7 +114,7 @@ func (s *Store) Swaps() (swaps []SwapRecord, err error) {
 			var r SwapRecord
 			if err := unseal(key, value, &r); err != nil {
 				damage = &DamageError{
-					Dir: s.dir, What: fmt.Sprintf("swap %x", key), Cause: err,
+					Dir: s.dir, What: "swap " + swapName(key), Cause: err,
 					Way: "it is missing in the history; nothing else depends on it",
 				}
 				return nil
@@ -126,6 +127,14 @@ func (s *Store) Swaps() (swaps []SwapRecord, err error) {
 		return nil, fmt.Errorf("read the history of swaps: %w", explain(s.dir, err))
 	}
 	return swaps, damage
+}
+
+// swapName is the number in a key, however that came to be.
+func swapName(key []byte) string {
+	if len(key) != 8 {
+		return fmt.Sprintf("%x", key)
+	}
+	return strconv.FormatUint(binary.BigEndian.Uint64(key), 10)
 }
 
 // NextSwap is the number for the next swap: greater than all that are
