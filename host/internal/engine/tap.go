@@ -12,9 +12,10 @@ import (
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
-// Bounds of what waits for a tap's reader.
+// Bounds of what waits for a tap's reader. One that wants few rows wants new ones.
 const (
 	tapFrames = 32
+	tapFewest = 3
 	tapBytes  = 4 << 20
 	tapNews   = 16
 )
@@ -222,8 +223,11 @@ func (t *Tap) push(one tapped) {
 		t.queue = append(t.queue, one)
 		return
 	}
-	size := one.frame.Body.Len()
-	for t.frames > 0 && (t.frames >= tapFrames || t.bytes+size > tapBytes) {
+	size, frames := one.frame.Body.Len(), tapFrames
+	if t.most > 0 {
+		frames = tapFewest
+	}
+	for t.frames > 0 && (t.frames >= frames || t.bytes+size > tapBytes) {
 		t.drop(func(old tapped) bool { return old.frame != nil })
 	}
 	t.frames++
