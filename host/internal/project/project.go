@@ -32,6 +32,7 @@ type Options struct {
 	Vars      map[string]string // variables of the files
 	PluginDir string            // instead of what the host block says; "": that, or "plugins" beside this program
 	DataDir   string            // instead of what the host block says
+	Running   *catalog.Catalog  // of the host that is to run it instead: plugins are looked for where it looks, and run what they run there
 	Env       func(name string) (string, bool)
 	Check     bool // have the plugins check their settings
 	Logger    hclog.Logger
@@ -91,15 +92,8 @@ func Load(ctx context.Context, o Options) (*Project, error) {
 
 // askPlugins fills the registry with what the plugins offer.
 func (p *Project) askPlugins(ctx context.Context, o Options) error {
-	dir, err := PluginDir(o.PluginDir, p.File.Host.PluginDir)
-	if err != nil {
-		return err
-	}
-	p.Catalog, err = catalog.Open(catalog.Config{
-		Dir: dir, Plugins: p.File.Plugins, StartTimeout: p.File.Host.StartTimeout,
-		HostVersion: o.Version, LogLevel: o.LogLevel, Logger: o.Logger, Stdout: o.Stdout,
-	})
-	if err != nil {
+	var err error
+	if p.Catalog, err = p.open(o); err != nil {
 		return err
 	}
 	p.Plugins = p.Catalog.Describe(ctx)
@@ -112,6 +106,21 @@ func (p *Project) askPlugins(ctx context.Context, o Options) error {
 	}
 	o.Logger.Debug("asked the plugins", "plugins", len(p.Plugins), "registers", len(p.Registry.All()))
 	return nil
+}
+
+// open looks for the plugins.
+func (p *Project) open(o Options) (*catalog.Catalog, error) {
+	if o.Running != nil {
+		return o.Running.Again(p.File.Plugins, p.File.Host.StartTimeout)
+	}
+	dir, err := PluginDir(o.PluginDir, p.File.Host.PluginDir)
+	if err != nil {
+		return nil, err
+	}
+	return catalog.Open(catalog.Config{
+		Dir: dir, Plugins: p.File.Plugins, StartTimeout: p.File.Host.StartTimeout,
+		HostVersion: o.Version, LogLevel: o.LogLevel, Logger: o.Logger, Stdout: o.Stdout,
+	})
 }
 
 // suspects are the plugins that could not be asked. They are mistakes if a
