@@ -2,6 +2,7 @@ package remote
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"unsafe"
 
@@ -51,6 +52,9 @@ func systemFiles() []grant {
 // granted are the files that the plugin reaches, dir among them.
 func (c Config) granted(dir string) []grant {
 	out := append(systemFiles(), grant{c.Path, accessRead}, grant{dir, accessWrite})
+	if c.Sealed != nil {
+		out = append(out, grant{fmt.Sprintf("/proc/self/fd/%d", c.Sealed.Fd()), accessRead})
+	}
 	for _, path := range c.Sandbox.Read {
 		out = append(out, grant{path, accessRead})
 	}
@@ -127,7 +131,7 @@ func addRule(ruleset int, g grant, handled uint64) error {
 	}
 	rule := unix.LandlockPathBeneathAttr{Allowed_access: access, Parent_fd: int32(fd)}
 	_, _, errno := unix.RawSyscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(ruleset), unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
-	if errno != 0 {
+	if errno != 0 && errno != unix.EBADFD { // a file in memory needs no rule, and gets none
 		return errno
 	}
 	return nil

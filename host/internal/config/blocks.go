@@ -72,9 +72,11 @@ func (e *evaluator) endpoint(block *hclsyntax.Block) Endpoint {
 		attributes: []string{"url", "rate"},
 		required:   []string{"url"},
 	})
+	address := parsed(e, block.Body, "url", "an http, https, ws or wss URL with a host, or the path of a socket", parseURL)
+	e.hidden.endpoint(address)
 	return Endpoint{
 		Name: block.Labels[0],
-		URL:  parsed(e, block.Body, "url", "an http, https, ws or wss URL with a host, or the path of a socket", parseURL),
+		URL:  address,
 		Rate: parsed(e, block.Body, "rate", `a number of requests per s, m or h, such as "25/s"`, parseRate),
 	}
 }
@@ -106,72 +108,6 @@ func parseRate(text string) (string, error) {
 		return "", strconv.ErrRange
 	}
 	return text, nil
-}
-
-// plugin reads a plugin block.
-func (f *File) plugin(block *hclsyntax.Block) {
-	e, body := f.eval, block.Body
-	e.shape(body, shape{
-		what:       "a plugin block",
-		attributes: []string{"path", "env", "dev", "mtls"},
-		single:     []string{"limits"},
-	})
-	p := &Plugin{
-		Name:      block.Labels[0],
-		Path:      relativeTo(e.options.BaseDir, e.text(body, "path")),
-		Env:       e.environment(body),
-		Dev:       e.flag(body, "dev"),
-		MutualTLS: e.flag(body, "mtls"),
-		Range:     block.DefRange(),
-	}
-	f.Plugins[p.Name] = p
-	limits := child(body, "limits")
-	if limits == nil {
-		return
-	}
-	e.labels(limits)
-	e.shape(limits.Body, shape{what: "a limits block", attributes: []string{"memory", "open_files", "cpu"}})
-	p.Limits.Memory = parsed(e, limits.Body, "memory", `a number and B, KiB, MiB, GiB, KB, MB or GB, such as "512MiB"`, ParseSize)
-	p.Limits.OpenFiles, _ = e.number(limits.Body, "open_files")
-	p.Limits.CPU, _ = attribute[float64](e, limits.Body, "cpu", cty.Number)
-	if at := rangeOf(limits.Body, "cpu"); p.Limits.CPU < 0 {
-		e.errorf(&at, "Wrong value", "cpu is a number of processors, such as 0.5.")
-	}
-	at := limits.DefRange()
-	e.warnf(&at, "Not in force yet", "This version reads limits, but lets plugins use what they like.")
-}
-
-// environment is what a plugin finds in its environment: a map of values, or a
-// list of names that are passed on where they are set.
-func (e *evaluator) environment(body *hclsyntax.Body) map[string]string {
-	attr := body.Attributes["env"]
-	if attr == nil {
-		return nil
-	}
-	value, ok := e.value(attr.Expr, cty.DynamicPseudoType, "env")
-	if !ok {
-		return nil
-	}
-	value, _ = value.UnmarkDeep()
-	if env, err := into[map[string]string](value); err == nil {
-		return env
-	}
-	names, err := into[[]string](value)
-	if err != nil {
-		at := attr.Expr.Range()
-		e.errorf(&at, "Wrong type", `env is a map of values, { NAME = "value" }, or a list of names to pass on, ["NAME"].`)
-		return nil
-	}
-	env := make(map[string]string)
-	for _, name := range names {
-		if e.options.Env == nil {
-			break
-		}
-		if value, set := e.options.Env(name); set {
-			env[name] = value
-		}
-	}
-	return env
 }
 
 // into converts a value to a Go map or slice of strings.

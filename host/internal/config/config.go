@@ -48,7 +48,7 @@ func Parse(sources []Source, options Options) (*File, Diagnostics) {
 		Plugins: make(map[string]*Plugin),
 		sources: make(map[string]*hcl.File),
 	}
-	f.eval = &evaluator{mistakes: newMistakes(sources), options: options}
+	f.eval = &evaluator{mistakes: newMistakes(sources), options: options, hidden: &secrets{}}
 	body := f.read(sources)
 	blocks := f.sort(body)
 	f.eval.context = &hcl.EvalContext{Functions: functions(options)}

@@ -28,6 +28,7 @@ type evaluator struct {
 	*mistakes
 	options Options
 	context *hcl.EvalContext
+	hidden  *secrets
 }
 
 // within returns an evaluator that sees each in addition.

@@ -26,7 +26,7 @@ func Format(source Source) ([]byte, Diagnostics) {
 func Explain(sources ...Source) *File {
 	f := &File{
 		sources: make(map[string]*hcl.File, len(sources)),
-		eval:    &evaluator{mistakes: newMistakes(sources)},
+		eval:    &evaluator{mistakes: newMistakes(sources), hidden: &secrets{}},
 	}
 	for _, source := range sources {
 		f.sources[source.Name] = &hcl.File{Bytes: source.Bytes}

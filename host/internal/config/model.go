@@ -16,6 +16,8 @@ type Model struct {
 	Pipelines []*Pipeline
 	Plugins   map[string]*Plugin
 	Host      Host
+	// Secrets are the values that nobody may see, the longest first.
+	Secrets []string
 }
 
 // Network is a chain and the ways to reach it.
@@ -108,13 +110,23 @@ type Plugin struct {
 	Dev    bool // may run although it is not locked
 	// MutualTLS: host and plugin prove to each other who they are.
 	MutualTLS bool
+	Network   bool // may reach one
+	Sandbox   Sandbox
 	Range     Range
+}
+
+// Sandbox says what a plugin may reach beside what every program needs, and what
+// the settings of its steps name.
+type Sandbox struct {
+	Off         bool     // it reaches whatever its user reaches
+	Read, Write []string // files and directories, each with all that is below it
 }
 
 // Limits bound what a plugin's process may use. 0 is no limit.
 type Limits struct {
 	Memory    uint64 // bytes
 	OpenFiles uint64
+	Processes uint64
 	CPU       float64 // processors
 }
 

@@ -13,6 +13,7 @@ import (
 // holds what was understood. Each call returns a model of its own.
 func (f *File) Resolve(r *registry.Registry) (*Model, Diagnostics) {
 	found := f.eval.clone()
+	told := make(map[string]bool)
 	model := &Model{Networks: f.Networks, Plugins: f.Plugins, Host: f.Host}
 	for _, p := range f.pipelines {
 		resolver := &resolver{
@@ -25,8 +26,10 @@ func (f *File) Resolve(r *registry.Registry) (*Model, Diagnostics) {
 		}
 		*resolver.pipeline = p.Pipeline
 		resolver.resolve()
+		resolver.checkNetwork(f.Plugins, told)
 		model.Pipelines = append(model.Pipelines, resolver.pipeline)
 	}
+	model.Secrets = f.Secrets()
 	return model, found.list()
 }
 
@@ -62,6 +65,25 @@ func (r *resolver) resolve() {
 		if reg := registers[i]; reg.Name != "" {
 			r.bind(s, reg)
 		}
+	}
+}
+
+// checkNetwork reports plugins that may not reach a network, and have a register
+// here that is of no use without one; those in told already are left out.
+func (r *resolver) checkNetwork(plugins map[string]*Plugin, told map[string]bool) {
+	for _, s := range r.pipeline.Steps {
+		reg, ok := r.registry.Lookup(s.Register)
+		block := plugins[reg.Plugin]
+		if !ok || !reg.Network || told[reg.Plugin] || block != nil && (block.Network || block.Sandbox.Off) {
+			continue
+		}
+		told[reg.Plugin] = true
+		what := fmt.Sprintf("Allow it: plugin %q { network = true }", reg.Plugin)
+		if block != nil {
+			what = fmt.Sprintf("Allow it: write network = true into the block of plugin %q at %s.", reg.Plugin, place(block.Range))
+		}
+		at := s.Range
+		r.errorf(&at, "No network", "Register %q needs a network, and plugins reach none unless their block says so. %s", reg.Name, what)
 	}
 }
 

@@ -81,11 +81,15 @@ func (e *evaluator) setting(body *hclsyntax.Body, want registry.Attribute, what 
 	if !ok || value.IsNull() {
 		return nil, false
 	}
+	e.hidden.marked(value)
 	value, _ = value.UnmarkDeep()
 	text, err := ctyjson.Marshal(value, value.Type())
 	if err != nil {
 		e.errorf(&at, "Wrong value", "%s: %v.", want.Name, err)
 		return nil, false
+	}
+	if want.Sensitive {
+		e.hidden.object(text)
 	}
 	return text, true
 }

@@ -57,6 +57,7 @@ func (f *File) variable(block *hclsyntax.Block) cty.Value {
 	value := e.variableValue(block, want, secret)
 	if secret && value.IsWhollyKnown() {
 		value = value.Mark(sensitive)
+		e.hidden.marked(value)
 	}
 	return value
 }

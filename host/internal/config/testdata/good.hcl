@@ -129,6 +129,12 @@ plugin "uniswap" {
     memory     = "512MiB"
     open_files = 64
     cpu        = 0.5
+    processes  = 8
+  }
+  network = true
+  sandbox {
+    read  = ["tables"]
+    write = ["/var/lib/pairs"]
   }
 }
 
