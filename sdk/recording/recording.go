@@ -35,6 +35,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -119,10 +121,10 @@ type Policy struct {
 
 // Cursor is a place in a source.
 type Cursor struct {
-	ChainID  uint64   `json:"chain_id"`
-	Block    uint64   `json:"block"`
-	Hash     [32]byte `json:"hash"`
-	Position []byte   `json:"position,omitempty"`
+	ChainID  uint64      `json:"chain_id"`
+	Block    uint64      `json:"block"`
+	Hash     common.Hash `json:"hash"` // zero where the source has none
+	Position []byte      `json:"position,omitempty"`
 }
 
 // Snapshot is the state of the process where the recording begins.

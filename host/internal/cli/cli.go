@@ -59,7 +59,7 @@ flows between them, and keeps it flowing.`,
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		a.runCommand(), a.statusCommand(), a.pauseCommand(), a.resumeCommand(), a.stopCommand(), a.checkpointCommand(), a.rewindCommand(), a.eventsCommand(), a.tapCommand(), a.deadLetterCommand(),
+		a.runCommand(), a.statusCommand(), a.pauseCommand(), a.resumeCommand(), a.stopCommand(), a.checkpointCommand(), a.rewindCommand(), a.eventsCommand(), a.tapCommand(), a.recordCommand(), a.replayRecordingCommand(), a.deadLetterCommand(),
 		a.validateCommand(), a.graphCommand(), a.fmtCommand(),
 		a.pluginCommand(), a.registerCommand(), a.devchainCommand(), a.chaosCommand(), a.versionCommand(),
 	)
