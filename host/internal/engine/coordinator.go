@@ -39,8 +39,9 @@ type coordinator struct {
 
 // request is somebody who waits for a checkpoint.
 type request struct {
-	done chan struct{}
-	err  error // set before done is closed
+	done     chan struct{}
+	err      error     // set before done is closed
+	takeover *takeover // a swap is to be cut over there, which is what whoever asks waits for; nil: none is
 }
 
 func newCoordinator(d *domain, base store.Checkpoint) *coordinator {
@@ -65,8 +66,13 @@ func (c *coordinator) run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-c.allEnded:
 			return c.close(ctx)
+		case err := <-c.domain.breached():
+			return &backError{cause: err}
 		case <-wish:
 			wish = nil
+			if c.domain.onProbation() != nil {
+				return &backError{cause: errNotTrusted}
+			}
 			if err := c.stopReaders(ctx); err != nil {
 				return err
 			}
@@ -97,6 +103,9 @@ func (c *coordinator) run(ctx context.Context) error {
 // checkpointFor takes a checkpoint and tells whoever has asked for it, if
 // somebody has.
 func (c *coordinator) checkpointFor(ctx context.Context, by *request) error {
+	if by != nil && by.takeover != nil {
+		return c.cut(ctx, by.takeover)
+	}
 	err := c.checkpoint(ctx)
 	if by != nil {
 		by.err = err
@@ -108,6 +117,9 @@ func (c *coordinator) checkpointFor(ctx context.Context, by *request) error {
 // close takes the last checkpoint of readers that have come to their end, and
 // lets their ends pass.
 func (c *coordinator) close(ctx context.Context) error {
+	if err := c.endsOnProbation(ctx); err != nil {
+		return err
+	}
 	a, err := c.begin()
 	if err != nil {
 		return err
@@ -155,6 +167,15 @@ func (c *coordinator) begin() (*attempt, error) {
 	if c.void || !c.worthwhile() || c.domain.isOnTrial() {
 		return nil, nil
 	}
+	a := c.start()
+	for _, p := range c.domain.readers() {
+		p.ask(a.record.Number)
+	}
+	return a, nil
+}
+
+// start begins a checkpoint, of which nobody knows yet. c.mu is held.
+func (c *coordinator) start() *attempt {
 	a := &attempt{
 		began: time.Now(), waiting: make(map[*process]bool),
 		answered: make(chan struct{}), closing: c.closing,
@@ -168,10 +189,7 @@ func (c *coordinator) begin() (*attempt, error) {
 		a.waiting[p] = true
 	}
 	c.pending = a
-	for _, p := range c.domain.readers() {
-		p.ask(a.record.Number)
-	}
-	return a, nil
+	return a
 }
 
 // worthwhile tells whether a reader has moved since the last checkpoint, or rows
@@ -245,7 +263,8 @@ func (c *coordinator) record(a *attempt) error {
 	void := c.void
 	c.mu.Unlock()
 	if !void {
-		a.record.Final = d.final(a.record) || c.last.Final && samePlaces(a.record, c.last)
+		_, pinned := d.pinnedTo()
+		a.record.Final = !pinned && (d.final(a.record) || c.last.Final && samePlaces(a.record, c.last))
 		if err := d.memory.Record(a.record); err != nil {
 			return &recordError{number: a.record.Number, err: err}
 		}

@@ -213,6 +213,7 @@ func (p *process) lastVerdict(ctx context.Context) error {
 // give sends a batch, numbered.
 func (p *process) give(f *remote.Frame, first uint64) error {
 	due := p.flight.add(f, first, "")
+	p.batches.Add(1)
 	p.good += uint64(f.Rows)
 	if err := p.stream.Load().Send(f); err != nil {
 		return err

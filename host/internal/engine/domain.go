@@ -51,6 +51,10 @@ type domain struct {
 		open bool // the processes of a generation take dead letters
 	}
 
+	takeover atomic.Pointer[takeover] // its share of a swap that is under way
+	swapped  *SwapStatus              // the newest swap; under mu
+
+	swaps   chan struct{} // held by whoever swaps a plugin of the path; capacity 1
 	control chan struct{} // held by whoever changes what the path is to be; capacity 1
 	resumed chan struct{} // tells that somebody has resumed the path; capacity 1
 	gone    chan struct{} // closed when nothing will run the path any more
@@ -84,11 +88,14 @@ func newDomain(e *Engine, spec *graph.Domain) (*domain, error) {
 	}
 	if e.cfg.Fresh {
 		err = d.forget()
-	} else {
+	} else if err = d.recallSwap(); err == nil {
 		err = d.recall()
 	}
 	if err == nil {
 		err = d.checkBasis()
+	}
+	if err == nil {
+		err = d.memory.SetNote(noteSwapped, nil)
 	}
 	return d, err
 }
@@ -99,7 +106,7 @@ func planDomain(e *Engine, spec *graph.Domain, cfg Config) (*domain, error) {
 	d := &domain{
 		engine: e, spec: spec, state: PathInactive, first: make(map[*process]uint64),
 		wishes: make(chan struct{}), changed: make(chan struct{}), retuned: make(chan struct{}, 1),
-		control: make(chan struct{}, 1), resumed: make(chan struct{}, 1), gone: make(chan struct{}),
+		swaps: make(chan struct{}, 1), control: make(chan struct{}, 1), resumed: make(chan struct{}, 1), gone: make(chan struct{}),
 		begun: make(chan struct{}), broke: make(chan error, 1), leaving: make(chan struct{}),
 	}
 	d.name, d.recovery = spec.Processes[0].Pipeline.Name, spec.Processes[0].Pipeline.Recovery
@@ -120,6 +127,7 @@ func planDomain(e *Engine, spec *graph.Domain, cfg Config) (*domain, error) {
 // returns. The error is why it gave up.
 func (d *domain) work(ctx context.Context) error {
 	defer d.stopPlugins(ctx)
+	defer d.leaveSwap()
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval = d.cfg.Restart.First
 	pause.MaxInterval = d.cfg.Restart.Longest
@@ -132,6 +140,13 @@ func (d *domain) work(ctx context.Context) error {
 			return d.fail(&recordError{number: base.Number, err: err}, false)
 		}
 		err = d.runGeneration(ctx, base)
+		if again, failed := d.afterSwap(err); failed != nil {
+			return d.fail(failed, false)
+		} else if again && !d.draining() {
+			continue
+		} else if again {
+			return nil
+		}
 		if err == nil || d.draining() {
 			return err
 		}
@@ -318,7 +333,10 @@ func (d *domain) pathState() PathState {
 func (d *domain) stopPlugins(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, p := range d.processes {
-		wg.Go(func() { p.stop(context.WithoutCancel(ctx), "the path has ended") })
+		wg.Go(func() {
+			p.detach("the path has ended")
+			p.stop(context.WithoutCancel(ctx), "the path has ended")
+		})
 	}
 	wg.Wait()
 }

@@ -84,6 +84,14 @@ func (l *flight) through(sequence uint64) {
 	signal(l.answered)
 }
 
+// clear forgets what was given: the process is through with all of it.
+func (l *flight) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.given, l.probe, l.batches = nil, 0, 0
+	signal(l.answered)
+}
+
 // wait waits until the newest probe is answered.
 func (l *flight) wait(ctx context.Context) error {
 	for {

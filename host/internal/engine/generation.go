@@ -42,6 +42,7 @@ func (d *domain) runGeneration(ctx context.Context, base store.Checkpoint) (err 
 			return &stepError{step: p.spec().Step.Name, err: p.withWayOut(err, base)}
 		}
 	}
+	d.openedAnew()
 	defer d.replayEnds()
 	if err := d.replaying(base); err != nil {
 		return &recordError{number: base.Number, err: err}
@@ -180,7 +181,11 @@ func (p *process) send(ctx context.Context) error {
 		p.rowsIn.Add(uint64(f.Rows))
 		p.bytesIn.Add(uint64(f.Body.Len()))
 		err = p.pass(ctx, f)
+		kind, checkpoint := f.Kind, f.Checkpoint
 		f.Free()
+		if err == nil && kind == remote.KindBarrier {
+			err = p.standAside(ctx, checkpoint)
+		}
 		if err != nil {
 			return err
 		}
@@ -199,7 +204,10 @@ func (p *process) pass(ctx context.Context, f *remote.Frame) error {
 	}
 	switch f.Kind {
 	case remote.KindBatch:
-		return p.deliver(ctx, f)
+		if err := p.deliver(ctx, f); err != nil || p.handover.Load() == nil {
+			return err
+		}
+		return p.getThrough(ctx) // the less the old plugin has before it at the cut, the shorter that is
 	case remote.KindBarrier:
 		p.sealReplays()
 		p.note(f.Checkpoint)
@@ -236,6 +244,12 @@ func (p *process) sendReader(ctx context.Context) error {
 		default:
 		}
 		if err := p.stream.Load().Send(f); err != nil {
+			return err
+		}
+		if f.Kind != remote.KindBarrier {
+			continue
+		}
+		if err := p.standAside(ctx, f.Checkpoint); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,7 @@ func (p *process) receive(ctx context.Context, sent <-chan error) error {
 		return err
 	}
 	for {
+		p.listens = time.Now()
 		f, err := p.stream.Load().Recv()
 		if err != nil {
 			return p.brokenStream(ctx, err, sent)
@@ -69,6 +70,9 @@ func (p *process) hear(ctx context.Context, f *remote.Frame) (over bool, err err
 		p.bytesOut.Add(uint64(f.Body.Len()))
 		p.counted += uint64(f.Rows)
 		p.unsettled = true
+		if p.is(registry.Reader) {
+			p.batches.Add(1)
+		}
 		return false, p.publish(ctx, f)
 	case remote.KindSafePoint:
 		return false, p.safePoint(ctx, f)
@@ -194,12 +198,17 @@ func (p *process) barrierTaken(ctx context.Context, f *remote.Frame) error {
 }
 
 func (p *process) answer(ctx context.Context, f *remote.Frame) error {
+	p.answered()
 	closing, err := p.coordinator.answer(p, f)
 	if err != nil {
 		return p.failed(err)
 	}
+	checkpoint := f.Checkpoint
 	f.Free()
-	if err := p.publish(ctx, &remote.Frame{Kind: remote.KindBarrier, Generation: p.generation, Checkpoint: f.Checkpoint}); err != nil {
+	if err := p.publish(ctx, &remote.Frame{Kind: remote.KindBarrier, Generation: p.generation, Checkpoint: checkpoint}); err != nil {
+		return err
+	}
+	if err := p.handOver(ctx, checkpoint); err != nil {
 		return err
 	}
 	if !p.is(registry.Reader) || !closing {

@@ -131,7 +131,7 @@ func (d *domain) forget() error {
 	d.newest, d.told, d.fresh = nil, 0, true
 	clear(d.first)
 	d.mu.Unlock()
-	return errors.Join(d.memory.Forget(), d.dropJournals(), d.forgetReleased(), d.memory.SetNote(noteCondemned, nil), d.memory.SetNote(notePaused, nil))
+	return errors.Join(d.memory.Forget(), d.dropJournals(), d.forgetReleased(), d.memory.SetNote(noteCondemned, nil), d.memory.SetNote(notePaused, nil), d.memory.SetNote(noteSwapped, nil))
 }
 
 func (d *domain) isFresh() bool {

@@ -117,6 +117,9 @@ const keptAtMost = 1024
 // false if that is nothing new.
 func (d *domain) oldestNeeded() (oldest uint64, final, ok bool) {
 	kept := d.memory.Kept()
+	if pin, ok := d.pinnedTo(); ok {
+		kept = slices.DeleteFunc(kept, func(c store.Checkpoint) bool { return c.Number > pin })
+	}
 	for _, c := range kept {
 		if c.Final || d.final(c) {
 			oldest, final = c.Number, true
@@ -225,6 +228,9 @@ func (d *domain) goBack(number uint64, fork bool) error {
 	}
 	base := d.newest
 	d.mu.Unlock()
+	if err := d.repin(number); err != nil {
+		return err
+	}
 	if fork {
 		return d.dropLetters(base)
 	}

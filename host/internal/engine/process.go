@@ -45,6 +45,11 @@ type process struct {
 
 	watchers watchers // those who look at what it says
 
+	// handover is what a swap is about to do with the process at a barrier.
+	handover atomic.Pointer[handover]
+	launcher func(ctx context.Context) (*remote.Plugin, error) // how a swap wants it started; nil: as the engine does
+	former   atomic.Pointer[launching]                         // set while a person runs the plugin: what it was before
+
 	flight *flight
 	care   *care   // nil: rows are simply passed on
 	keeper *keeper // of a reader whose source cannot be read again
@@ -55,16 +60,19 @@ type process struct {
 	good uint64   // rows that the process was given in this generation
 
 	// Of the goroutine that receives:
-	counted   uint64 // rows that went out since the beginning of the domain
-	unsettled bool   // of a reader: rows came after its last safe point
-	cut       bool   // of a reader: it has stopped at a barrier, nothing after it counts
+	counted   uint64    // rows that went out since the beginning of the domain
+	unsettled bool      // of a reader: rows came after its last safe point
+	cut       bool      // of a reader: it has stopped at a barrier, nothing after it counts
+	listens   time.Time // since when it waits for the process to say something
 
 	rowsIn, rowsOut, bytesIn, bytesOut atomic.Uint64
-	poisoned, restarts                 atomic.Uint64
+	poisoned, restarts, batches        atomic.Uint64
 	block                              atomic.Uint64 // newest safe point, as block number + 1
 	head, finalized                    atomic.Uint64
 	stateBytes                         atomic.Uint64 // of its newest snapshot
 	atBarrier                          atomic.Uint64 // rowsOut when it last answered a barrier
+
+	answers, slowest atomic.Int64 // what an answer to a barrier takes on average, and took at most since the cut of a swap
 
 	asked      atomic.Uint64 // the checkpoint of the newest barrier that was asked for or sent
 	askedAt    atomic.Int64  // Unix nanoseconds
@@ -105,24 +113,44 @@ func (p *process) launch(ctx context.Context) error {
 	if p.plugin != nil {
 		select {
 		case <-p.plugin.Done():
+			p.detach("the plugin that was attached has ended")
 			p.stop(ctx, "") // it died while nobody was looking
 		default:
 			return nil
 		}
 	}
-	plugin, err := p.domain.settings().Launch(ctx, p.spec())
+	plugin, err := p.start(ctx)
 	if err != nil {
 		return err
 	}
 	p.plugin = plugin
+	p.showPID()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.osPID = plugin.PID()
 	if p.launched {
 		p.restarts.Add(1)
 	}
 	p.launched = true
 	return nil
+}
+
+// showPID shows which program runs the process.
+func (p *process) showPID() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.osPID = 0
+	if p.plugin != nil {
+		p.osPID = p.plugin.PID()
+	}
+}
+
+// openPatience is how long the plugin may take to open the process; 0: as long as
+// it likes.
+func (p *process) openPatience() time.Duration {
+	if p.former.Load() != nil {
+		return 0
+	}
+	return p.domain.settings().OpenTimeout
 }
 
 // wire makes fresh queues for the inputs.
@@ -137,6 +165,7 @@ func (p *process) wire() {
 	p.inputs.hasty = policy != nil && policy.Timeout > 0
 	p.ended, p.stopped, p.barrier = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
 	p.poked, p.flight, p.left, p.good = make(chan struct{}, 1), newFlight(), nil, 0
+	p.handover.Store(nil)
 	p.publishing.Store(0)
 	p.sending.Store(0)
 	p.handed.Store(0)
@@ -152,9 +181,6 @@ func (p *process) open(ctx context.Context, generation uint64, c *coordinator) e
 	p.counted, p.unsettled, p.cut = from.Counts[p.spec().Name()], false, false
 	p.asked.Store(0)
 	p.atBarrier.Store(p.rowsOut.Load())
-	opening, cancel := context.WithTimeoutCause(ctx, p.domain.cfg.OpenTimeout,
-		errors.New("the plugin did not open the process in time"))
-	defer cancel()
 	if err := errors.Join(p.openHold(from), p.openKeeper(from.Positions[p.spec().Name()])); err != nil {
 		return err
 	}
@@ -163,7 +189,7 @@ func (p *process) open(ctx context.Context, generation uint64, c *coordinator) e
 		return err
 	}
 	open.Cursor = p.goesOnAfter(open.Cursor)
-	stream, err := p.plugin.Open(opening, open)
+	stream, err := openWithin(ctx, p.plugin, open, p.openPatience())
 	if err != nil {
 		return err
 	}
@@ -306,17 +332,20 @@ func (p *process) stop(ctx context.Context, cause string) {
 	if p.plugin == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
-	defer cancel()
-	if err := p.plugin.Stop(ctx); err != nil {
-		p.log.Debug("the plugin did not end cleanly", "error", err)
-	}
+	p.stopPlugin(ctx, p.plugin)
 	p.plugin = nil
-	p.mu.Lock()
-	p.osPID = 0
-	p.mu.Unlock()
+	p.showPID()
 	if cause != "" {
 		p.move(ProcessTerminated, cause)
+	}
+}
+
+// stopPlugin ends a plugin of the process, within bounds.
+func (p *process) stopPlugin(ctx context.Context, plugin *remote.Plugin) {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	if err := plugin.Stop(ctx); err != nil {
+		p.log.Debug("the plugin did not end cleanly", "error", err)
 	}
 }
 

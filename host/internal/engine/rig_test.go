@@ -59,7 +59,7 @@ func tryRig(t *testing.T, source string, tune func(*engine.Config)) (*rig, error
 		"GORACE":          "atexit_sleep_ms=0", // or a plugin takes a second to end
 	}
 	plugins, err := catalog.Open(catalog.Config{
-		Plugins: map[string]*config.Plugin{"test": {Name: "test", Path: self, Env: env}},
+		Plugins: map[string]*config.Plugin{"test": {Name: "test", Path: self, Env: env, Sandbox: config.Sandbox{Write: []string{os.TempDir()}}}},
 		Logger:  logger, RunDir: t.TempDir(), LogLevel: "debug",
 	})
 	if err != nil {

@@ -76,6 +76,9 @@ type Event struct {
 func (ev Event) log(logger hclog.Logger) {
 	level := hclog.Info
 	switch {
+	case ev.To == string(SwapRefused), ev.To == string(SwapRolledBack):
+		level = hclog.Warn
+	case ev.Kind == EventSwap:
 	case ev.To == string(PathError):
 		level = hclog.Error
 	case ev.To == string(ProcessCrashed):
@@ -91,7 +94,11 @@ func (ev Event) log(logger hclog.Logger) {
 		args = append(args, "cause", ev.Cause)
 	}
 	what := "path changed state"
-	if ev.Step != "" {
+	switch {
+	case ev.Kind == EventSwap:
+		what = "swap of a plugin"
+		args = append(args, "plugin", ev.Plugin, "swap", ev.Swap)
+	case ev.Step != "":
 		what = "process changed state"
 	}
 	logger.Log(level, what, args...)

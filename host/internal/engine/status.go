@@ -20,6 +20,7 @@ type PathStatus struct {
 	Forks      uint64          `json:"forks"`                // reorganisations that took it back
 	Committed  *uint64         `json:"committed,omitempty"`  // newest block of the newest checkpoint
 	Head       uint64          `json:"head"`                 // newest block of the source
+	Swap       *SwapStatus     `json:"swap,omitempty"`       // the newest of a plugin, whatever became of it
 	Processes  []ProcessStatus `json:"processes"`            // producers first
 }
 
@@ -75,7 +76,7 @@ type EdgeStatus struct {
 
 func (d *domain) status() PathStatus {
 	d.mu.Lock()
-	s := PathStatus{Pipeline: d.name, State: d.state, Generation: d.generation, Committed: committed(d.newest)}
+	s := PathStatus{Pipeline: d.name, State: d.state, Generation: d.generation, Committed: committed(d.newest), Swap: d.swapped}
 	if d.state == PathError && d.cause != nil {
 		s.Cause = d.cause.Error()
 	}
