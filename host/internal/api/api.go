@@ -61,14 +61,15 @@ type Letters interface {
 // Config is what a server needs. All of it is required, but for what a host
 // cannot do: calls for it are refused.
 type Config struct {
-	Engine  Engine
-	Letters Letters
-	Plugins Plugins // nil: no plugin can be swapped
-	Taps    Taps    // nil: nobody can look at rows
-	Events  *Events // what the engine tells
-	DataDir string
-	Version string
-	Logger  hclog.Logger
+	Engine        Engine
+	Letters       Letters
+	Plugins       Plugins       // nil: no plugin can be swapped
+	Configuration Configuration // nil: nothing else can be run
+	Taps          Taps          // nil: nobody can look at rows
+	Events        *Events       // what the engine tells
+	DataDir       string
+	Version       string
+	Logger        hclog.Logger
 }
 
 // Server is the host's end.
@@ -164,6 +165,9 @@ func (s *Server) handler() http.Handler {
 	mux.Handle(hostv1connect.NewControlServiceHandler(&service{s}, usual))
 	if s.cfg.Plugins != nil {
 		mux.Handle(hostv1connect.NewPluginServiceHandler(&pluginService{s}, usual))
+	}
+	if s.cfg.Configuration != nil {
+		mux.Handle(hostv1connect.NewConfigurationServiceHandler(&configurationService{s}, usual))
 	}
 	(&tapService{s}).handle(mux, usual)
 	mux.Handle("GET /metrics", s.metrics())

@@ -27,10 +27,11 @@ const (
 
 // Client is the end of whoever asks. Its methods may be called concurrently.
 type Client struct {
-	dir       string
-	transport *http.Transport
-	calls     hostv1connect.ControlServiceClient
-	plugins   hostv1connect.PluginServiceClient
+	dir           string
+	transport     *http.Transport
+	calls         hostv1connect.ControlServiceClient
+	plugins       hostv1connect.PluginServiceClient
+	configuration hostv1connect.ConfigurationServiceClient
 }
 
 // Host is the process that answers.
@@ -39,6 +40,8 @@ type Host struct {
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
 	DataDir string    `json:"data_dir"`
+	// Configuration is the number of what it was told to run, 0 if it does not know.
+	Configuration uint64 `json:"configuration,omitempty"`
 }
 
 // Dial finds the host that runs on a data directory. That there is none is a
@@ -60,6 +63,7 @@ func Dial(ctx context.Context, dir string) (*Client, error) {
 	over, most := &http.Client{Transport: c.transport}, connect.WithReadMaxBytes(largestAnswer)
 	c.calls = hostv1connect.NewControlServiceClient(over, "http://host", most)
 	c.plugins = hostv1connect.NewPluginServiceClient(over, "http://host", most)
+	c.configuration = hostv1connect.NewConfigurationServiceClient(over, "http://host", most)
 	return c, nil
 }
 
@@ -110,7 +114,7 @@ func (c *Client) Status(ctx context.Context, pipeline string) (Host, []engine.Pa
 		return Host{}, nil, c.told("status", err)
 	}
 	h := r.Msg.GetHost()
-	host := Host{Version: h.GetVersion(), PID: int(h.GetPid()), Started: fromTime(h.GetStarted()), DataDir: h.GetDataDir()}
+	host := Host{Version: h.GetVersion(), PID: int(h.GetPid()), Started: fromTime(h.GetStarted()), DataDir: h.GetDataDir(), Configuration: h.GetConfiguration()}
 	paths, err := fromPaths(r.Msg.Paths)
 	return host, paths, err
 }

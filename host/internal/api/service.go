@@ -30,6 +30,9 @@ func (s *service) Status(_ context.Context, r *connect.Request[hostv1.StatusRequ
 		return nil, explained(err)
 	}
 	host := &hostv1.Host{Version: s.cfg.Version, Pid: int64(os.Getpid()), Started: timestamppb.New(s.started), DataDir: s.cfg.DataDir}
+	if s.cfg.Configuration != nil {
+		host.Configuration = s.cfg.Configuration.Configuration()
+	}
 	return connect.NewResponse(&hostv1.StatusResponse{Host: host, Paths: paths}), nil
 }
 

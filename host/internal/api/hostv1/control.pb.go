@@ -1469,11 +1469,14 @@ func (x *Event) GetSwap() uint64 {
 
 // Host is the process that answers.
 type Host struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Version       string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
-	Pid           int64                  `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
-	Started       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started,proto3" json:"started,omitempty"`
-	DataDir       string                 `protobuf:"bytes,4,opt,name=data_dir,json=dataDir,proto3" json:"data_dir,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	Pid     int64                  `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
+	Started *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started,proto3" json:"started,omitempty"`
+	DataDir string                 `protobuf:"bytes,4,opt,name=data_dir,json=dataDir,proto3" json:"data_dir,omitempty"`
+	// The number of the configuration that runs: see configuration.proto. 0: it is
+	// not known.
+	Configuration uint64 `protobuf:"varint,5,opt,name=configuration,proto3" json:"configuration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1536,6 +1539,13 @@ func (x *Host) GetDataDir() string {
 	return ""
 }
 
+func (x *Host) GetConfiguration() uint64 {
+	if x != nil {
+		return x.Configuration
+	}
+	return 0
+}
+
 // Path is a connected piece of a pipeline: what is checkpointed and goes back
 // together.
 type Path struct {
@@ -1561,7 +1571,9 @@ type Path struct {
 	// Newest block of the source, 0 if it is not known yet.
 	Head uint64 `protobuf:"varint,11,opt,name=head,proto3" json:"head,omitempty"`
 	// Producers before consumers.
-	Processes     []*Process `protobuf:"bytes,12,rep,name=processes,proto3" json:"processes,omitempty"`
+	Processes []*Process `protobuf:"bytes,12,rep,name=processes,proto3" json:"processes,omitempty"`
+	// The newest swap of a plugin, whatever became of it.
+	Swap          *PathSwap `protobuf:"bytes,13,opt,name=swap,proto3" json:"swap,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1680,6 +1692,110 @@ func (x *Path) GetProcesses() []*Process {
 	return nil
 }
 
+func (x *Path) GetSwap() *PathSwap {
+	if x != nil {
+		return x.Swap
+	}
+	return nil
+}
+
+// PathSwap is the share that a path has in a swap.
+type PathSwap struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Plugin string                 `protobuf:"bytes,1,opt,name=plugin,proto3" json:"plugin,omitempty"`
+	Number uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	// warm, cut, probation, committed, refused or rolled back.
+	Phase string `protobuf:"bytes,3,opt,name=phase,proto3" json:"phase,omitempty"`
+	// When it came to the phase.
+	Since *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	// How long edges waited at the cut. 0: there was none yet.
+	Pause *durationpb.Duration `protobuf:"bytes,5,opt,name=pause,proto3" json:"pause,omitempty"`
+	Steps []string             `protobuf:"bytes,6,rep,name=steps,proto3" json:"steps,omitempty"`
+	// Why it was refused or rolled back.
+	Cause         string `protobuf:"bytes,7,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PathSwap) Reset() {
+	*x = PathSwap{}
+	mi := &file_penstock_host_v1_control_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PathSwap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PathSwap) ProtoMessage() {}
+
+func (x *PathSwap) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_host_v1_control_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PathSwap.ProtoReflect.Descriptor instead.
+func (*PathSwap) Descriptor() ([]byte, []int) {
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *PathSwap) GetPlugin() string {
+	if x != nil {
+		return x.Plugin
+	}
+	return ""
+}
+
+func (x *PathSwap) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *PathSwap) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *PathSwap) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *PathSwap) GetPause() *durationpb.Duration {
+	if x != nil {
+		return x.Pause
+	}
+	return nil
+}
+
+func (x *PathSwap) GetSteps() []string {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *PathSwap) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
 type Checkpoint struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -1695,7 +1811,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[28]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1707,7 +1823,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[28]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1720,7 +1836,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{28}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Checkpoint) GetNumber() uint64 {
@@ -1770,7 +1886,7 @@ type Pending struct {
 
 func (x *Pending) Reset() {
 	*x = Pending{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[29]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1782,7 +1898,7 @@ func (x *Pending) String() string {
 func (*Pending) ProtoMessage() {}
 
 func (x *Pending) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[29]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1795,7 +1911,7 @@ func (x *Pending) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pending.ProtoReflect.Descriptor instead.
 func (*Pending) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{29}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Pending) GetNumber() uint64 {
@@ -1849,7 +1965,7 @@ type Process struct {
 
 func (x *Process) Reset() {
 	*x = Process{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[30]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +1977,7 @@ func (x *Process) String() string {
 func (*Process) ProtoMessage() {}
 
 func (x *Process) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[30]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +1990,7 @@ func (x *Process) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Process.ProtoReflect.Descriptor instead.
 func (*Process) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{30}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Process) GetStep() string {
@@ -2015,7 +2131,7 @@ type Edge struct {
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[31]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2027,7 +2143,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[31]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2040,7 +2156,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{31}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Edge) GetFrom() string {
@@ -2185,12 +2301,13 @@ const file_penstock_host_v1_control_proto_rawDesc = "" +
 	"\x04kind\x18\b \x01(\tR\x04kind\x12\x16\n" +
 	"\x06plugin\x18\t \x01(\tR\x06plugin\x12\x12\n" +
 	"\x04swap\x18\n" +
-	" \x01(\x04R\x04swap\"\x83\x01\n" +
+	" \x01(\x04R\x04swap\"\xa9\x01\n" +
 	"\x04Host\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x03R\x03pid\x124\n" +
 	"\astarted\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\astarted\x12\x19\n" +
-	"\bdata_dir\x18\x04 \x01(\tR\adataDir\"\x9d\x03\n" +
+	"\bdata_dir\x18\x04 \x01(\tR\adataDir\x12$\n" +
+	"\rconfiguration\x18\x05 \x01(\x04R\rconfiguration\"\xcd\x03\n" +
 	"\x04Path\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bpipeline\x18\x02 \x01(\tR\bpipeline\x12\x14\n" +
@@ -2208,9 +2325,18 @@ const file_penstock_host_v1_control_proto_rawDesc = "" +
 	"\tcommitted\x18\n" +
 	" \x01(\x04H\x00R\tcommitted\x88\x01\x01\x12\x12\n" +
 	"\x04head\x18\v \x01(\x04R\x04head\x127\n" +
-	"\tprocesses\x18\f \x03(\v2\x19.penstock.host.v1.ProcessR\tprocessesB\f\n" +
+	"\tprocesses\x18\f \x03(\v2\x19.penstock.host.v1.ProcessR\tprocesses\x12.\n" +
+	"\x04swap\x18\r \x01(\v2\x1a.penstock.host.v1.PathSwapR\x04swapB\f\n" +
 	"\n" +
-	"_committed\"\xc9\x01\n" +
+	"_committed\"\xdf\x01\n" +
+	"\bPathSwap\x12\x16\n" +
+	"\x06plugin\x18\x01 \x01(\tR\x06plugin\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
+	"\x05phase\x18\x03 \x01(\tR\x05phase\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12/\n" +
+	"\x05pause\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x05pause\x12\x14\n" +
+	"\x05steps\x18\x06 \x03(\tR\x05steps\x12\x14\n" +
+	"\x05cause\x18\a \x01(\tR\x05cause\"\xc9\x01\n" +
 	"\n" +
 	"Checkpoint\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12.\n" +
@@ -2281,7 +2407,7 @@ func file_penstock_host_v1_control_proto_rawDescGZIP() []byte {
 	return file_penstock_host_v1_control_proto_rawDescData
 }
 
-var file_penstock_host_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_penstock_host_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_penstock_host_v1_control_proto_goTypes = []any{
 	(*StatusRequest)(nil),              // 0: penstock.host.v1.StatusRequest
 	(*StatusResponse)(nil),             // 1: penstock.host.v1.StatusResponse
@@ -2311,12 +2437,13 @@ var file_penstock_host_v1_control_proto_goTypes = []any{
 	(*Event)(nil),                      // 25: penstock.host.v1.Event
 	(*Host)(nil),                       // 26: penstock.host.v1.Host
 	(*Path)(nil),                       // 27: penstock.host.v1.Path
-	(*Checkpoint)(nil),                 // 28: penstock.host.v1.Checkpoint
-	(*Pending)(nil),                    // 29: penstock.host.v1.Pending
-	(*Process)(nil),                    // 30: penstock.host.v1.Process
-	(*Edge)(nil),                       // 31: penstock.host.v1.Edge
-	(*timestamppb.Timestamp)(nil),      // 32: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),        // 33: google.protobuf.Duration
+	(*PathSwap)(nil),                   // 28: penstock.host.v1.PathSwap
+	(*Checkpoint)(nil),                 // 29: penstock.host.v1.Checkpoint
+	(*Pending)(nil),                    // 30: penstock.host.v1.Pending
+	(*Process)(nil),                    // 31: penstock.host.v1.Process
+	(*Edge)(nil),                       // 32: penstock.host.v1.Edge
+	(*timestamppb.Timestamp)(nil),      // 33: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),        // 34: google.protobuf.Duration
 }
 var file_penstock_host_v1_control_proto_depIdxs = []int32{
 	26, // 0: penstock.host.v1.StatusResponse.host:type_name -> penstock.host.v1.Host
@@ -2328,47 +2455,50 @@ var file_penstock_host_v1_control_proto_depIdxs = []int32{
 	27, // 6: penstock.host.v1.RewindResponse.paths:type_name -> penstock.host.v1.Path
 	20, // 7: penstock.host.v1.ListDeadLettersResponse.letters:type_name -> penstock.host.v1.DeadLetter
 	20, // 8: penstock.host.v1.ReadDeadLetterResponse.letter:type_name -> penstock.host.v1.DeadLetter
-	32, // 9: penstock.host.v1.DeadLetter.first:type_name -> google.protobuf.Timestamp
-	32, // 10: penstock.host.v1.DeadLetter.last:type_name -> google.protobuf.Timestamp
+	33, // 9: penstock.host.v1.DeadLetter.first:type_name -> google.protobuf.Timestamp
+	33, // 10: penstock.host.v1.DeadLetter.last:type_name -> google.protobuf.Timestamp
 	23, // 11: penstock.host.v1.WatchResponse.watching:type_name -> penstock.host.v1.Watching
 	25, // 12: penstock.host.v1.WatchResponse.event:type_name -> penstock.host.v1.Event
 	24, // 13: penstock.host.v1.WatchResponse.missed:type_name -> penstock.host.v1.Missed
-	32, // 14: penstock.host.v1.Event.time:type_name -> google.protobuf.Timestamp
-	32, // 15: penstock.host.v1.Host.started:type_name -> google.protobuf.Timestamp
-	28, // 16: penstock.host.v1.Path.checkpoint:type_name -> penstock.host.v1.Checkpoint
-	29, // 17: penstock.host.v1.Path.pending:type_name -> penstock.host.v1.Pending
-	30, // 18: penstock.host.v1.Path.processes:type_name -> penstock.host.v1.Process
-	32, // 19: penstock.host.v1.Checkpoint.time:type_name -> google.protobuf.Timestamp
-	33, // 20: penstock.host.v1.Checkpoint.took:type_name -> google.protobuf.Duration
-	32, // 21: penstock.host.v1.Pending.since:type_name -> google.protobuf.Timestamp
-	31, // 22: penstock.host.v1.Process.inputs:type_name -> penstock.host.v1.Edge
-	0,  // 23: penstock.host.v1.ControlService.Status:input_type -> penstock.host.v1.StatusRequest
-	2,  // 24: penstock.host.v1.ControlService.Pause:input_type -> penstock.host.v1.PauseRequest
-	4,  // 25: penstock.host.v1.ControlService.Resume:input_type -> penstock.host.v1.ResumeRequest
-	6,  // 26: penstock.host.v1.ControlService.Stop:input_type -> penstock.host.v1.StopRequest
-	8,  // 27: penstock.host.v1.ControlService.Checkpoint:input_type -> penstock.host.v1.CheckpointRequest
-	10, // 28: penstock.host.v1.ControlService.Rewind:input_type -> penstock.host.v1.RewindRequest
-	21, // 29: penstock.host.v1.ControlService.Watch:input_type -> penstock.host.v1.WatchRequest
-	12, // 30: penstock.host.v1.ControlService.ListDeadLetters:input_type -> penstock.host.v1.ListDeadLettersRequest
-	14, // 31: penstock.host.v1.ControlService.ReadDeadLetter:input_type -> penstock.host.v1.ReadDeadLetterRequest
-	16, // 32: penstock.host.v1.ControlService.ReplayDeadLetters:input_type -> penstock.host.v1.ReplayDeadLettersRequest
-	18, // 33: penstock.host.v1.ControlService.DiscardDeadLetters:input_type -> penstock.host.v1.DiscardDeadLettersRequest
-	1,  // 34: penstock.host.v1.ControlService.Status:output_type -> penstock.host.v1.StatusResponse
-	3,  // 35: penstock.host.v1.ControlService.Pause:output_type -> penstock.host.v1.PauseResponse
-	5,  // 36: penstock.host.v1.ControlService.Resume:output_type -> penstock.host.v1.ResumeResponse
-	7,  // 37: penstock.host.v1.ControlService.Stop:output_type -> penstock.host.v1.StopResponse
-	9,  // 38: penstock.host.v1.ControlService.Checkpoint:output_type -> penstock.host.v1.CheckpointResponse
-	11, // 39: penstock.host.v1.ControlService.Rewind:output_type -> penstock.host.v1.RewindResponse
-	22, // 40: penstock.host.v1.ControlService.Watch:output_type -> penstock.host.v1.WatchResponse
-	13, // 41: penstock.host.v1.ControlService.ListDeadLetters:output_type -> penstock.host.v1.ListDeadLettersResponse
-	15, // 42: penstock.host.v1.ControlService.ReadDeadLetter:output_type -> penstock.host.v1.ReadDeadLetterResponse
-	17, // 43: penstock.host.v1.ControlService.ReplayDeadLetters:output_type -> penstock.host.v1.ReplayDeadLettersResponse
-	19, // 44: penstock.host.v1.ControlService.DiscardDeadLetters:output_type -> penstock.host.v1.DiscardDeadLettersResponse
-	34, // [34:45] is the sub-list for method output_type
-	23, // [23:34] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	33, // 14: penstock.host.v1.Event.time:type_name -> google.protobuf.Timestamp
+	33, // 15: penstock.host.v1.Host.started:type_name -> google.protobuf.Timestamp
+	29, // 16: penstock.host.v1.Path.checkpoint:type_name -> penstock.host.v1.Checkpoint
+	30, // 17: penstock.host.v1.Path.pending:type_name -> penstock.host.v1.Pending
+	31, // 18: penstock.host.v1.Path.processes:type_name -> penstock.host.v1.Process
+	28, // 19: penstock.host.v1.Path.swap:type_name -> penstock.host.v1.PathSwap
+	33, // 20: penstock.host.v1.PathSwap.since:type_name -> google.protobuf.Timestamp
+	34, // 21: penstock.host.v1.PathSwap.pause:type_name -> google.protobuf.Duration
+	33, // 22: penstock.host.v1.Checkpoint.time:type_name -> google.protobuf.Timestamp
+	34, // 23: penstock.host.v1.Checkpoint.took:type_name -> google.protobuf.Duration
+	33, // 24: penstock.host.v1.Pending.since:type_name -> google.protobuf.Timestamp
+	32, // 25: penstock.host.v1.Process.inputs:type_name -> penstock.host.v1.Edge
+	0,  // 26: penstock.host.v1.ControlService.Status:input_type -> penstock.host.v1.StatusRequest
+	2,  // 27: penstock.host.v1.ControlService.Pause:input_type -> penstock.host.v1.PauseRequest
+	4,  // 28: penstock.host.v1.ControlService.Resume:input_type -> penstock.host.v1.ResumeRequest
+	6,  // 29: penstock.host.v1.ControlService.Stop:input_type -> penstock.host.v1.StopRequest
+	8,  // 30: penstock.host.v1.ControlService.Checkpoint:input_type -> penstock.host.v1.CheckpointRequest
+	10, // 31: penstock.host.v1.ControlService.Rewind:input_type -> penstock.host.v1.RewindRequest
+	21, // 32: penstock.host.v1.ControlService.Watch:input_type -> penstock.host.v1.WatchRequest
+	12, // 33: penstock.host.v1.ControlService.ListDeadLetters:input_type -> penstock.host.v1.ListDeadLettersRequest
+	14, // 34: penstock.host.v1.ControlService.ReadDeadLetter:input_type -> penstock.host.v1.ReadDeadLetterRequest
+	16, // 35: penstock.host.v1.ControlService.ReplayDeadLetters:input_type -> penstock.host.v1.ReplayDeadLettersRequest
+	18, // 36: penstock.host.v1.ControlService.DiscardDeadLetters:input_type -> penstock.host.v1.DiscardDeadLettersRequest
+	1,  // 37: penstock.host.v1.ControlService.Status:output_type -> penstock.host.v1.StatusResponse
+	3,  // 38: penstock.host.v1.ControlService.Pause:output_type -> penstock.host.v1.PauseResponse
+	5,  // 39: penstock.host.v1.ControlService.Resume:output_type -> penstock.host.v1.ResumeResponse
+	7,  // 40: penstock.host.v1.ControlService.Stop:output_type -> penstock.host.v1.StopResponse
+	9,  // 41: penstock.host.v1.ControlService.Checkpoint:output_type -> penstock.host.v1.CheckpointResponse
+	11, // 42: penstock.host.v1.ControlService.Rewind:output_type -> penstock.host.v1.RewindResponse
+	22, // 43: penstock.host.v1.ControlService.Watch:output_type -> penstock.host.v1.WatchResponse
+	13, // 44: penstock.host.v1.ControlService.ListDeadLetters:output_type -> penstock.host.v1.ListDeadLettersResponse
+	15, // 45: penstock.host.v1.ControlService.ReadDeadLetter:output_type -> penstock.host.v1.ReadDeadLetterResponse
+	17, // 46: penstock.host.v1.ControlService.ReplayDeadLetters:output_type -> penstock.host.v1.ReplayDeadLettersResponse
+	19, // 47: penstock.host.v1.ControlService.DiscardDeadLetters:output_type -> penstock.host.v1.DiscardDeadLettersResponse
+	37, // [37:48] is the sub-list for method output_type
+	26, // [26:37] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_penstock_host_v1_control_proto_init() }
@@ -2384,15 +2514,15 @@ func file_penstock_host_v1_control_proto_init() {
 		(*WatchResponse_Missed)(nil),
 	}
 	file_penstock_host_v1_control_proto_msgTypes[27].OneofWrappers = []any{}
-	file_penstock_host_v1_control_proto_msgTypes[28].OneofWrappers = []any{}
-	file_penstock_host_v1_control_proto_msgTypes[30].OneofWrappers = []any{}
+	file_penstock_host_v1_control_proto_msgTypes[29].OneofWrappers = []any{}
+	file_penstock_host_v1_control_proto_msgTypes[31].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_penstock_host_v1_control_proto_rawDesc), len(file_penstock_host_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   32,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
