@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/penstock-io/penstock/host/internal/graph"
+	"github.com/penstock-io/penstock/host/internal/registry"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
@@ -31,5 +33,31 @@ func BenchmarkPublish(b *testing.B) {
 				e.pop().Free()
 			}
 		})
+	}
+}
+
+// What is sensitive is not part of a recording, however deep it lies.
+func TestSensitiveSettingsAreLeftOut(t *testing.T) {
+	schema := registry.Settings{
+		Attributes: []registry.Attribute{{Name: "url"}, {Name: "token", Sensitive: true}, {Name: "unset", Sensitive: true}},
+		Blocks: []registry.Block{
+			{Name: "auth", Settings: registry.Settings{Attributes: []registry.Attribute{{Name: "user"}, {Name: "password", Sensitive: true}}}},
+			{Name: "header", Many: true, Settings: registry.Settings{Attributes: []registry.Attribute{{Name: "name"}, {Name: "value", Sensitive: true}}}},
+			{Name: "none", Settings: registry.Settings{Attributes: []registry.Attribute{{Name: "key", Sensitive: true}}}},
+		},
+	}
+	const settings = `{"url":"u","token":"SECRET","auth":{"user":"me","password":"SECRET"},"header":[{"name":"a","value":"SECRET"},{"name":"b","value":"SECRET"}],"none":null}`
+	got, left, err := harmless([]byte(settings), schema, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"auth":{"user":"me"},"header":[{"name":"a"},{"name":"b"}],"none":null,"url":"u"}`; string(got) != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if want := "auth.password header.value token"; strings.Join(left, " ") != want {
+		t.Errorf("left out: %v, want %s", left, want)
+	}
+	if got, _, err := harmless(nil, schema, ""); err != nil || string(got) != "{}" {
+		t.Errorf("no settings: got %s, %v", got, err)
 	}
 }

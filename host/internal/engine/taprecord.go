@@ -115,7 +115,7 @@ func (r *Recorder) Next(ctx context.Context) ([]byte, error) {
 		if record != nil || err != nil {
 			return record, err
 		}
-		if atRest(state) {
+		if atRest(state) && state != PathInactive { // it may be about to begin
 			r.end(fmt.Errorf("the path is %s", state))
 			continue
 		}
