@@ -20,21 +20,7 @@ import (
 // below.
 func TestMain(m *testing.M) {
 	if os.Getenv("PENSTOCK_PLUGIN") != "" {
-		sdk.Serve(
-			sdk.Reader("test.count", &count{PerBlock: 3, SafeEvery: 1}),
-			sdk.Reader("test.chain", &chained{PerBlock: 3, SafeEvery: 1}),
-			sdk.Subscriber("test.double", &double{}).Reads("test.count"),
-			sdk.Subscriber("test.running", &running{}),
-			sdk.Aggregator("test.join", &join{}),
-			sdk.Aggregator("test.merge", &merge{}),
-			sdk.Aggregator("test.whole", &whole{}),
-			sdk.Loader("test.file", &file{}).Truncates(),
-			sdk.Subscriber("test.picky", &picky{}),
-			sdk.Subscriber("test.together", &together{}),
-			sdk.Aggregator("test.each", &each{}),
-			sdk.BatchLoader("test.columns", &columns{}).Truncates(),
-			sdk.Reader("test.once", &onlyOnce{}).Unrepeatable(),
-		)
+		sdk.Serve(registers(os.Getenv(testVersion))...)
 		os.Exit(0)
 	}
 	goleak.VerifyTestMain(m)
@@ -137,6 +123,7 @@ type running struct {
 	Bulk   uint64 `hcl:"bulk,optional"`   // bytes that its snapshot has beside the sum
 	Hangs  bool   `hcl:"hangs,optional"`  // one snapshot never ends
 	Broken bool   `hcl:"broken,optional"` // what it has left cannot be restored
+	starts
 	fault
 	sum uint64
 }

@@ -31,6 +31,7 @@ type rig struct {
 	store  *store.Store
 	memory *store.Domain // of the first path
 	close  func()        // the store, once
+	runDir string        // where plugins have their sockets
 	mu     sync.Mutex
 	events []engine.Event
 	pids   []int
@@ -48,19 +49,67 @@ func newRig(t *testing.T, source string, tune func(*engine.Config)) *rig {
 // tryRig is newRig where the engine may refuse what an earlier one has left.
 func tryRig(t *testing.T, source string, tune func(*engine.Config)) (*rig, error) {
 	t.Helper()
+	r := &rig{t: t}
+	v := r.version(source, "")
+	g := v.Graph
+	cfg := engine.Config{
+		Graph:   g,
+		Logger:  v.logger,
+		Launch:  v.launch,
+		Restart: engine.Restart{First: time.Millisecond, Longest: 10 * time.Millisecond},
+		Events: func(ev engine.Event) {
+			r.mu.Lock()
+			r.events = append(r.events, ev)
+			r.mu.Unlock()
+		},
+	}
+	if tune != nil {
+		tune(&cfg)
+	}
+	if cfg.Store == nil {
+		cfg.Store = openStore(t, t.TempDir())
+	}
+	r.store = cfg.Store
+	var err error
+	if r.memory, err = r.store.Domain(g.Domains[0].Name); err != nil {
+		t.Fatal(err)
+	}
+	r.close = sync.OnceFunc(func() {
+		if err := r.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(r.close)
+	r.Engine, err = engine.New(cfg)
+	return r, err
+}
+
+// version is a pipeline with a version of the test plugin.
+type version struct {
+	*graph.Graph
+	logger hclog.Logger
+	launch func(ctx context.Context, p *graph.Process) (*remote.Plugin, error)
+}
+
+// version resolves a pipeline with the plugin that the test binary is when it is
+// told that it is of a version; see registers.
+func (r *rig) version(source, name string) version {
+	t := r.t
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t}
 	logger := hclog.New(&hclog.LoggerOptions{Name: "test", Level: hclog.Debug, Output: testWriter{t}})
 	env := map[string]string{
 		"PENSTOCK_PLUGIN": "1",                 // sent by every host; TestMain looks for it
 		"GORACE":          "atexit_sleep_ms=0", // or a plugin takes a second to end
+		testVersion:       name,
 	}
+	r.runDir = t.TempDir()
 	plugins, err := catalog.Open(catalog.Config{
 		Plugins: map[string]*config.Plugin{"test": {Name: "test", Path: self, Env: env, Sandbox: config.Sandbox{Write: []string{os.TempDir()}}}},
-		Logger:  logger, RunDir: t.TempDir(), LogLevel: "debug",
+		Logger:  logger, RunDir: r.runDir, LogLevel: "debug",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -84,43 +133,16 @@ func tryRig(t *testing.T, source string, tune func(*engine.Config)) (*rig, error
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	cfg := engine.Config{
-		Graph:  g,
-		Logger: logger,
-		Launch: func(ctx context.Context, p *graph.Process) (*remote.Plugin, error) {
-			plugin, err := plugins.Start(ctx, catalog.Start{Plugin: p.Register.Plugin, Step: p.Name(), Register: p.Register, Settings: p.Step.Settings, Logger: logger})
-			if err == nil {
-				r.mu.Lock()
-				r.pids = append(r.pids, plugin.PID())
-				r.mu.Unlock()
-			}
-			return plugin, err
-		},
-		Restart: engine.Restart{First: time.Millisecond, Longest: 10 * time.Millisecond},
-		Events: func(ev engine.Event) {
+	launch := func(ctx context.Context, p *graph.Process) (*remote.Plugin, error) {
+		plugin, err := plugins.Start(ctx, catalog.Start{Plugin: p.Register.Plugin, Step: p.Name(), Register: p.Register, Settings: p.Step.Settings, Logger: logger})
+		if err == nil {
 			r.mu.Lock()
-			r.events = append(r.events, ev)
+			r.pids = append(r.pids, plugin.PID())
 			r.mu.Unlock()
-		},
-	}
-	if tune != nil {
-		tune(&cfg)
-	}
-	if cfg.Store == nil {
-		cfg.Store = openStore(t, t.TempDir())
-	}
-	r.store = cfg.Store
-	if r.memory, err = r.store.Domain(g.Domains[0].Name); err != nil {
-		t.Fatal(err)
-	}
-	r.close = sync.OnceFunc(func() {
-		if err := r.store.Close(); err != nil {
-			t.Error(err)
 		}
-	})
-	t.Cleanup(r.close)
-	r.Engine, err = engine.New(cfg)
-	return r, err
+		return plugin, err
+	}
+	return version{Graph: g, logger: logger, launch: launch}
 }
 
 // on makes a rig keep its checkpoints in a directory, where another one has
