@@ -3,9 +3,11 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -141,13 +143,45 @@ func (a *application) change(ctx context.Context, c Change) error {
 	switch c.How {
 	case Retune:
 		return nil // with all the others
+	case Replace:
+		return a.replace(ctx, c)
 	case Remove:
 		if a.wouldBeAll(c.Pipeline) {
 			return fmt.Errorf("pipeline %s stays: nothing else runs, because what was to run instead has failed", c.Pipeline)
 		}
-	default: // it is rebuilt; so is what is replaced
+	default: // it is rebuilt
 	}
 	return a.rebuild(ctx, c)
+}
+
+// replace puts other processes in the place of some while rows flow. A pipeline
+// that does not run is rebuilt where it rests.
+func (a *application) replace(ctx context.Context, c Change) error {
+	s := Swap{Probation: Probation{For: cmp.Or(a.want.Settle, time.Second), Batches: 1}}
+	var plugins []string
+	for _, d := range a.wanted(c.Pipeline) {
+		for _, p := range d.Processes {
+			if !slices.Contains(c.Steps, p.Step.Name) {
+				continue
+			}
+			s.Replacements = append(s.Replacements, Replacement{Spec: p, Launch: func(ctx context.Context) (*remote.Plugin, error) { return a.want.Launch(ctx, p) }})
+			if !slices.Contains(plugins, p.Register.Plugin) {
+				plugins = append(plugins, p.Register.Plugin)
+			}
+		}
+	}
+	s.Plugin = strings.Join(plugins, ", ")
+	err := a.engine.Swap(context.WithoutCancel(ctx), s)
+	if atRest := (*StateError)(nil); errors.As(err, &atRest) {
+		return a.rebuild(ctx, c)
+	}
+	if err != nil {
+		return fmt.Errorf("pipeline %s: %w", c.Pipeline, err)
+	}
+	return a.engine.alone(context.WithoutCancel(ctx), c.Pipeline, func(d *domain) error {
+		text, _ := d.memory.Note(noteBasis)
+		return d.noteBasis(d.basis(), text)
+	})
 }
 
 // wouldBeAll tells whether nothing else runs than a pipeline.
