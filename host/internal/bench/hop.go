@@ -44,12 +44,17 @@ func hopFigures(ctx context.Context, b *bench) error {
 
 // typedHop reads rows of structs that a plugin emits as structs.
 func (b *bench) typedHop(ctx context.Context) (load, error) {
+	return b.decoded(ctx, remote.Config{Path: b.typed})
+}
+
+// decoded reads rows of structs from a plugin that is started in some way.
+func (b *bench) decoded(ctx context.Context, config remote.Config) (load, error) {
 	decoder, err := logDecoder()
 	if err != nil {
 		return load{}, err
 	}
 	var got []eth.Log
-	return b.hop(ctx, remote.Config{Path: b.typed}, func(f *remote.Frame) (err error) {
+	return b.hop(ctx, config, func(f *remote.Frame) (err error) {
 		got, err = decoder.Append(got[:0], f.Bytes())
 		return err
 	})

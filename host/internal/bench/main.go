@@ -30,7 +30,7 @@ func main() {
 		return
 	}
 	effort := usual
-	only := flag.String("only", "", "measure `one` section: codec, hop, chain, latency, footprint or recovery")
+	only := flag.String("only", "", "measure `one` section: codec, hop, chain, latency, footprint, swap, supply or recovery")
 	flag.IntVar(&effort.rounds, "rounds", effort.rounds, "how often each variant has its turn")
 	flag.DurationVar(&effort.span, "span", effort.span, "how long a turn is measured")
 	flag.Parse()
@@ -72,5 +72,7 @@ var sections = []section{
 	{"chain", "CHAIN: reader, subscriber and loader, each its own process, the host between them", chainFigures},
 	{"latency", "LATENCY: plugin to host, single rows, 100 a second", latencyFigures},
 	{"footprint", "FOOTPRINT: memory and start", footprintFigures},
+	{"swap", "SWAP: another plugin in the place of one that 100,000 rows a second flow through", swapFigures},
+	{"supply", "SUPPLY: bytes that are verified, sandboxes, mutual TLS", supplyFigures},
 	{"recovery", "RECOVERY: checkpoints, kills, reorganisations, guarantees", recoveryFigures},
 }

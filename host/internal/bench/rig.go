@@ -35,6 +35,7 @@ type rig struct {
 	stop  context.CancelFunc
 	ended chan error
 	store *store.Store
+	graph *graph.Graph
 
 	mu      sync.Mutex
 	started []int // the processes of its plugins
@@ -99,6 +100,7 @@ func (r *rig) config(ctx context.Context, s setup, dir string) (engine.Config, e
 	if err != nil {
 		return engine.Config{}, err
 	}
+	r.graph = g
 	if s.restart.Max == 0 {
 		s.restart.Max = 1
 	}
@@ -170,6 +172,16 @@ func (r *rig) path() engine.PathStatus { return r.Status()[0] }
 func (r *rig) loaded() uint64 {
 	processes := r.path().Processes
 	return processes[len(processes)-1].RowsIn
+}
+
+// step is a step as the engine was given it.
+func (r *rig) step(name string) *graph.Process {
+	for _, p := range r.graph.Processes {
+		if p.Step.Name == name {
+			return p
+		}
+	}
+	return nil
 }
 
 // pid is the process that runs a step now, 0 if none does.

@@ -20,6 +20,7 @@ const (
 	Loaded    uint8 = iota + 1 // a loader was given rows
 	Committed                  // a loader has made durable what it was given
 	Reorged                    // a reader is about to report a reorganisation
+	Pulsed                     // a loader was given rows, and tells how many and how late
 )
 
 // Mark is one thing that has happened.
@@ -28,6 +29,8 @@ type Mark struct {
 	Generation uint64
 	Block      uint64 // the newest that it is about
 	At         int64  // Unix nanoseconds
+	Rows       uint64 // of Pulsed
+	Late       int64  // of Pulsed: how many nanoseconds the last row was under way
 }
 
 // Time is when it happened.
@@ -50,11 +53,21 @@ func Dial(path string) (Teller, error) {
 
 // Tell says that something has happened just now.
 func (t Teller) Tell(what uint8, generation, block uint64) error {
+	return t.tell(Mark{What: what, Generation: generation, Block: block})
+}
+
+// Pulse says that rows have come just now, the last of which was under way for
+// some time.
+func (t Teller) Pulse(generation, rows uint64, late time.Duration) error {
+	return t.tell(Mark{What: Pulsed, Generation: generation, Rows: rows, Late: late.Nanoseconds()})
+}
+
+func (t Teller) tell(m Mark) error {
 	if t.conn == nil {
 		return nil
 	}
+	m.At = time.Now().UnixNano()
 	var b bytes.Buffer
-	m := Mark{What: what, Generation: generation, Block: block, At: time.Now().UnixNano()}
 	if err := binary.Write(&b, binary.LittleEndian, m); err != nil {
 		return err
 	}

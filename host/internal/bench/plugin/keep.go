@@ -15,7 +15,7 @@ import (
 // keep is a loader that commits: how far it came is on the disk when Commit
 // returns. It tells the benchmark what it was given and what it has committed.
 type keep struct {
-	Path string `hcl:"path,optional" doc:"the file in which it keeps how far it came; \"\": none"`
+	Path string `hcl:"path,optional,writes" doc:"the file in which it keeps how far it came; \"\": none"`
 	Tell string `hcl:"tell,optional" doc:"the socket of the benchmark"`
 
 	generation uint64

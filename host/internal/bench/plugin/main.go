@@ -18,10 +18,12 @@ func main() {
 		sdk.Reader("bench.ticks", &ticks{Every: 10 * time.Millisecond}),
 		sdk.Reader("bench.headers", &headers{}),
 		sdk.Reader("bench.follow", &follow{}),
+		sdk.Reader("bench.paced", &paced{}),
 		sdk.Subscriber("bench.copies", &copies{}),
 		sdk.Aggregator("bench.counts", &counts{}),
 		sdk.Loader("bench.drop", &drop{}),
 		sdk.Loader("bench.keep", &keep{}),
+		sdk.Loader("bench.pulse", &pulse{}),
 		sdk.BatchLoader("bench.discard", &discard{}),
 	)
 }
@@ -121,7 +123,9 @@ func await(ctx context.Context, tick <-chan time.Time) error {
 }
 
 // copies emits every row again.
-type copies struct{}
+type copies struct {
+	Refuse bool `hcl:"refuse,optional" doc:"do not even begin"`
+}
 
 func (*copies) Transform(_ context.Context, row eth.Log, emit func(eth.Log) error) error {
 	return emit(row)
