@@ -32,8 +32,9 @@ const (
 
 // Stage takes in the bytes at a path, to run beside or instead of what runs now,
 // which it leaves alone. It waits until the file has settled; refused are
-// directories, programs for other machines and files that are cut off or keep
-// changing.
+// directories, programs for other machines, files that are cut off or keep
+// changing, bytes that are not signed where they have to be, and, with a
+// *LockError and the artifact all the same, those that are not locked.
 func (c *Catalog) Stage(ctx context.Context, plugin, path string) (Artifact, error) {
 	if err := config.CheckPluginName(plugin); err != nil {
 		return Artifact{}, err
@@ -46,10 +47,23 @@ func (c *Catalog) Stage(ctx context.Context, plugin, path string) (Artifact, err
 	if err := checkProgram(plugin, path, s); err != nil {
 		return Artifact{}, err
 	}
-	if err := c.vault.put(ctx, s); err != nil {
-		return Artifact{}, fmt.Errorf("keep plugin %s in %s: %w", plugin, c.vault.dir, err)
+	a := artifactOf(plugin, path, s)
+	if err := c.judge(a); err != nil {
+		return a, err
 	}
-	return artifactOf(plugin, path, s), nil
+	return a, c.keep(ctx, a, s)
+}
+
+// keep puts the bytes of an artifact into the store, with their signature.
+func (c *Catalog) keep(ctx context.Context, a Artifact, s *sealed) error {
+	err := c.vault.put(ctx, s)
+	if err == nil {
+		err = c.keepSignature(a)
+	}
+	if err != nil {
+		return fmt.Errorf("keep plugin %s in %s: %w", a.Plugin, c.vault.dir, err)
+	}
+	return nil
 }
 
 func checkProgram(plugin, path string, s *sealed) error {
@@ -103,10 +117,7 @@ func (c *Catalog) Current(plugin, step string) (Artifact, error) {
 		return Artifact{}, err
 	}
 	defer c.vault.give(s)
-	if err := c.vault.put(ctx, s); err != nil {
-		return Artifact{}, fmt.Errorf("keep plugin %s in %s: %w", plugin, c.vault.dir, err)
-	}
-	return a, nil
+	return a, c.keep(ctx, a, s)
 }
 
 // open finds the bytes of an artifact: in memory, in the store, or where they

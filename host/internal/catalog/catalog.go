@@ -8,6 +8,7 @@ package catalog
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -32,11 +33,19 @@ const describeAtOnce = 4
 
 // Config says where to look. Logger is required.
 type Config struct {
-	Dir          string                    // the plugin directory; "" or missing: only Plugins with a path
-	Plugins      map[string]*config.Plugin // what pipeline files say about some of them
-	DataDir      string                    // remembers which bytes were chosen, and keeps them; "": nothing is kept or remembered
-	RunDir       string                    // where sockets are made; "": the system's temporary directory
-	StartTimeout time.Duration             // of one plugin; 0: 10 seconds
+	Dir     string                    // the plugin directory; "" or missing: only Plugins with a path
+	Plugins map[string]*config.Plugin // what pipeline files say about some of them
+	DataDir string                    // remembers which bytes were chosen, and keeps them; "": nothing is kept or remembered
+	// Lock is the lock file, which is read whenever bytes are judged. Where there is
+	// none, any bytes run until there is one; from then on only those that it has.
+	Lock        string
+	LockCommand string // how a person calls penstock plugin lock for this file; "": just so
+	Dev         bool   // run what is there, locked or not
+	// TrustedKeys: one of them must have signed each plugin. nil: none need be
+	// signed.
+	TrustedKeys  []ed25519.PublicKey
+	RunDir       string        // where sockets are made; "": the system's temporary directory
+	StartTimeout time.Duration // of one plugin; 0: 10 seconds
 	HostVersion  string
 	LogLevel     string // of the plugins, as hclog spells it
 	Logger       hclog.Logger
@@ -50,8 +59,10 @@ type Config struct {
 type Catalog struct {
 	cfg      Config
 	binaries map[string]string // name to path
-	vault    *vault            // shared with what In returns, as are the choices
-	choices  *choices
+	// What follows is shared with what In returns.
+	vault      *vault
+	choices    *choices
+	judgements *judgements
 }
 
 // Description is what one plugin offers, or why it could not say.
@@ -66,7 +77,7 @@ type Description struct {
 // Open looks for binaries without reading or running any. The catalog is closed
 // by whoever opened it.
 func Open(cfg Config) (_ *Catalog, err error) {
-	c := &Catalog{cfg: cfg, binaries: map[string]string{}, vault: newVault(cfg.DataDir, cfg.RunDir)}
+	c := &Catalog{cfg: cfg, binaries: map[string]string{}, vault: newVault(cfg.DataDir, cfg.RunDir), judgements: &judgements{approved: map[string]bool{}}}
 	if err := c.scan(cfg.Dir); err != nil {
 		return nil, err
 	}
@@ -98,7 +109,7 @@ func (c *Catalog) scan(dir string) error {
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		info, err := os.Stat(path)
-		if err != nil || info.IsDir() || strings.HasPrefix(e.Name(), ".") {
+		if err != nil || info.IsDir() || strings.HasPrefix(e.Name(), ".") || strings.HasSuffix(e.Name(), SignatureSuffix) {
 			continue
 		}
 		if info.Mode()&0o111 == 0 && filepath.Ext(e.Name()) != "" {

@@ -72,19 +72,28 @@ func readChoices(dataDir string, plugins map[string]string) (*choices, error) {
 	return c, nil
 }
 
-// resolve is what runs for a step. The file at the plugin's path is read the
-// first time only: what a host has begun with it goes on with.
+// resolve is what runs for a step, if it may. The file at the plugin's path is
+// read the first time only: what a host has begun with it goes on with.
 func (c *Catalog) resolve(ctx context.Context, plugin, step string) (Artifact, error) {
-	l, err := c.lane(plugin)
+	l, err := c.found(ctx, plugin)
 	if err != nil {
 		return Artifact{}, err
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := c.find(ctx, plugin, l); err != nil {
-		return Artifact{}, err
+	a := l.runs(step)
+	l.mu.Unlock()
+	return a, c.judged(a)
+}
+
+// found is the lane of a plugin whose file was read.
+func (c *Catalog) found(ctx context.Context, plugin string) (*lane, error) {
+	l, err := c.lane(plugin)
+	if err != nil {
+		return nil, err
 	}
-	return l.runs(step), nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l, c.find(ctx, plugin, l)
 }
 
 // lane finds that of a plugin.
@@ -212,10 +221,7 @@ func (c *choices) write(plugin string, chosen *choice) error {
 	if err := makePrivate(filepath.Join(filepath.Dir(c.path), digestDir)); err != nil {
 		return err
 	}
-	return writeFile(c.path, 0o600, func(to *os.File) error {
-		_, err := to.Write(append(content, '\n'))
-		return err
-	})
+	return WriteFile(c.path, append(content, '\n'), 0o600)
 }
 
 // inUse are the digests of everything that Start would run.

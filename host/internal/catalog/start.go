@@ -35,6 +35,9 @@ func (c *Catalog) Start(ctx context.Context, s Start) (*remote.Plugin, error) {
 // StartArtifact starts these very bytes, whatever has become of the file that
 // they came from. The process is the caller's to stop.
 func (c *Catalog) StartArtifact(ctx context.Context, a Artifact, s Start) (*remote.Plugin, error) {
+	if err := c.judged(a); err != nil {
+		return nil, err
+	}
 	bytes, err := c.open(ctx, a)
 	if err != nil {
 		return nil, err

@@ -256,6 +256,15 @@ func writeFile(path string, mode os.FileMode, write func(*os.File) error) (err e
 	return syncDir(dir)
 }
 
+// WriteFile gives a file new content at once or not at all, also if the power
+// fails.
+func WriteFile(path string, content []byte, mode os.FileMode) error {
+	return writeFile(path, mode, func(to *os.File) error {
+		_, err := to.Write(content)
+		return err
+	})
+}
+
 // syncDir has the names in a directory outlive a loss of power.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)

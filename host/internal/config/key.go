@@ -35,15 +35,15 @@ func ParseKey(text string) (ed25519.PublicKey, error) {
 // where there is no such attribute, and then nothing need be signed.
 func (e *evaluator) trustedKeys(body *hclsyntax.Body) []ed25519.PublicKey {
 	const name = "trusted_keys"
-	texts, given := attribute[[]string](e, body, name, cty.List(cty.String))
-	if !given {
+	if body.Attributes[name] == nil {
 		return nil
 	}
+	keys := []ed25519.PublicKey{} // where the attribute is wrong nobody is trusted
+	texts, given := attribute[[]string](e, body, name, cty.List(cty.String))
 	at := rangeOf(body, name)
-	if len(texts) == 0 {
+	if given && len(texts) == 0 {
 		e.errorf(&at, "Wrong value", "%s names no key, so that no plugin could run: name one, or leave it out where nothing need be signed.", name)
 	}
-	var keys []ed25519.PublicKey
 	for _, text := range texts {
 		key, err := ParseKey(text)
 		if err != nil {

@@ -187,9 +187,9 @@ const digestPrefix = "sha256:"
 // Platforms are those that bytes of a plugin are locked for, sorted.
 func (p *Locked) Platforms() []string { return slices.Sorted(maps.Keys(p.Digests)) }
 
-// Path is the file that the lock was read from.
-func (l *Lock) Path() string { return l.source.Name }
-
 // Explain returns a file that has the lock's source only, to write its
 // diagnostics with.
 func (l *Lock) Explain() *File { return Explain(l.source) }
+
+// Show has diagnostics of a lock file written with what stands there.
+func (f *File) Show(l *Lock) { f.sources[l.source.Name] = &hcl.File{Bytes: l.source.Bytes} }

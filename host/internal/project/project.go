@@ -35,6 +35,7 @@ type Options struct {
 	Running   *catalog.Catalog  // of the host that is to run it instead: plugins are looked for where it looks, and run what they run there
 	Env       func(name string) (string, bool)
 	Check     bool // have the plugins check their settings
+	Dev       bool // run plugins that are not locked too
 	Logger    hclog.Logger
 	LogLevel  string    // of the plugins, as hclog spells it
 	Stdout    io.Writer // gets what plugins print for people; nil: it is logged
@@ -72,10 +73,14 @@ func Load(ctx context.Context, o Options) (*Project, error) {
 		return p, nil
 	}
 	o.Logger.Debug("read the configuration", "path", o.Path, "files", len(read))
+	p.DataDir = dataDir(o, p.File)
+	if broken := p.checkLock(o); broken.HasErrors() {
+		p.Diags = p.File.Join(p.Diags, broken)
+		return p, nil
+	}
 	if err := p.askPlugins(ctx, o); err != nil {
 		return nil, err
 	}
-	p.DataDir = first(o.DataDir, p.File.Host.DataDir, DefaultDataDir)
 	numbers, err := store.Preview(p.DataDir)
 	if err != nil && !errors.As(err, new(*store.InUseError)) {
 		return nil, err
@@ -113,14 +118,25 @@ func (p *Project) open(o Options) (*catalog.Catalog, error) {
 	if o.Running != nil {
 		return o.Running.Again(p.File.Plugins, p.File.Host.StartTimeout)
 	}
-	dir, err := PluginDir(o.PluginDir, p.File.Host.PluginDir)
+	return OpenCatalog(o, p.File)
+}
+
+// OpenCatalog looks for the plugins of a file, and reads or runs none.
+func OpenCatalog(o Options, file *config.File) (*catalog.Catalog, error) {
+	dir, err := PluginDir(o.PluginDir, file.Host.PluginDir)
 	if err != nil {
 		return nil, err
 	}
 	return catalog.Open(catalog.Config{
-		Dir: dir, Plugins: p.File.Plugins, StartTimeout: p.File.Host.StartTimeout,
+		Dir: dir, Plugins: file.Plugins, DataDir: dataDir(o, file), StartTimeout: file.Host.StartTimeout,
+		Lock: o.lockFile(), LockCommand: o.lockCommand(), Dev: o.Dev, TrustedKeys: file.Host.TrustedKeys,
 		HostVersion: o.Version, LogLevel: o.LogLevel, Logger: o.Logger, Stdout: o.Stdout,
 	})
+}
+
+// dataDir is where the host of a file keeps its state.
+func dataDir(o Options, file *config.File) string {
+	return first(o.DataDir, file.Host.DataDir, DefaultDataDir)
 }
 
 // suspects are the plugins that could not be asked. They are mistakes if a
@@ -138,6 +154,12 @@ func (p *Project) suspects() config.Diagnostics {
 			continue
 		}
 		diag := &config.Diagnostic{Severity: severity, Summary: "A plugin does not answer", Detail: sentence(d.Err)}
+		if e := (*catalog.LockError)(nil); errors.As(d.Err, &e) {
+			if severity == config.Warning && !e.Changed() {
+				continue // nobody needs it, or wants it to run
+			}
+			diag.Summary = "A plugin is not locked"
+		}
 		if block := p.File.Plugins[d.Name]; block != nil {
 			diag.Subject = &block.Range
 		}
