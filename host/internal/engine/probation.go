@@ -56,6 +56,7 @@ func (t *takeover) begin() {
 		h.p.launcher = h.launcher
 		h.p.former.Store(nil)
 		if h.attached {
+			h.before.detached = h.detached
 			h.p.former.Store(&h.before)
 		}
 	}
@@ -597,6 +598,9 @@ func (p *process) detach(why string) bool {
 	p.launcher = former.launcher
 	p.former.Store(former.former)
 	p.domain.why = why
+	if former.detached != nil {
+		former.detached(why)
+	}
 	return true
 }
 

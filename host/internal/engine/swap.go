@@ -57,6 +57,9 @@ type Replacement struct {
 	// Attached: a person runs the plugin by hand. Deadlines are off for the process
 	// and there is no probation; when it ends, the process goes back to what it was.
 	Attached bool
+	// Detached is told, once, why an attached plugin has lost the process again. It
+	// must not block. nil: nobody listens.
+	Detached func(why string)
 }
 
 // Probation says when a plugin that has taken over is trusted: after For, and

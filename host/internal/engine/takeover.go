@@ -65,6 +65,7 @@ type handover struct {
 	spec     *graph.Process
 	launcher func(ctx context.Context) (*remote.Plugin, error) // nil: the engine's own
 	attached bool
+	detached func(why string)
 	alone    bool          // the old stream has to end before the new one opens
 	patience time.Duration // of the opening at the cut; 0: for ever
 
@@ -84,7 +85,8 @@ type handover struct {
 // launching is how a process is started.
 type launching struct {
 	launcher func(ctx context.Context) (*remote.Plugin, error)
-	former   *launching // what it goes back to when a plugin that was attached ends
+	former   *launching       // what it goes back to when a plugin that was attached ends
+	detached func(why string) // is told when it does
 	spec     *graph.Process
 }
 
@@ -105,7 +107,7 @@ func (t *takeover) again() *takeover {
 	next.next, next.before, next.anew = t.next, t.before, t.anew
 	for _, h := range t.handovers {
 		next.add(&handover{
-			p: h.p, spec: h.spec, launcher: h.launcher, attached: h.attached, alone: h.alone, patience: h.patience,
+			p: h.p, spec: h.spec, launcher: h.launcher, attached: h.attached, detached: h.detached, alone: h.alone, patience: h.patience,
 			plugin: h.plugin, before: h.before,
 		})
 	}

@@ -47,7 +47,7 @@ func (x *exchange) find() error {
 		if shares[d] == nil {
 			shares[d] = newTakeover(d, &x.swap, x.wake)
 		}
-		shares[d].add(&handover{p: p, spec: r.Spec, launcher: r.Launch, attached: r.Attached})
+		shares[d].add(&handover{p: p, spec: r.Spec, launcher: r.Launch, attached: r.Attached, detached: r.Detached})
 	}
 	for _, d := range x.engine.all() {
 		if t := shares[d]; t != nil {
