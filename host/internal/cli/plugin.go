@@ -19,12 +19,14 @@ import (
 func (a *app) pluginCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plugin",
-		Short: "Look at the plugins that are there",
+		Short: "Look at plugins, and swap them while they run",
 		Example: `  penstock plugin list
-  penstock plugin describe uniswap`,
+  penstock plugin describe uniswap
+  penstock plugin swap uniswap ./bin/plugins/uniswap`,
 	}
-	cmd.AddCommand(a.pluginListCommand(), a.pluginDescribeCommand())
-	cmd.AddCommand(a.pluginNewCommand())
+	cmd.AddCommand(a.pluginListCommand(), a.pluginDescribeCommand(), a.pluginSwapCommand(), a.pluginRollbackCommand(), a.pluginHistoryCommand())
+	cmd.AddCommand(a.pluginLockCommand(), a.pluginVerifyCommand(), a.pluginKeygenCommand(), a.pluginSignCommand())
+	cmd.AddCommand(a.pluginNewCommand(), a.pluginTestCommand())
 	group(cmd)
 	return cmd
 }
@@ -102,6 +104,7 @@ func (o *inquiry) flags(cmd *cobra.Command) {
 type answers struct {
 	dir       string
 	plugins   []catalog.Description
+	catalog   *catalog.Catalog // closed
 	registry  *registry.Registry
 	conflicts error // between registers of several plugins
 }
@@ -112,27 +115,20 @@ func (a *app) ask(ctx context.Context, o inquiry) (*answers, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := config.Explain()
-	if o.path != "" {
-		read, diags := config.Read(o.path)
-		if diags.HasErrors() {
-			return nil, a.complain(file, diags, o.path)
-		}
-		// Mistakes elsewhere in the file do not matter here.
-		file, _ = config.Parse(read, config.Options{Env: os.LookupEnv, BaseDir: project.BaseDir(o.path)})
-	}
-	dir, err := project.PluginDir(o.pluginDir, file.Host.PluginDir)
+	file, err := a.pluginFile(o.path)
 	if err != nil {
 		return nil, err
 	}
-	c, err := catalog.Open(catalog.Config{
-		Dir: dir, Plugins: file.Plugins, StartTimeout: file.Host.StartTimeout,
-		HostVersion: a.version, LogLevel: "warn", Logger: logger,
-	})
+	path := o.path
+	if path == "" && o.pluginDir == "" {
+		path = "." // where there may be a lock file
+	}
+	c, err := project.OpenCatalog(project.Options{Path: path, PluginDir: o.pluginDir, Logger: logger, LogLevel: "warn", Version: a.version}, file)
 	if err != nil {
 		return nil, err
 	}
-	found := &answers{dir: dir, plugins: c.Describe(ctx), registry: registry.New()}
+	defer c.Close()
+	found := &answers{dir: c.Dir(), catalog: c, plugins: c.Describe(ctx), registry: registry.New()}
 	found.conflicts = catalog.Register(found.registry, found.plugins)
 	return found, ctx.Err()
 }
@@ -142,7 +138,9 @@ func (f *answers) plugin(name string) (pluginDocument, error) {
 	names := make([]string, 0, len(f.plugins))
 	for _, d := range f.plugins {
 		if d.Name == name {
-			return newPluginDocument(d), d.Err
+			doc := newPluginDocument(d)
+			doc.Isolation = newIsolationDocument(f.catalog.Isolation(d))
+			return doc, d.Err
 		}
 		names = append(names, d.Name)
 	}
