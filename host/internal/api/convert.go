@@ -34,6 +34,11 @@ func toPath(p engine.PathStatus) *hostv1.Path {
 	if c := p.Pending; c != nil {
 		out.Pending = &hostv1.Pending{Number: c.Number, Since: toTime(c.Since), WaitingFor: c.Waiting}
 	}
+	if w := p.Swap; w != nil {
+		out.Swap = &hostv1.PathSwap{
+			Plugin: w.Plugin, Number: w.Number, Phase: string(w.Phase), Since: toTime(w.Since), Pause: durationpb.New(w.Pause), Steps: w.Steps, Cause: bounded(w.Cause),
+		}
+	}
 	for _, s := range p.Processes {
 		out.Processes = append(out.Processes, toProcess(s))
 	}
@@ -86,6 +91,11 @@ func fromPath(p *hostv1.Path) (engine.PathStatus, error) {
 	}
 	if c := p.Pending; c != nil {
 		out.Pending = &engine.Pending{Number: c.Number, Since: fromTime(c.Since), Waiting: c.WaitingFor}
+	}
+	if w := p.Swap; w != nil {
+		out.Swap = &engine.SwapStatus{
+			Plugin: w.Plugin, Number: w.Number, Phase: engine.Phase(w.Phase), Since: fromTime(w.Since), Pause: w.Pause.AsDuration(), Steps: w.Steps, Cause: w.Cause,
+		}
 	}
 	for _, s := range p.Processes {
 		process, err := fromProcess(s)

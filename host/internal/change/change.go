@@ -16,13 +16,14 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/penstock-io/penstock/host/internal/catalog"
+	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/engine"
 	"github.com/penstock-io/penstock/host/internal/graph"
 	"github.com/penstock-io/penstock/host/internal/project"
 	"github.com/penstock-io/penstock/host/internal/store"
 )
 
-// Config is what runs, and with what it was begun. All but Events and Watch is
+// Config is what runs, and with what it was begun. All but Events, Swapped and Watch is
 // required.
 type Config struct {
 	Project *project.Project
@@ -34,6 +35,8 @@ type Config struct {
 	// Events is told of what changes do before and after the engine does its part,
 	// which the engine tells itself. It must not block. nil: nobody listens.
 	Events func(engine.Event)
+	// Swapped is told of every swap that has come to its end. nil: nobody counts.
+	Swapped func(Record)
 	// Watch swaps every plugin whose binary changes, not only those that the files
 	// mark with dev = true.
 	Watch  bool
@@ -46,6 +49,8 @@ type Changes struct {
 	turn chan struct{} // holds one while a change is carried out
 	over chan struct{} // closed when nothing is to begin any more
 
+	byHand attachments // what people have attached
+
 	mu      sync.Mutex // guards what follows
 	now     running
 	doing   string   // what the change is that has its turn, for those who wait
@@ -57,23 +62,31 @@ type running struct {
 	project *project.Project // files, model and registry
 	graph   *graph.Graph
 	catalog *catalog.Catalog
+	// configuration is what was told to run. apart are the plugin blocks of those
+	// pipelines that stayed what they were before it, because they could not be
+	// changed.
+	configuration configuration
+	apart         map[string]map[string]*config.Plugin
 }
 
 // New prepares for changes of what an engine is about to run.
 func New(cfg Config) *Changes {
-	return &Changes{
+	c := &Changes{
 		cfg: cfg, turn: make(chan struct{}, 1), over: make(chan struct{}),
 		now: running{project: cfg.Project, graph: cfg.Graph, catalog: cfg.Catalog},
 	}
+	c.now.configuration = c.began()
+	return c
 }
 
 // Run swaps plugins whose binaries change until ctx ends. It returns when no
 // change is under way any more; none begins after that. It is called once.
-func (c *Changes) Run(ctx context.Context) error {
+func (c *Changes) Run(ctx context.Context) {
+	c.settle()
+	c.watch(ctx)
 	<-ctx.Done()
 	close(c.over)
 	c.turn <- struct{}{} // for good
-	return nil
 }
 
 // running is what runs now. It must not be changed.
@@ -114,12 +127,5 @@ func (c *Changes) begin(ctx context.Context, what string) (done func(), err erro
 		defer c.mu.Unlock()
 		return nil, fmt.Errorf("%s waited in vain for %s, which is still under way: %w; try again when penstock status does not show it any more",
 			what, c.doing, context.Cause(ctx))
-	}
-}
-
-// tell passes an event on.
-func (c *Changes) tell(ev engine.Event) {
-	if c.cfg.Events != nil {
-		c.cfg.Events(ev)
 	}
 }
