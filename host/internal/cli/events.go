@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/penstock-io/penstock/host/internal/api"
 	"github.com/penstock-io/penstock/host/internal/cli/view"
+	"github.com/penstock-io/penstock/host/internal/engine"
 )
 
 func (a *app) eventsCommand() *cobra.Command {
@@ -22,8 +24,8 @@ func (a *app) eventsCommand() *cobra.Command {
 		Use:   "events",
 		Short: "List every change of state of a running host, with its cause",
 		Long: `Events lists what has happened to the pipelines of a running host and to their
-steps: every change of state, with its cause, oldest first. A host keeps about
-the last thousand. --follow goes on with what happens next, until the host ends
+steps: every change of state, with its cause, and every phase of a swap, oldest
+first. A host keeps about the last thousand. --follow goes on with what happens next, until the host ends
 or Ctrl-C.
 
 Every event has a number that grows by one. --after begins behind one that was
@@ -83,6 +85,15 @@ func eventLine(ev api.Event) string {
 	what := ev.Pipeline
 	if ev.Step != "" {
 		what += "/" + ev.Step
+	}
+	if ev.Kind == engine.EventSwap {
+		what = strings.TrimSpace(fmt.Sprintf("%s swap #%d %s", ev.Plugin, ev.Swap, what))
+	}
+	if ev.Kind == engine.EventConfig && what == "" {
+		what = "host"
+	}
+	if ev.From == "" { // it begins
+		ev.From = "new"
 	}
 	line := fmt.Sprintf("%s #%d %s: %s -> %s", ev.Time.Local().Format(time.DateTime), ev.Sequence, what, ev.From, ev.To)
 	if ev.Cause != "" {

@@ -13,6 +13,7 @@ import (
 	"github.com/penstock-io/penstock/host/internal/api"
 	"github.com/penstock-io/penstock/host/internal/cli/view"
 	"github.com/penstock-io/penstock/host/internal/engine"
+	"github.com/penstock-io/penstock/host/internal/store"
 )
 
 const (
@@ -57,10 +58,11 @@ object a line every second.`,
 					if err != nil {
 						return err
 					}
+					swap := underWay(ctx, c)
 					if h.json {
-						return printJSON(a.stdout, statusDocument{of, pathDocuments(paths)})
+						return printJSON(a.stdout, statusDocument{of, pathDocuments(paths), swap})
 					}
-					return a.printStatus(paths, pipeline != "")
+					return a.printStatus(paths, pipeline != "", swap)
 				})
 			})
 		},
@@ -74,11 +76,23 @@ object a line every second.`,
 type statusDocument struct {
 	Host      api.Host       `json:"host"`
 	Pipelines []pathDocument `json:"pipelines"`
+	// Swap is the swap of a plugin that is under way.
+	Swap *store.SwapRecord `json:"swap,omitempty"`
+}
+
+// underWay is the swap that is being carried out, nil if there is none, or if
+// the host does not say.
+func underWay(ctx context.Context, c *api.Client) *store.SwapRecord {
+	swaps, _ := c.History(ctx, "", 1) // what is to be told is told of the paths anyway
+	if len(swaps) == 0 || swaps[0].Outcome != store.SwapUnderWay {
+		return nil
+	}
+	return &swaps[0]
 }
 
 // printStatus prints a line for every path, its steps if they are wanted, and
 // what else a person must know.
-func (a *app) printStatus(paths []engine.PathStatus, steps bool) error {
+func (a *app) printStatus(paths []engine.PathStatus, steps bool, swap *store.SwapRecord) error {
 	now := time.Now()
 	if err := aligned(a.stdout, func(w *bytes.Buffer) { view.Summary(w, paths, now) }); err != nil {
 		return err
@@ -91,6 +105,9 @@ func (a *app) printStatus(paths []engine.PathStatus, steps bool) error {
 				text.WriteString(line + "\n")
 			}
 		}
+	}
+	if swap != nil {
+		text.WriteString("\n" + swapLine(*swap, now) + "\n")
 	}
 	for _, remark := range view.Remarks(paths, now) {
 		text.WriteString("\n" + remark + "\n")
@@ -117,7 +134,7 @@ func (a *app) watchStatus(ctx context.Context, h host, pipeline string) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.timeout)
 		defer cancel()
 		of, paths, err := c.Status(ctx, pipeline)
-		return statusDocument{of, pathDocuments(paths)}, paths, err
+		return statusDocument{of, pathDocuments(paths), underWay(ctx, c)}, paths, err
 	}
 	document, last, err := ask() // so that a mistake is told without a picture
 	if err != nil {
