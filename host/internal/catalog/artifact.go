@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/penstock-io/penstock/host/internal/config"
@@ -158,11 +159,12 @@ func (c *Catalog) DescribeArtifact(ctx context.Context, a Artifact) Description 
 }
 
 // Collect removes the bytes that nothing names from the store and from memory,
-// and what was never finished. What Start would run stays, and what keep names:
-// digests of the history, of the lock file, and of swaps that are under way.
+// and what was never finished. What Start would run stays, what the lock file
+// has, and what keep names: digests of the history and of swaps that are under
+// way.
 func (c *Catalog) Collect(keep ...string) error {
 	kept := map[string]bool{}
-	for _, digest := range keep {
+	for _, digest := range slices.Concat(keep, c.lockedDigests()) {
 		kept[digest] = true
 	}
 	running := c.inUse()

@@ -169,6 +169,22 @@ func (c *Catalog) Lock(plugin string) error {
 	return lock.Write()
 }
 
+// lockedDigests are all that the lock file has for this platform.
+func (c *Catalog) lockedDigests() []string {
+	if c.cfg.Lock == "" {
+		return nil
+	}
+	lock, diags := config.ReadLock(c.cfg.Lock)
+	if lock == nil || diags.HasErrors() {
+		return nil // it is told where it matters
+	}
+	var digests []string
+	for _, p := range lock.Plugins {
+		digests = append(digests, p.Digests[Platform()]...)
+	}
+	return digests
+}
+
 // State is how a plugin stands to the lock file.
 type State string
 

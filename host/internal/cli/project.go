@@ -53,6 +53,7 @@ type loading struct {
 	sources
 	env      func(name string) (string, bool)
 	check    bool // have the plugins check their settings
+	dev      bool // run plugins that are not locked too
 	logger   hclog.Logger
 	logLevel string
 	stdout   io.Writer // gets what plugins print
@@ -71,7 +72,7 @@ func load(ctx context.Context, l loading) (*project.Project, error) {
 func (l *loading) options() (project.Options, error) {
 	vars, err := l.values()
 	return project.Options{
-		Path: l.path, Vars: vars, PluginDir: l.pluginDir, DataDir: l.dataDir, Env: l.env, Check: l.check,
+		Path: l.path, Vars: vars, PluginDir: l.pluginDir, DataDir: l.dataDir, Env: l.env, Check: l.check, Dev: l.dev,
 		Logger: l.logger, LogLevel: l.logLevel, Stdout: l.stdout, Version: l.version,
 	}, err
 }
