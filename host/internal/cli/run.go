@@ -8,19 +8,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/penstock-io/penstock/host/internal/api"
-	"github.com/penstock-io/penstock/host/internal/catalog"
 	"github.com/penstock-io/penstock/host/internal/cli/view"
-	"github.com/penstock-io/penstock/host/internal/config"
-	"github.com/penstock-io/penstock/host/internal/engine"
-	"github.com/penstock-io/penstock/host/internal/graph"
 	"github.com/penstock-io/penstock/host/internal/project"
 	"github.com/penstock-io/penstock/host/internal/store"
-	"github.com/penstock-io/penstock/sdk/remote"
 )
 
 // linesEvery is how often the state is told where there is no terminal.
@@ -32,6 +25,8 @@ type runOptions struct {
 	devchain bool
 	fresh    bool
 	accept   bool
+	watch    bool
+	dev      bool
 	view     string
 }
 
@@ -50,8 +45,9 @@ way nothing is lost: the next run goes on from the last checkpoint. --fresh
 begins anew instead, and loaders replace what they hold. So does a run with
 --devchain, whose chain is a new one each time.
 
-While it runs, penstock status, pause, resume, stop, checkpoint, rewind and
-events see and steer it through a socket in its data directory.
+While it runs, penstock status, pause, resume, stop, checkpoint, rewind, events
+and plugin swap see and steer it through a socket in its data directory. With
+--watch a plugin is swapped whenever its binary changes.
 
 On a terminal the state of every process is drawn in place, with the newest
 warnings below it; 2>FILE keeps the whole log. Without a terminal a line a
@@ -75,6 +71,8 @@ a console loader, goes to standard output, the log to standard error;
 	cmd.Flags().BoolVar(&o.devchain, "devchain", false, "start a development chain first and give its address as ETH_RPC_URL, unless that is set")
 	cmd.Flags().BoolVar(&o.accept, "accept-changes", false, "go on from checkpoints that were taken of a pipeline which has changed since")
 	cmd.Flags().BoolVar(&o.fresh, "fresh", false, "begin anew instead of going on from the last checkpoint")
+	cmd.Flags().BoolVar(&o.watch, "watch", false, "swap a plugin whenever its binary changes, as dev = true in its block does for one")
+	cmd.Flags().BoolVar(&o.dev, "dev", false, "run plugins that are not in penstock.lock.hcl too, as dev = true in its block does for one")
 	cmd.Flags().StringVar(&o.view, "view", "auto", "how the state is shown: auto, live, lines or none")
 	return cmd
 }
@@ -89,7 +87,7 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 		return err
 	}
 	display, live := a.display(o.view)
-	l := loading{sources: o.sources, env: os.LookupEnv, check: true, logger: logger, logLevel: o.level, stdout: display, version: a.version}
+	l := loading{sources: o.sources, env: os.LookupEnv, check: true, dev: o.dev, logger: logger, logLevel: o.level, stdout: display, version: a.version}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	if o.devchain {
@@ -99,9 +97,16 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 		}
 		defer stop()
 	}
-	p, err := load(ctx, l)
+	options, err := l.options()
+	if err != nil {
+		return err
+	}
+	p, err := project.Load(ctx, options)
 	if err != nil {
 		return unlessStopped(ctx, err)
+	}
+	if p.Catalog != nil {
+		defer p.Catalog.Close()
 	}
 	if err := a.report(p, o.path); err != nil {
 		return err
@@ -111,6 +116,7 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 		return err
 	}
 	defer s.Close()
+	a.lockFirst(p.Catalog, p.Plugins)
 	if live != nil {
 		logger.RegisterSink(&warnings{to: live.Log})
 		if drawable(a.stderr) {
@@ -118,7 +124,9 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 			defer output.mute(false)
 		}
 	}
-	return run(ctx, p, s, running{fresh: o.fresh || o.devchain, accept: o.accept, display: display, logger: logger, version: a.version})
+	return run(ctx, p, s, running{
+		options: options, fresh: o.fresh || o.devchain, accept: o.accept, watch: o.watch, display: display, logger: logger, version: a.version,
+	})
 }
 
 // display chooses how the state is shown. It is live only if the second result
@@ -189,97 +197,4 @@ func unlessStopped(ctx context.Context, err error) error {
 		return cause
 	}
 	return nil
-}
-
-// running says how a project is run.
-type running struct {
-	fresh   bool
-	accept  bool
-	display view.View
-	logger  hclog.Logger
-	version string
-}
-
-// run runs a project that has no mistakes until it ends or ctx does. Meanwhile
-// it can be seen and steered through the control socket.
-func run(ctx context.Context, p *project.Project, s *store.Store, r running) error {
-	g, diags := graph.Build(p.Model, p.Registry, s)
-	if diags.HasErrors() {
-		return diags // unreachable but for numbers: the same model was built before
-	}
-	sockets, err := s.RunDir()
-	if err != nil {
-		return err
-	}
-	events := api.NewEvents()
-	cfg := engineConfig(p, g, p.Catalog.In(sockets), r.logger)
-	cfg.Store, cfg.Fresh, cfg.AcceptChanges = s, r.fresh, r.accept
-	cfg.Events = func(ev engine.Event) {
-		events.Tell(ev)
-		tellPaused(ev, s.Dir(), r.logger)
-	}
-	e, err := engine.New(cfg)
-	if err != nil {
-		return err
-	}
-	listener, err := api.Listen(s.Dir(), sockets)
-	if err != nil {
-		return err
-	}
-	control := api.New(api.Config{Engine: e, Letters: e, Taps: e, Events: events, DataDir: s.Dir(), Version: r.version, Logger: r.logger.Named("api")})
-	r.logger.Info("starting", "pipelines", len(p.Model.Pipelines), "processes", len(g.Processes), "data_dir", s.Dir())
-
-	beside, end := context.WithCancel(context.WithoutCancel(ctx))
-	var served sync.WaitGroup
-	served.Go(func() { r.display.Run(beside, e.Status) })
-	served.Go(func() {
-		if err := control.Serve(beside, listener); err != nil {
-			r.logger.Error("the pipelines run on, but cannot be seen or steered from outside until the host is started again", "error", err)
-		}
-	})
-	release := context.AfterFunc(ctx, func() {
-		r.display.Notice("draining…")
-		r.logger.Info("draining: what is on its way is still loaded; Ctrl-C again ends at once")
-	})
-	err = e.Run(ctx)
-	release()
-	end()
-	served.Wait()
-	if err != nil {
-		return err
-	}
-	return unlessStopped(ctx, nil)
-}
-
-// tellPaused says how a path goes on that was paused before the host began:
-// nobody who starts a host expects it to do nothing.
-func tellPaused(ev engine.Event, dir string, logger hclog.Logger) {
-	if ev.Step != "" || ev.From != string(engine.PathInactive) || ev.To != string(engine.PathPaused) {
-		return
-	}
-	logger.Warn("the pipeline does not run, because "+ev.Cause, "pipeline", ev.Pipeline, "resume", toResume(ev.Pipeline, dir))
-}
-
-func engineConfig(p *project.Project, g *graph.Graph, plugins *catalog.Catalog, logger hclog.Logger) engine.Config {
-	host := p.Model.Host
-	return engine.Config{
-		Graph:  g,
-		Logger: logger.Named("engine"),
-		Launch: func(ctx context.Context, process *graph.Process) (*remote.Plugin, error) {
-			log := logger.With("pipeline", process.Pipeline.Name, "step", process.Step.Name)
-			plugin, err := plugins.Start(ctx, catalog.Start{
-				Plugin: process.Register.Plugin, Step: process.Name(), Register: process.Register, Settings: process.Step.Settings, Logger: log,
-			})
-			if err == nil {
-				log.Debug("started a plugin", "plugin", plugin.Name(), "pid", plugin.PID())
-			}
-			return plugin, err
-		},
-		HardTerminateAfter: host.HardTerminateAfter,
-		Restart:            restartBudget(host.Restart),
-	}
-}
-
-func restartBudget(r config.Restart) engine.Restart {
-	return engine.Restart{Max: int(min(r.Max, 1<<30)), Within: r.Within}
 }
