@@ -88,7 +88,7 @@ func place(t *testing.T, path, variant string) string {
 var variants = map[string]func() []sdk.Register{
 	// ends is the plugin that numbers come from and go to.
 	"ends": func() []sdk.Register {
-		return []sdk.Register{sdk.Reader("ends.count", &count{Pause: 2 * time.Millisecond}), sdk.Reader("ends.more", &count{}), sdk.Loader("ends.file", &file{})}
+		return []sdk.Register{sdk.Reader("ends.count", &count{Pause: 2 * time.Millisecond}), sdk.Reader("ends.more", &count{}), sdk.Loader("ends.file", &file{}).Truncates()}
 	},
 	"1":       math(1, 1),
 	"2":       math(2, 1),
@@ -110,6 +110,9 @@ var variants = map[string]func() []sdk.Register{
 	},
 	"crash": func() []sdk.Register {
 		return []sdk.Register{sdk.Subscriber("math.times", &crash{}).Reads("ends.count"), sdk.Subscriber("math.plus", plus{})}
+	},
+	"fails": func() []sdk.Register {
+		return []sdk.Register{sdk.Subscriber("math.times", &fails{}).Reads("ends.count"), sdk.Subscriber("math.plus", plus{})}
 	},
 	"mute":  func() []sdk.Register { fmt.Println("this is no plugin"); os.Exit(3); return nil },
 	"other": func() []sdk.Register { return []sdk.Register{sdk.Subscriber("other.thing", plus{})} },
@@ -234,10 +237,56 @@ func (c *crash) Transform(ctx context.Context, n number, emit func(number) error
 	return c.times.Transform(ctx, n, emit)
 }
 
-// file appends rows to a file.
+// fails refuses to go on after a while.
+type fails struct {
+	times
+	had int
+}
+
+func (f *fails) Transform(ctx context.Context, n number, emit func(number) error) error {
+	if f.had++; f.had > 50 {
+		return errors.New("it was told to fail")
+	}
+	return f.times.Transform(ctx, n, emit)
+}
+
+// file appends rows to a file, and takes back those that will come again: beside
+// it lies how long it was at each checkpoint.
 type file struct {
 	Path   string `hcl:"path,writes"`
 	StopIf string `hcl:"stop_if,optional,reads"` // a file while which is there nothing can be loaded
+}
+
+func (f *file) Start(_ context.Context, start sdk.Start) error {
+	length := int64(0)
+	raw, err := os.ReadFile(f.Path + ".lengths")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for line := range bytes.Lines(raw) {
+		var checkpoint uint64
+		var at int64
+		if n, _ := fmt.Sscan(string(line), &checkpoint, &at); n == 2 && checkpoint == start.Checkpoint {
+			length = at
+		}
+	}
+	if err := os.Truncate(f.Path, length); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func (f *file) Commit(_ context.Context, c sdk.Commit) error {
+	length := int64(0)
+	if info, err := os.Stat(f.Path); err == nil {
+		length = info.Size()
+	}
+	out, err := os.OpenFile(f.Path+".lengths", os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, c.Checkpoint, length)
+	return errors.Join(err, out.Close())
 }
 
 func (f *file) Load(_ context.Context, rows []number) error {

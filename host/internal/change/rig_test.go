@@ -73,6 +73,7 @@ type tuning struct {
 	dir    string // that an earlier rig has left
 	blocks string // more in the file
 	watch  bool
+	tune   func(*engine.Config)
 }
 
 func begin(t *testing.T, with tuning) *rig {
@@ -114,15 +115,18 @@ func (r *rig) start(options project.Options, with tuning) {
 	}
 	r.graph, _ = graph.Build(r.project.Model, r.project.Registry, r.store)
 	plugins := r.project.Catalog.In(sockets)
-	r.engine, err = engine.New(engine.Config{
+	cfg := engine.Config{
 		Graph: r.graph, Store: r.store, Logger: options.Logger, Checkpoint: engine.CheckpointConfig{Every: 20 * time.Millisecond},
 		Restart: engine.Restart{First: time.Millisecond, Longest: 10 * time.Millisecond},
 		Launch: func(ctx context.Context, p *graph.Process) (*remote.Plugin, error) {
 			return plugins.Start(ctx, catalog.Start{Plugin: p.Register.Plugin, Step: p.Name(), Register: p.Register, Settings: p.Step.Settings, Logger: options.Logger})
 		},
 		Events: r.tell,
-	})
-	if err != nil {
+	}
+	if with.tune != nil {
+		with.tune(&cfg)
+	}
+	if r.engine, err = engine.New(cfg); err != nil {
 		t.Fatal(err)
 	}
 	r.Changes = change.New(change.Config{
