@@ -47,6 +47,7 @@ type file struct {
 	Path  string        `hcl:"path"`
 	Slow  time.Duration `hcl:"slow,optional"`  // per batch
 	Eager bool          `hcl:"eager,optional"` // rows reach the file at once
+	Waits string        `hcl:"waits,optional"` // no row is taken while there is a file of this name
 	Stays string        `hcl:"stays,optional"` // for ever, once, where it commits without a checkpoint, or closes
 	fault
 	bad
@@ -91,6 +92,7 @@ func (f *file) Start(_ context.Context, start sdk.Start) error {
 
 func (f *file) Load(_ context.Context, rows []record) error {
 	time.Sleep(f.Slow)
+	waitGone(f.Waits)
 	for _, r := range rows {
 		if err := errors.Join(f.strike(r.BlockNumber), f.use(r.Value)); err != nil {
 			return err

@@ -123,6 +123,7 @@ type running struct {
 	Bulk   uint64 `hcl:"bulk,optional"`   // bytes that its snapshot has beside the sum
 	Hangs  bool   `hcl:"hangs,optional"`  // one snapshot never ends
 	Broken bool   `hcl:"broken,optional"` // what it has left cannot be restored
+	Waits  string `hcl:"waits,optional"`  // no snapshot is made while there is a file of this name
 	starts
 	fault
 	sum uint64
@@ -141,6 +142,7 @@ func (r *running) Snapshot() ([]byte, error) {
 	if r.Hangs && r.sum > 0 && r.once("hung") {
 		select {}
 	}
+	waitGone(r.Waits)
 	return binary.BigEndian.AppendUint64(make([]byte, r.Bulk), r.sum), nil
 }
 
@@ -200,8 +202,13 @@ func (f *fault) once(what string) bool {
 }
 
 func (f *fault) strike(block uint64) error {
-	if f.How == "outage" && block >= f.At {
+	switch {
+	case f.How == "outage" && block >= f.At:
 		return errors.New("the fault that was asked for")
+	case f.How == "death" && block >= f.At:
+		return errors.Join(syscall.Kill(os.Getpid(), syscall.SIGKILL), errors.New("it lives on"))
+	case f.How == "refusal" && block >= f.At:
+		return sdk.Poison(errors.New("a bad row"))
 	}
 	if f.How == "" || block != f.At || !f.once("struck") {
 		return nil

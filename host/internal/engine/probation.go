@@ -60,11 +60,6 @@ func (t *takeover) begin() {
 			h.p.former.Store(&h.before)
 		}
 	}
-	t.then = make(map[*process]tally)
-	for _, p := range t.judged() {
-		t.then[p] = p.tally()
-		p.slowest.Store(0)
-	}
 	t.stage = stageProbation
 	close(t.watched)
 }

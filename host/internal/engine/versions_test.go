@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/penstock-io/penstock/sdk"
 )
@@ -96,6 +97,11 @@ func (s *starts) Start(ctx context.Context, _ sdk.Start) error {
 			return errors.New("it does not want to any more")
 		}
 		return nil
+	case "hangs at the cut":
+		if n > 1 {
+			select {}
+		}
+		return nil
 	}
 	return fmt.Errorf("unknown fault %q", s.Starts)
 }
@@ -148,4 +154,11 @@ func (s *secondRunning) Restore(state []byte) error {
 	}
 	s.sum = binary.BigEndian.Uint64(state[1:])
 	return nil
+}
+
+// waitGone waits until there is no file of a name.
+func waitGone(path string) {
+	for path != "" && exists(path) {
+		time.Sleep(time.Millisecond)
+	}
 }

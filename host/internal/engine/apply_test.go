@@ -1,0 +1,492 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/penstock-io/penstock/host/internal/engine"
+)
+
+// reconfiguration is what changes into a pipeline file bring about.
+func (r *rig) reconfiguration(source string, changes ...engine.Change) engine.Reconfiguration {
+	r.t.Helper()
+	v := r.version(source, "")
+	for _, p := range v.Graph.Processes { // as the host does it
+		for _, old := range r.Processes() {
+			if old.Name() == p.Name() {
+				p.ID = old.ID
+			}
+		}
+	}
+	return engine.Reconfiguration{Graph: v.Graph, Launch: v.launch, Changes: changes, Settle: 50 * time.Millisecond}
+}
+
+// apply has the engine run another file, which has to succeed.
+func (r *rig) apply(source string, changes ...engine.Change) {
+	r.t.Helper()
+	failed, err := r.Apply(soon(r.t), r.reconfiguration(source, changes...))
+	if err != nil || len(failed) > 0 {
+		r.t.Fatalf("Apply: %v, %v", failed, err)
+	}
+}
+
+// pathOf is the first path of a pipeline.
+func (r *rig) pathOf(pipeline string) engine.PathStatus {
+	r.t.Helper()
+	for _, p := range r.Status() {
+		if p.Pipeline == pipeline {
+			return p
+		}
+	}
+	r.t.Fatalf("pipeline %s does not run", pipeline)
+	return engine.PathStatus{}
+}
+
+func (r *rig) waitCommittedOf(pipeline string, block uint64) {
+	r.t.Helper()
+	waitFor(r.t, fmt.Sprintf("a checkpoint of block %d of %s", block, pipeline), func() bool {
+		s := r.pathOf(pipeline)
+		return s.Committed != nil && *s.Committed >= block
+	})
+}
+
+// untouched is what must stay the same of a path that nobody has changed.
+type untouched struct {
+	Generation uint64
+	IDs        []string
+	PIDs       []int
+	Restarts   []uint64
+}
+
+func (r *rig) picture(pipeline string) untouched {
+	r.t.Helper()
+	p := r.pathOf(pipeline)
+	out := untouched{Generation: p.Generation}
+	for _, s := range p.Processes {
+		out.IDs, out.PIDs, out.Restarts = append(out.IDs, s.ID.String()), append(out.PIDs, s.PID), append(out.Restarts, s.Restarts)
+	}
+	return out
+}
+
+// Pipelines come and go while another one runs, which notices nothing: its
+// processes, its generation and its counters are those that it had, and rows go
+// on.
+func TestApplyAddsAndRemoves(t *testing.T) {
+	t.Parallel()
+	p, q, n := newLive(t), newLive(t), newLive(t)
+	r := newRig(t, p.String()+q.named("q"), on(t, t.TempDir(), nil))
+	end := r.begin()
+	r.waitCommitted(20)
+	r.waitCommittedOf("q", 20)
+	before, rows := r.picture("p"), r.pathOf("p").Processes[0].RowsOut
+	r.apply(n.named("new")+p.String(), engine.Change{Pipeline: "new", How: engine.Add}, engine.Change{Pipeline: "q", How: engine.Remove})
+	var names []string
+	for _, s := range r.Status() {
+		names = append(names, s.Pipeline)
+	}
+	if diff := cmp.Diff([]string{"new", "p"}, names); diff != "" {
+		t.Errorf("what runs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(before, r.picture("p")); diff != "" {
+		t.Errorf("a pipeline that was not changed (-before +after):\n%s", diff)
+	}
+	if now := r.pathOf("p").Processes[0].RowsOut; now < rows {
+		t.Errorf("its reader has given %d rows, and had given %d", now, rows)
+	}
+	if unknown := (*engine.UnknownError)(nil); !errors.As(r.Pause(soon(t), "q"), &unknown) {
+		t.Errorf("a pipeline that is gone can still be paused")
+	}
+	r.waitCommittedOf("new", 20)
+	at := *r.pathOf("p").Committed
+	r.waitCommittedOf("p", at+20)
+	do(t, "pause", r.Pause(soon(t), "new"))
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	p.want(t, 1, *r.pathOf("p").Committed)
+	n.want(t, 1, *r.pathOf("new").Committed)
+	if got := lines(t, q.out()); len(got) == 0 || len(got)%3 != 0 {
+		t.Errorf("the pipeline that is gone has %d rows, want all of its last block", len(got))
+	}
+	q.want(t, 1, uint64(len(lines(t, q.out()))/3))
+}
+
+// A pipeline that is gone goes on from its checkpoint when it is there again.
+func TestApplyRemembersWhatIsGone(t *testing.T) {
+	t.Parallel()
+	p, q := newLive(t), newLive(t)
+	both := p.String() + q.named("q")
+	r := newRig(t, both, on(t, t.TempDir(), nil))
+	end := r.begin()
+	r.waitCommittedOf("q", 20)
+	r.apply(p.String(), engine.Change{Pipeline: "q", How: engine.Remove})
+	r.apply(both, engine.Change{Pipeline: "q", How: engine.Add})
+	r.waitCommittedOf("q", 60)
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	q.want(t, 1, *r.pathOf("q").Committed)
+	if starts := told(t, q.log(), "start"); len(starts) != 2 || starts[1] == 1 {
+		t.Errorf("the reader began at %v, want it to go on", starts)
+	}
+}
+
+// A pipeline with another shape ends at a checkpoint and goes on from there; its
+// processes keep their IDs, and no row is missing or there twice.
+func TestApplyRestarts(t *testing.T) {
+	t.Parallel()
+	s, other := newLive(t), newLive(t)
+	r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil))
+	end := r.begin()
+	r.waitCommitted(40)
+	before, others := r.picture("p"), r.picture("q")
+	s.head = "from = 1\n to = 300"
+	r.apply(s.String()+other.named("q"), engine.Change{Pipeline: "p", How: engine.Rebuild})
+	r.waitState(engine.PathStopped) // it has an end now
+	after := r.picture("p")
+	if diff := cmp.Diff(before.IDs, after.IDs); diff != "" {
+		t.Errorf("IDs (-before +after):\n%s", diff)
+	}
+	if after.Generation <= before.Generation {
+		t.Errorf("the generation was %d and is %d", before.Generation, after.Generation)
+	}
+	if diff := cmp.Diff(others, r.picture("q")); diff != "" {
+		t.Errorf("a pipeline that was not changed (-before +after):\n%s", diff)
+	}
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	s.want(t, 1, 300)
+	if starts := told(t, s.log(), "start"); len(starts) != 2 || starts[1] < 40 {
+		t.Errorf("the reader began at %v, want the second time after block 40", starts)
+	}
+	if r.was("", string(engine.PathPaused)) != 1 {
+		t.Errorf("the path has not ended at a checkpoint: %v", r.events)
+	}
+}
+
+// What can be changed while everything runs is, at once, and nothing else
+// happens.
+func TestApplyLive(t *testing.T) {
+	t.Parallel()
+	s := newLive(t)
+	s.head = "from = 1\n epoch { size = 1000000 }\n checkpoint { every = \"1h\" }"
+	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
+	end := r.begin()
+	waitFor(t, "block 40", func() bool { return r.block() > 40 })
+	before, kept := r.picture("p"), len(r.memory.Kept())
+	s.head = "from = 1\n epoch { size = 1000000 }\n checkpoint { every = \"5ms\" }"
+	r.apply(s.String(), engine.Change{Pipeline: "p", How: engine.Retune})
+	do(t, "checkpoint", r.Checkpoint(soon(t), "p"))
+	if diff := cmp.Diff(before, r.picture("p")); diff != "" {
+		t.Errorf("the pipeline (-before +after):\n%s", diff)
+	}
+	s.head = "from = 1\n epoch { size = 1000000 }\n checkpoint { max_state = \"1B\" }"
+	r.apply(s.String(), engine.Change{Pipeline: "p", How: engine.Retune})
+	if err := r.Checkpoint(soon(t), "p"); err == nil || !strings.Contains(err.Error(), "raise max_state") {
+		t.Errorf("a checkpoint that is too large now, after %d: %v", kept, err)
+	}
+	r.waitState(engine.PathError)
+	_ = end() // it tells of the path in error
+}
+
+// The time between checkpoints of history is another one at once, even where the
+// next was to come in an hour.
+func TestApplyLiveCheckpoints(t *testing.T) {
+	t.Parallel()
+	s := newLive(t)
+	s.reader = "head = 1000000\n pause = \"0s\""
+	s.loader = "slow = \"2ms\""
+	s.head = "from = 1\n checkpoint { every = \"1h\" }"
+	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
+	end := r.begin()
+	waitFor(t, "block 40", func() bool { return r.block() > 40 })
+	if r.path().Committed != nil {
+		t.Fatal("a checkpoint was taken that was not due")
+	}
+	s.head = "from = 1\n checkpoint { every = \"10ms\" }"
+	r.apply(s.String(), engine.Change{Pipeline: "p", How: engine.Retune})
+	r.waitCommitted(40)
+	s.ended(t, r, end, 1)
+}
+
+// A setting changes in place: one process is another one, those beside it are
+// not, and rows go on without a break.
+func TestApplySwaps(t *testing.T) {
+	t.Parallel()
+	s := newLive(t)
+	r := newRig(t, s.String(), on(t, t.TempDir(), func(c *engine.Config) { c.AcceptChanges = false }))
+	end := r.begin()
+	r.waitCommitted(40)
+	before := r.picture("p")
+	s.loader = "slow = \"1ms\""
+	r.apply(s.String(), engine.Change{Pipeline: "p", How: engine.Replace, Steps: []string{"out"}})
+	after := r.picture("p")
+	if after.Generation != before.Generation || after.PIDs[0] != before.PIDs[0] || after.PIDs[1] != before.PIDs[1] || after.PIDs[2] == before.PIDs[2] {
+		t.Errorf("only the loader is to be another process: before %+v, after %+v", before, after)
+	}
+	if diff := cmp.Diff(before.IDs, after.IDs); diff != "" {
+		t.Errorf("IDs (-before +after):\n%s", diff)
+	}
+	s.sum = "how = \"poison\"\n at = 1"
+	r.apply(s.String(), engine.Change{Pipeline: "p", How: engine.Replace, Steps: []string{"sums"}})
+	r.waitCommitted(*r.path().Committed + 20)
+	s.ended(t, r, end, 1)
+	// The checkpoints go with what was changed: nobody has to accept anything.
+	r = newRig(t, s.String(), on(t, r.store.Dir(), func(c *engine.Config) { c.AcceptChanges = false }))
+	end = r.begin()
+	r.waitCommitted(*r.path().Committed + 20)
+	s.ended(t, r, end, 1)
+}
+
+// A pipeline whose new process does not open is put back as it was and goes on;
+// what else was changed at the same time stays.
+func TestApplyPutsBack(t *testing.T) {
+	t.Parallel()
+	s, other := newLive(t), newLive(t)
+	r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil))
+	end := r.begin()
+	r.waitCommitted(40)
+	r.waitCommittedOf("q", 20)
+	bad, better := s, other
+	bad.head, bad.sum = "from = 1\n to = 100000", "broken = true"
+	better.head = "from = 1\n to = 400"
+	failed, err := r.Apply(soon(t), r.reconfiguration(bad.String()+better.named("q"),
+		engine.Change{Pipeline: "p", How: engine.Rebuild}, engine.Change{Pipeline: "q", How: engine.Rebuild}))
+	if err != nil || len(failed) != 1 || failed["p"] == nil || !strings.Contains(failed["p"].Error(), "the snapshot is of another kind") ||
+		!strings.Contains(failed["p"].Error(), "put back as it was, and goes on from its checkpoint") {
+		t.Fatalf("Apply: %v, %v", failed, err)
+	}
+	at := *r.path().Committed
+	r.waitCommitted(at + 40)
+	waitFor(t, "the other pipeline to come to its end", func() bool { return r.pathOf("q").State == engine.PathStopped })
+	s.ended(t, r, end, 1)
+	other.want(t, 1, 400)
+}
+
+// A pipeline that opens and then breaks at once is put back too.
+func TestApplyPutsBackWhatBreaksAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newLive(t)
+	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
+	end := r.begin()
+	r.waitCommitted(40)
+	bad := s
+	bad.sum = "how = \"outage\""
+	reconfiguration := r.reconfiguration(bad.String(), engine.Change{Pipeline: "p", How: engine.Rebuild})
+	reconfiguration.Settle = 2 * time.Second
+	failed, err := r.Apply(soon(t), reconfiguration)
+	if err != nil || failed["p"] == nil || !strings.Contains(failed["p"].Error(), "the fault that was asked for") {
+		t.Fatalf("Apply: %v, %v", failed, err)
+	}
+	r.waitCommitted(*r.path().Committed + 40)
+	s.ended(t, r, end, 1)
+}
+
+// A new pipeline that does not begin is taken out again, and may be tried once
+// more.
+func TestApplyTakesOutWhatDoesNotBegin(t *testing.T) {
+	t.Parallel()
+	s, other := newLive(t), newLive(t)
+	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
+	end := r.begin()
+	r.waitCommitted(20)
+	good := other.dir
+	other.dir = filepath.Join(other.dir, "missing")
+	add := engine.Change{Pipeline: "q", How: engine.Add}
+	failed, err := r.Apply(soon(t), r.reconfiguration(s.String()+other.named("q"), add))
+	if err != nil || failed["q"] == nil || !strings.Contains(failed["q"].Error(), "taken out again") {
+		t.Fatalf("Apply: %v, %v", failed, err)
+	}
+	if n := len(r.Status()); n != 1 {
+		t.Errorf("%d paths run, want one", n)
+	}
+	other.dir = good
+	r.apply(s.String()+other.named("q"), add)
+	r.waitCommittedOf("q", 20)
+	s.ended(t, r, end, 1)
+	other.want(t, 1, *r.pathOf("q").Committed)
+}
+
+// What does not go with the checkpoints of a pipeline is refused before anything
+// happens to it, unless somebody says how it is to go on.
+func TestApplyChecksTheCheckpoints(t *testing.T) {
+	t.Parallel()
+	s := newLive(t)
+	r := newRig(t, s.String(), on(t, t.TempDir(), func(c *engine.Config) { c.AcceptChanges = false }))
+	end := r.begin()
+	r.waitCommitted(40)
+	before := r.picture("p")
+	rebuild := engine.Change{Pipeline: "p", How: engine.Rebuild}
+	s.head = "from = 2"
+	failed, err := r.Apply(soon(t), r.reconfiguration(s.String(), rebuild))
+	changed := (*engine.ChangedError)(nil)
+	if err != nil || !errors.As(failed["p"], &changed) || changed.Fresh || !strings.Contains(changed.Error(), "from is not what it was") {
+		t.Fatalf("another beginning: %v, %v", failed, err)
+	}
+	if got := r.Fits(r.version(s.String(), "").Graph, "p"); len(got) != 1 || got[0].Error() != changed.Error() {
+		t.Errorf("Fits: got %v, want %v", got, changed)
+	}
+	if diff := cmp.Diff(before, r.picture("p")); diff != "" {
+		t.Errorf("a change that is refused (-before +after):\n%s", diff)
+	}
+	rebuild.AcceptChanges = true
+	r.apply(s.String(), rebuild)
+	r.waitCommitted(*r.path().Committed + 20)
+
+	more := s.twoLoaders()
+	failed, err = r.Apply(soon(t), r.reconfiguration(more, rebuild))
+	if err != nil || !errors.As(failed["p"], &changed) || !changed.Fresh {
+		t.Fatalf("a new loader: %v, %v", failed, err)
+	}
+	renamed := strings.NewReplacer(`"blocks"`, `"other"`, "input = blocks", "input = other").Replace(s.String())
+	failed, err = r.Apply(soon(t), r.reconfiguration(renamed, rebuild))
+	if err != nil || !errors.As(failed["p"], &changed) || !changed.Fresh || !strings.Contains(changed.Error(), "step sums belongs to what begins with other now") {
+		t.Fatalf("another first step: %v, %v", failed, err)
+	}
+	rebuild.Fresh = true
+	r.apply(more, rebuild)
+	r.waitCommitted(20)
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	wantAll(t, lines(t, s.out()), summed(rowsOf(t, s.dir, 2, *r.path().Committed, 3)))
+	wantAll(t, lines(t, s.live()), summed(rowsOf(t, s.dir, 2, *r.path().Committed, 3)))
+}
+
+// A pipeline that is paused stays so and is what it is to be when it is resumed;
+// one in error begins again.
+func TestApplyWhereNothingRuns(t *testing.T) {
+	t.Parallel()
+	s, broken, other := newLive(t), newLive(t), newLive(t)
+	broken.sum = "at = 60\n how = \"stop\""
+	file := func() string { return s.String() + broken.named("broken") + other.named("q") }
+	r := newRig(t, file(), on(t, t.TempDir(), nil))
+	end := r.begin()
+	r.waitCommitted(40)
+	do(t, "pause", r.Pause(soon(t), "p"))
+	waitFor(t, "the error", func() bool { return r.pathOf("broken").State == engine.PathError })
+	s.loader, broken.sum = "slow = \"1ms\"", ""
+	r.apply(file(), engine.Change{Pipeline: "p", How: engine.Replace, Steps: []string{"out"}},
+		engine.Change{Pipeline: "broken", How: engine.Replace, Steps: []string{"sums"}})
+	if state := r.path().State; state != engine.PathPaused {
+		t.Errorf("the pipeline that was paused is %s", state)
+	}
+	r.waitCommittedOf("broken", 80)
+	do(t, "resume", r.Resume(soon(t), "p"))
+	r.waitCommitted(80)
+	do(t, "pause", r.Pause(soon(t), "p"))
+	r.apply(s.String()+other.named("q"), engine.Change{Pipeline: "broken", How: engine.Remove})
+	s.ended(t, r, end, 1)
+	broken.want(t, 1, uint64(len(lines(t, broken.out()))/3))
+}
+
+// A host that is asked to stop in the middle ends, with everything at a
+// checkpoint, and the next one goes on with what it is given.
+func TestApplyWhileTheHostStops(t *testing.T) {
+	t.Parallel()
+	for _, when := range []time.Duration{0, 20 * time.Millisecond, 60 * time.Millisecond, 120 * time.Millisecond} {
+		t.Run(when.String(), func(t *testing.T) {
+			t.Parallel()
+			s, data := newLive(t), t.TempDir()
+			r := newRig(t, s.String(), on(t, data, nil))
+			end := r.begin()
+			r.waitCommitted(40)
+			longer := s
+			longer.head = "from = 1\n to = 100000"
+			reconfiguration := r.reconfiguration(longer.String(), engine.Change{Pipeline: "p", How: engine.Rebuild})
+			var applied sync.WaitGroup
+			var failed map[string]error
+			var err error
+			applied.Go(func() { failed, err = r.Apply(soon(t), reconfiguration) })
+			select {
+			case <-time.After(when): // the moment that the test is about
+			case <-t.Context().Done():
+			}
+			if ended := end(); ended != nil {
+				t.Error(ended)
+			}
+			applied.Wait()
+			for _, why := range []error{failed["p"], err} {
+				if why != nil && !strings.Contains(why.Error(), "ending") {
+					t.Errorf("Apply: %v", why)
+				}
+			}
+			r = newRig(t, longer.String(), on(t, data, nil))
+			end = r.begin()
+			r.waitCommitted(*r.path().Committed + 40)
+			s.ended(t, r, end, 1)
+		})
+	}
+}
+
+// The last pipeline stays where what was to run instead cannot.
+func TestApplyLeavesSomethingThatRuns(t *testing.T) {
+	t.Parallel()
+	s, other := newLive(t), newLive(t)
+	other.dir = filepath.Join(other.dir, "missing")
+	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
+	end := r.begin()
+	r.waitCommitted(20)
+	failed, err := r.Apply(soon(t), r.reconfiguration(other.named("q"),
+		engine.Change{Pipeline: "q", How: engine.Add}, engine.Change{Pipeline: "p", How: engine.Remove}))
+	if err != nil || failed["q"] == nil || failed["p"] == nil || !strings.Contains(failed["p"].Error(), "pipeline p stays") {
+		t.Fatalf("Apply: %v, %v", failed, err)
+	}
+	r.waitCommitted(*r.path().Committed + 20)
+	s.ended(t, r, end, 1)
+}
+
+// Who acts on a pipeline while it changes acts on what it has become, and an
+// engine that has ended takes nothing over.
+func TestApplyInLine(t *testing.T) {
+	t.Parallel()
+	s := newLive(t)
+	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
+	end := r.begin()
+	r.waitCommitted(20)
+	var beside sync.WaitGroup
+	stop := make(chan struct{})
+	beside.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			state := (*engine.StateError)(nil)
+			if err := r.Checkpoint(soon(t), "p"); err != nil && !errors.As(err, &state) && !strings.Contains(err.Error(), "ending") && !strings.Contains(err.Error(), "just broken") {
+				t.Errorf("checkpoint: %v", err)
+			}
+			_ = r.Status()
+		}
+	})
+	for i := range 4 {
+		s.head = fmt.Sprintf("from = 1\n to = %d", 100_000+i)
+		r.apply(s.String(), engine.Change{Pipeline: "p", How: engine.Rebuild})
+		do(t, "pause", r.Pause(soon(t), "p"))
+		if state := r.path().State; state != engine.PathPaused {
+			t.Errorf("after Pause the path is %s", state)
+		}
+		do(t, "resume", r.Resume(soon(t), "p"))
+	}
+	close(stop)
+	beside.Wait()
+	r.waitCommitted(*r.path().Committed + 20)
+	s.ended(t, r, end, 1)
+	if _, err := r.Apply(context.Background(), r.reconfiguration(s.String())); err == nil || !strings.Contains(err.Error(), "ending") {
+		t.Errorf("Apply after the end: %v", err)
+	}
+	if _, err := os.Stat(s.out()); err != nil {
+		t.Error(err)
+	}
+}
