@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -18,6 +19,10 @@ import (
 // is killed.
 const markEnv = "PENSTOCK_CATALOG_MARK"
 
+// stagerEnv has the test binary put plugins into a store until it is killed: it
+// names the directories of both.
+const stagerEnv = "PENSTOCK_CATALOG_STAGER"
+
 // serveEnv has the test binary be the plugin at once.
 const serveEnv = "PENSTOCK_CATALOG_SERVE"
 
@@ -26,6 +31,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(serveEnv) != "" {
 		sdk.Serve(sdk.Reader("test.none", none{}))
 		os.Exit(0)
+	}
+	if plugins, data, ok := strings.Cut(os.Getenv(stagerEnv), ":"); ok {
+		stager(plugins, data)
 	}
 	if mark := os.Getenv(markEnv); mark != "" {
 		if os.Mkdir(mark, 0o700) == nil {

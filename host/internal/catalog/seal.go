@@ -105,7 +105,7 @@ func (s *sealed) close() {
 // hashOf reads all that an open file holds, whoever else reads it.
 func hashOf(ctx context.Context, file *os.File) (digest string, size int64, err error) {
 	hash := sha256.New()
-	size, err = io.Copy(hash, &patient{ctx.Err, whole(file)})
+	size, err = io.CopyBuffer(hash, &patient{ctx.Err, whole(file)}, make([]byte, 256<<10))
 	return digestPrefix + hex.EncodeToString(hash.Sum(nil)), size, err
 }
 
