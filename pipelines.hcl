@@ -10,6 +10,11 @@ network "ethereum" {
   finality = "finalized" # or "safe", or a number of confirmations
 }
 
+# Plugins reach no network unless they are told to.
+plugin "ethereum" {
+  network = true
+}
+
 # The first block: a number, or "latest" for the head of the chain. Another is
 # chosen with --var from=19000000.
 variable "from" {

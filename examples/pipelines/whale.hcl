@@ -9,6 +9,11 @@ network "ethereum" {
   }
 }
 
+# Plugins reach no network unless they are told to.
+plugin "ethereum" {
+  network = true
+}
+
 pipeline "whales" {
   from = "latest"
 

@@ -14,18 +14,18 @@ func registers() []sdk.Register {
 	return []sdk.Register{
 		sdk.Reader("eth.headers", &headers{
 			Batch: manyBlocks, connection: defaults(),
-		}).Doc("reads block headers"),
+		}).Doc("reads block headers").Network(),
 		sdk.Reader("eth.blocks", &blocks{
 			Receipts: true, Batch: fewBlocks, connection: defaults(),
-		}).Doc("reads blocks with their transactions, receipts and withdrawals"),
+		}).Doc("reads blocks with their transactions, receipts and withdrawals").Network(),
 		sdk.Reader("eth.transactions", &transactions{
 			Receipts: true, Batch: fewBlocks, connection: defaults(),
-		}).Doc("reads transactions with the fields of their receipts"),
+		}).Doc("reads transactions with the fields of their receipts").Network(),
 		sdk.Reader("eth.receipts", &receipts{
 			Batch: fewBlocks, connection: defaults(),
-		}).Doc("reads receipts of transactions"),
+		}).Doc("reads receipts of transactions").Network(),
 		sdk.Reader("eth.logs", &logs{
 			Range: mostBlocks, connection: defaults(),
-		}).Doc("reads logs of contracts, by address, event and topic").Addressable(),
+		}).Doc("reads logs of contracts, by address, event and topic").Network().Addressable(),
 	}
 }

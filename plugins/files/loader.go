@@ -14,7 +14,7 @@ import (
 
 // loader writes each input into its files.
 type loader struct {
-	Path   string    `hcl:"path" doc:"the file; {step} in its name stands for the step that the rows come from, and has to be there if there are several; the directory is not made"`
+	Path   string    `hcl:"path,writes" doc:"the file; {step} in its name stands for the step that the rows come from, and has to be there if there are several; the directory is not made"`
 	Rotate *rotation `hcl:"rotate,block" doc:"begin another file when one is full; they are numbered before the ending, and have the ending .part as long as they may change"`
 
 	layout   func(transit.Type) layout

@@ -16,7 +16,7 @@ import (
 
 // loader writes each input into its table.
 type loader struct {
-	Path   string            `hcl:"path" doc:"the database file; it is made if it is not there, its directory is not"`
+	Path   string            `hcl:"path,writes" doc:"the database file; it is made if it is not there, its directory is not"`
 	Tables map[string]string `hcl:"tables,optional" doc:"names of tables, by the step that the rows come from; a table is named after its step otherwise"`
 	Hex    bool              `hcl:"hex,optional" doc:"keep addresses, hashes and bytes as hexadecimal text, otherwise as blobs"`
 

@@ -90,7 +90,8 @@ func main() { sdk.Serve(register()) }
 
 func register() sdk.Register {
 	return sdk.BatchLoader("webhook", defaults()).
-		Doc("Sends rows to a URL as JSON, at least once, each with a key that stays the same when it comes again.")
+		Doc("Sends rows to a URL as JSON, at least once, each with a key that stays the same when it comes again.").
+		Network()
 }
 
 func defaults() *webhook {

@@ -26,10 +26,17 @@ const stagerEnv = "PENSTOCK_CATALOG_STAGER"
 // serveEnv has the test binary be the plugin at once.
 const serveEnv = "PENSTOCK_CATALOG_SERVE"
 
+// curiousEnv has the test binary be the plugin that looks into files.
+const curiousEnv = "PENSTOCK_CATALOG_CURIOUS"
+
 // The test binary is also the plugin.
 func TestMain(m *testing.M) {
 	if os.Getenv(serveEnv) != "" {
 		sdk.Serve(sdk.Reader("test.none", none{}))
+		os.Exit(0)
+	}
+	if os.Getenv(curiousEnv) != "" {
+		sdk.Serve(sdk.Reader("test.curious", &curious{}))
 		os.Exit(0)
 	}
 	if plugins, data, ok := strings.Cut(os.Getenv(stagerEnv), ":"); ok {
@@ -62,7 +69,7 @@ func TestKilledPluginIsAskedAgain(t *testing.T) {
 	}
 	env := map[string]string{markEnv: filepath.Join(t.TempDir(), "killed"), "GORACE": "atexit_sleep_ms=0"}
 	c, err := catalog.Open(catalog.Config{
-		Plugins: map[string]*config.Plugin{"test": {Name: "test", Path: self, Env: env}},
+		Plugins: map[string]*config.Plugin{"test": {Name: "test", Path: self, Env: env, Sandbox: config.Sandbox{Off: true}}}, // it leaves a mark
 		Logger:  hclog.NewNullLogger(), RunDir: t.TempDir(),
 	})
 	if err != nil {

@@ -46,7 +46,7 @@ func (c *Catalog) StartArtifact(ctx context.Context, a Artifact, s Start) (*remo
 	if err := bytes.intact(ctx); err != nil {
 		return nil, fmt.Errorf("start plugin %s: %w", a.Plugin, err)
 	}
-	return remote.Start(ctx, remote.Config{
+	return remote.Start(ctx, c.confine(remote.Config{
 		Name:         a.Plugin,
 		Path:         a.Source,
 		Sealed:       bytes.file,
@@ -57,7 +57,7 @@ func (c *Catalog) StartArtifact(ctx context.Context, a Artifact, s Start) (*remo
 		StartTimeout: c.cfg.StartTimeout,
 		HostVersion:  c.cfg.HostVersion,
 		MutualTLS:    c.cfg.Plugins[a.Plugin] != nil && c.cfg.Plugins[a.Plugin].MutualTLS,
-	})
+	}, s))
 }
 
 // environment is all that a plugin's process finds in its environment.

@@ -21,6 +21,7 @@ type pluginDocument struct {
 	Protocol   uint32             `json:"protocol,omitempty"`
 	Features   []string           `json:"features,omitempty"`
 	Registers  []registerDocument `json:"registers"`
+	Isolation  *isolationDocument `json:"isolation,omitempty"`
 	Error      string             `json:"error,omitempty"` // why it does not answer
 }
 
@@ -51,6 +52,11 @@ func (d pluginDocument) write(w io.Writer) error {
 	})
 	if err != nil {
 		return err
+	}
+	if d.Isolation != nil {
+		if err := d.Isolation.write(w, d.Name); err != nil {
+			return err
+		}
 	}
 	for _, r := range d.Registers {
 		if _, err := io.WriteString(w, "\n"); err != nil {

@@ -105,8 +105,8 @@ type squares struct {
 	FailAt *uint64  `hcl:"fail_at,optional" doc:"the process breaks down at this number and at all after it"`
 	Bad    []uint64 `hcl:"bad,optional" doc:"numbers that are refused"`
 	Panic  *uint64  `hcl:"panic,optional" doc:"a number at which the process panics"`
-	Mended string   `hcl:"mended,optional" doc:"a file while which is there all numbers are good"`
-	StopIf string   `hcl:"stop_if,optional" doc:"a file while which is there nothing can be squared"`
+	Mended string   `hcl:"mended,optional,reads" doc:"a file while which is there all numbers are good"`
+	StopIf string   `hcl:"stop_if,optional,reads" doc:"a file while which is there nothing can be squared"`
 }
 
 func (s *squares) Transform(_ context.Context, in number, emit func(square) error) error {
@@ -151,7 +151,7 @@ func (sums) Aggregate(_ context.Context, in struct {
 
 // printer prints on standard output, and tells in a file that it has begun.
 type printer struct {
-	Mark  string `hcl:"mark,optional" doc:"a file that is made at the first row"`
+	Mark  string `hcl:"mark,optional,writes" doc:"a file that is made at the first row"`
 	Stall bool   `hcl:"stall,optional" doc:"never finish the first row"`
 }
 
