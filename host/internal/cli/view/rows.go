@@ -35,6 +35,7 @@ type Rows struct {
 	hidden  int // columns that have no room
 	since   int // lines since the titles
 	titled  bool
+	advised bool // people know that columns are hidden
 	scratch []byte
 }
 
@@ -151,6 +152,17 @@ func (c *rowColumn) shown() int {
 	return c.width
 }
 
+// shape is how wide the columns are on the screen.
+func (r *Rows) shape() []int {
+	var out []int
+	for i := range r.columns {
+		if r.columns[i].show {
+			out = append(out, r.columns[i].shown())
+		}
+	}
+	return out
+}
+
 func (r *Rows) total() int {
 	sum := 0
 	for i := range r.columns {
@@ -167,7 +179,7 @@ func (r *Rows) total() int {
 // Write writes some rows of a batch.
 func (r *Rows) Write(batch transit.Batch, from, to int) error {
 	cells := make([][]string, 0, to-from)
-	grown := false
+	before, grown := r.shape(), false
 	for row := from; row < to; row++ {
 		line := make([]string, len(r.columns))
 		for i := range r.columns {
@@ -180,7 +192,7 @@ func (r *Rows) Write(batch transit.Batch, from, to int) error {
 	}
 	if grown {
 		r.fit()
-		r.titled = r.titled && r.size == nil // in a file titles stand once
+		r.titled = r.titled && (r.size == nil || slices.Equal(before, r.shape())) // in a file titles stand once
 	}
 	var text strings.Builder
 	for _, line := range cells {
@@ -222,11 +234,21 @@ func (r *Rows) title(text *strings.Builder) {
 	out := line.String()
 	if r.hidden > 0 {
 		out = strings.TrimSuffix(out, "\n") + fmt.Sprintf("%s+%d\n", gap, r.hidden)
+		if !r.advised {
+			r.advised = true
+			fmt.Fprintf(text, "%d columns have no room here: --columns %s,… shows those that are named, --json all of them\n", r.hidden, r.firstHidden())
+		}
 	}
 	if r.color {
 		out = "\x1b[" + bold + "m" + strings.TrimSuffix(out, "\n") + "\x1b[0m\n"
 	}
 	text.WriteString(out)
+}
+
+// firstHidden is the first column that has no room.
+func (r *Rows) firstHidden() string {
+	at := slices.IndexFunc(r.columns, func(c rowColumn) bool { return !c.show })
+	return r.columns[at].title
 }
 
 func (r *Rows) line(text *strings.Builder, cells []string) {
