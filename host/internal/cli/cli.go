@@ -23,6 +23,7 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitChanges     = 2   // of a plan that was asked for it
 	exitInterrupted = 130 // as a shell says it of a program that Ctrl-C has ended
 )
 
@@ -59,7 +60,7 @@ flows between them, and keeps it flowing.`,
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		a.runCommand(), a.statusCommand(), a.pauseCommand(), a.resumeCommand(), a.stopCommand(), a.checkpointCommand(), a.rewindCommand(), a.eventsCommand(), a.tapCommand(), a.recordCommand(), a.replayRecordingCommand(), a.deadLetterCommand(),
+		a.runCommand(), a.statusCommand(), a.pauseCommand(), a.resumeCommand(), a.stopCommand(), a.checkpointCommand(), a.rewindCommand(), a.planCommand(), a.applyCommand(), a.rollbackCommand(), a.eventsCommand(), a.tapCommand(), a.recordCommand(), a.replayRecordingCommand(), a.deadLetterCommand(),
 		a.validateCommand(), a.graphCommand(), a.fmtCommand(),
 		a.pluginCommand(), a.registerCommand(), a.devchainCommand(), a.chaosCommand(), a.versionCommand(),
 	)
@@ -77,6 +78,8 @@ func (a *app) tell(err error) int {
 		return exitOK
 	case errors.Is(err, errSaid):
 		return exitFailed
+	case errors.Is(err, errChanges):
+		return exitChanges
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
 	case errors.As(err, new(*usageError)):
