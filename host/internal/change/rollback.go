@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -110,11 +111,11 @@ func (a *attempt) backOver(ctx context.Context, last Record) error {
 func (a *attempt) recall(ctx context.Context, b store.SwapBinary) (catalog.Artifact, error) {
 	kind, hex, _ := strings.Cut(b.Digest, ":")
 	path := filepath.Join(a.changes.cfg.Store.Dir(), "plugins", kind, hex)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return catalog.Artifact{}, fmt.Errorf("the bytes before, %s from %s, are not kept any more: swap to that file, if it is still what it was", short(b.Digest), b.Source)
+	}
 	to, err := a.stage(ctx, path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return to, fmt.Errorf("its bytes %s, which came from %s, are not kept any more: swap to that file, if it is still there", short(b.Digest), b.Source)
-	case err == nil && to.Digest != b.Digest:
+	if err == nil && to.Digest != b.Digest {
 		return to, fmt.Errorf("%s does not hold what it should, but %s: remove it, and swap to %s, if that is still there", path, short(to.Digest), b.Source)
 	}
 	to.Version, to.Source = b.Version, b.Source
