@@ -85,17 +85,17 @@ func (c *Changes) wish(ctx context.Context, r plan.Request) (*wish, error) {
 		return nil, err
 	}
 	if w.project.Diags.HasErrors() {
-		return nil, &plan.InvalidError{Source: r.Name, Mistakes: plan.Mistakes(w.project.Diags)}
+		return nil, &plan.InvalidError{Source: w.request.Name, Mistakes: plan.Mistakes(w.project.Diags)}
 	}
 	g, diags := graph.Build(w.project.Model, w.project.Registry, numbers{w.now.graph})
 	if diags.HasErrors() {
-		return nil, &plan.InvalidError{Source: r.Name, Mistakes: plan.Mistakes(diags)}
+		return nil, &plan.InvalidError{Source: w.request.Name, Mistakes: plan.Mistakes(diags)}
 	}
 	w.side = plan.Of(w.project.Model, g)
 	side := w.now.side()
 	w.preview = plan.Preview{
 		Plan: plan.Diff(side, w.side), Configuration: w.now.configuration.Number, To: w.config.Number,
-		Source: r.Name, Warnings: plan.Mistakes(w.project.Diags),
+		Source: w.request.Name, Warnings: plan.Mistakes(w.project.Diags),
 	}
 	if err := w.fits(c.cfg.Engine, g); err != nil {
 		return nil, err

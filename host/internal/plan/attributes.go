@@ -20,6 +20,7 @@ type attribute struct {
 	shown  string
 	effect Effect
 	note   string // what a change of it means
+	quiet  bool   // of what is new it is not told: it goes without saying, or stands elsewhere
 }
 
 // compare tells which attributes differ, in the order of what is wanted, then
@@ -71,8 +72,7 @@ func networkAttributes(n *config.Network) []attribute {
 	if n == nil {
 		return nil
 	}
-	out := []attribute{text("network", n.Name)}
-	out = append(out, fields("network.", "Network", *n)...)
+	out := fields("network.", "Network", *n)
 	var names []string
 	for _, e := range n.Endpoints {
 		names = append(names, e.Name)
@@ -86,13 +86,22 @@ func networkAttributes(n *config.Network) []attribute {
 	if len(names) > 1 { // their order counts
 		out = append(out, text("network.endpoints", strings.Join(names, ", ")))
 	}
-	return out
+	return append([]attribute{text("network", n.Name)}, quiet(out)...)
+}
+
+func quiet(list []attribute) []attribute {
+	for i := range list {
+		list[i].quiet = true
+	}
+	return list
 }
 
 // stepAttributes are those of a step, of its inputs and of its plugin's block.
 func stepAttributes(p *graph.Process, in Source) []attribute {
-	out := fields("", "Step", *p.Step)
-	out = append(out, text("plugin", p.Register.Plugin))
+	out := append(fields("", "Step", *p.Step), text("plugin", p.Register.Plugin))
+	for i, a := range out {
+		out[i].quiet = slices.Contains([]string{"kind", "register", "plugin"}, a.name)
+	}
 	out = append(out, inputAttributes(p.Step)...)
 	if policy := p.Step.Policy; policy != nil {
 		out = append(out, text("policy", policy.Kind))

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -19,7 +20,7 @@ import (
 // field that is not here is taken for one that needs new processes; a test holds
 // that there is none.
 var effects = map[string]Effect{
-	"Host.DataDir": Host, "Host.PluginDir": Host,
+	"Host.DataDir": Host, "Host.PluginDir": Host, "Host.TrustedKeys": Host,
 	"Host.HardTerminateAfter": Live, "Host.StartTimeout": Live,
 	"Host.Restart.Max": Live, "Host.Restart.Within": Live,
 
@@ -36,8 +37,12 @@ var effects = map[string]Effect{
 	"Policy.On": Restart, "Policy.Bucket": Restart, "Policy.Require": Restart, "Policy.Max": Restart, "Policy.Timeout": Restart,
 
 	"Plugin.Path": Swap, "Plugin.Env": Swap, "Plugin.Dev": Live,
-	"Plugin.Limits.Memory": Swap, "Plugin.Limits.OpenFiles": Swap, "Plugin.Limits.CPU": Swap,
+	"Plugin.MutualTLS": Swap, "Plugin.Network": Swap, "Plugin.Sandbox.Off": Swap, "Plugin.Sandbox.Read": Swap, "Plugin.Sandbox.Write": Swap,
+	"Plugin.Limits.Memory": Swap, "Plugin.Limits.OpenFiles": Swap, "Plugin.Limits.Processes": Swap, "Plugin.Limits.CPU": Swap,
 }
+
+// written are the names of fields that stand in a file under another one.
+var written = map[string]string{"Plugin.MutualTLS": "mtls", "Plugin.Sandbox.Off": "enabled"}
 
 // elsewhere are the fields that make no attribute here: they are names, places
 // in a file, or taken apart where they are met.
@@ -69,7 +74,7 @@ func fieldsOf(prefix, of string, v reflect.Value) []attribute {
 		if slices.Contains(elsewhere, path) || value.IsZero() && path != "Pipeline.From" {
 			continue
 		}
-		name := prefix + snake(field.Name)
+		name := prefix + cmp.Or(written[path], snake(field.Name))
 		if value.Kind() == reflect.Pointer {
 			value = value.Elem()
 		}
@@ -78,6 +83,8 @@ func fieldsOf(prefix, of string, v reflect.Value) []attribute {
 			out = append(out, fieldsOf(prefix, path, value)...)
 		case value.Kind() == reflect.Struct:
 			out = append(out, fieldsOf(name+".", path, value)...)
+		case path == "Plugin.Sandbox.Off":
+			out = append(out, attribute{name: name, raw: "false", shown: "false", effect: effectOf(path)})
 		case path == "Plugin.Env":
 			out = append(out, environment(name+".", value.Interface().(map[string]string))...)
 		default:

@@ -141,7 +141,7 @@ func Diff(running, wanted Side) Plan {
 }
 
 func added(now Source) Pipeline {
-	p := Pipeline{Name: now.Pipeline.Name, Effect: New, Changes: all(compare(nil, pipelineAttributes(now.Pipeline)), New)}
+	p := Pipeline{Name: now.Pipeline.Name, Effect: New, Changes: told(pipelineAttributes(now.Pipeline))}
 	for _, process := range now.Processes {
 		p.Steps = append(p.Steps, addedStep(process, now))
 	}
@@ -158,7 +158,7 @@ func removed(was Source) Pipeline {
 
 func addedStep(process *graph.Process, in Source) Step {
 	s := stepOf(process, New)
-	s.Changes = all(compare(nil, stepAttributes(process, in)), New)
+	s.Changes = told(stepAttributes(process, in))
 	return s
 }
 
@@ -169,12 +169,16 @@ func stepOf(process *graph.Process, effect Effect) Step {
 	}
 }
 
-// all gives changes one effect, and none of what would only be said of a change.
-func all(changes []Change, effect Effect) []Change {
-	for i := range changes {
-		changes[i].Effect, changes[i].Note = effect, ""
+// told are the attributes of what is new, without what would only be said of a
+// change.
+func told(attributes []attribute) []Change {
+	var out []Change
+	for _, a := range attributes {
+		if !a.quiet {
+			out = append(out, Change{Attribute: a.name, New: a.shown, Effect: New})
+		}
 	}
-	return changes
+	return out
 }
 
 // pipeline compares two pipelines of one name.

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -56,7 +57,8 @@ func newSample() *sample {
 		}},
 		Plugins: map[string]*config.Plugin{"test": s.plugin},
 		Host: config.Host{
-			DataDir: "data", PluginDir: "plugins", HardTerminateAfter: time.Minute, StartTimeout: time.Second, Restart: config.Restart{Max: 3, Within: time.Minute},
+			TrustedKeys: []ed25519.PublicKey{{1, 2}},
+			DataDir:     "data", PluginDir: "plugins", HardTerminateAfter: time.Minute, StartTimeout: time.Second, Restart: config.Restart{Max: 3, Within: time.Minute},
 		},
 	}
 	return s
@@ -103,7 +105,9 @@ var wanted = map[string]plan.Effect{
 	"Policy.Kind": plan.Restart, "Policy.On": plan.Restart, "Policy.Bucket": plan.Restart, "Policy.Require": plan.Restart, "Policy.Max": plan.Restart, "Policy.Timeout": plan.Restart,
 
 	"Plugin.Path": plan.Swap, "Plugin.Env": plan.Swap, "Plugin.Limits.Memory": plan.Swap, "Plugin.Limits.OpenFiles": plan.Swap, "Plugin.Limits.CPU": plan.Swap,
-	"Plugin.Dev": plan.Live,
+	"Plugin.Dev": plan.Live, "Plugin.MutualTLS": plan.Swap, "Plugin.Network": plan.Swap,
+	"Plugin.Sandbox.Off": plan.Swap, "Plugin.Sandbox.Read": plan.Swap, "Plugin.Sandbox.Write": plan.Swap, "Plugin.Limits.Processes": plan.Swap,
+	"Host.TrustedKeys": plan.Host,
 
 	// Places in a file, and what others say already: the key of for_each is part of
 	// the name, the type of a path comes of its end, secrets only hide values.
@@ -124,6 +128,9 @@ func TestEveryFieldOfTheModel(t *testing.T) {
 		"Plugin":   func(s *sample) reflect.Value { return reflect.ValueOf(s.plugin).Elem() },
 	}
 	for field := range reflect.TypeFor[config.Model]().Fields() {
+		if field.Name == "Secrets" {
+			continue // they only hide values
+		}
 		if name := strings.TrimSuffix(field.Name, "s"); roots[name] == nil {
 			t.Errorf("config.Model has a field %s that this test does not know: say in package plan what it means", field.Name)
 		}
@@ -207,6 +214,8 @@ func change(name string, v reflect.Value) {
 		v.Set(reflect.ValueOf(&config.Step{Name: "another"}))
 	case v.Kind() == reflect.Pointer && v.Elem().Kind() != reflect.Struct:
 		change(name, v.Elem())
+	case v.Type() == reflect.TypeFor[[]string]():
+		v.Set(reflect.ValueOf([]string{"another"}))
 	case v.Kind() == reflect.Pointer, v.Kind() == reflect.Slice, v.Kind() == reflect.Map:
 		v.SetZero()
 	case v.Kind() == reflect.Bool:
@@ -262,6 +271,9 @@ func TestChanges(t *testing.T) {
 		"one of many":       {func(s *sample) { s.edit(`{"of": "b"}`, `{"of": "c"}`) }, plan.Change{Attribute: "rule[1].of", Old: `"b"`, New: `"c"`, Effect: plan.Swap, Note: note}},
 		"the environment":   {func(s *sample) { s.plugin.Env["KEY"] = "other" }, plan.Change{Attribute: "plugin.env.KEY", Old: "(sensitive)", New: "(sensitive)", Effect: plan.Swap}},
 		"a new variable":    {func(s *sample) { s.plugin.Env["NEW"] = "other" }, plan.Change{Attribute: "plugin.env.NEW", New: "(sensitive)", Effect: plan.Swap}},
+		"mutual TLS":        {func(s *sample) { s.plugin.MutualTLS = true }, plan.Change{Attribute: "plugin.mtls", New: "true", Effect: plan.Swap}},
+		"no sandbox":        {func(s *sample) { s.plugin.Sandbox.Off = true }, plan.Change{Attribute: "plugin.sandbox.enabled", New: "false", Effect: plan.Swap}},
+		"a file":            {func(s *sample) { s.plugin.Sandbox.Read = []string{"/etc"} }, plan.Change{Attribute: "plugin.sandbox.read", New: `["/etc"]`, Effect: plan.Swap}},
 		"an input":          {func(s *sample) { s.join.Inputs[1].From = s.join }, plan.Change{Attribute: "inputs.right", Old: "logs", New: "join", Effect: plan.Restart}},
 		"another policy":    {func(s *sample) { s.join.Policy.Kind = "block" }, plan.Change{Attribute: "policy", Old: "trigger", New: "block", Effect: plan.Restart}},
 		"final rows only":   {func(s *sample) { s.reader.After = "" }, plan.Change{Attribute: "after", Old: `"final"`, Effect: plan.Restart}},
