@@ -109,6 +109,9 @@ func (a *attempt) unchanged() Record {
 // finish ends the record.
 func (a *attempt) finish(ctx context.Context, err error) (Record, error) {
 	err = a.explained(ctx, err)
+	if ctx.Err() != nil && a.picture().Phase == "" {
+		return Record{}, err // nobody knows yet whether there was anything to swap
+	}
 	a.mu.Lock()
 	a.record.Took = time.Since(a.record.Time)
 	a.record.Outcome = outcome(err)

@@ -73,6 +73,7 @@ type tuning struct {
 	dir    string // that an earlier rig has left
 	blocks string // more in the file
 	watch  bool
+	link   bool // the binary in the plugin directory is a link
 	tune   func(*engine.Config)
 }
 
@@ -82,7 +83,13 @@ func begin(t *testing.T, with tuning) *rig {
 	if r.dir == "" {
 		r.dir = t.TempDir()
 		place(t, filepath.Join(r.dir, "plugins", "ends"), "ends")
-		place(t, r.installed(), "1")
+		if with.link {
+			if err := os.Symlink(r.variant("1"), r.installed()); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			place(t, r.installed(), "1")
+		}
 		text := strings.NewReplacer("DIR", r.dir, "BLOCKS", with.blocks).Replace(files)
 		if err := os.WriteFile(r.path("p.hcl"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
