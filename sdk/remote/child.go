@@ -35,6 +35,7 @@ type child struct {
 	greeting *greeting
 	last     *tail
 	confined Confinement
+	hides    *Redactor
 
 	stopping atomic.Bool   // the host wants the plugin to end
 	done     chan struct{} // closed when the process is gone and its output is read
@@ -48,12 +49,14 @@ type child struct {
 }
 
 func newChild(config Config, dir string) *child {
+	hides := NewRedactor(config.Secrets)
 	return &child{
 		config:   config,
 		dir:      dir,
-		log:      newLog(config.Logger),
-		greeting: newGreeting(dir),
-		last:     &tail{},
+		log:      newLog(config.Logger, hides),
+		greeting: newGreeting(dir, hides),
+		hides:    hides,
+		last:     &tail{hides: hides},
 		confined: config.Confinement(),
 		done:     make(chan struct{}),
 	}
@@ -119,7 +122,7 @@ func (c *child) watch(files *pipes, oomKills uint64) {
 	printed, logged := make(chan struct{}), make(chan struct{})
 	c.tasks.Go(func() {
 		defer close(printed)
-		out := &greeter{greeting: c.greeting, before: c.log.source("stdout").text, after: c.stdout()}
+		out := &greeter{greeting: c.greeting, before: c.discreet(c.log.source("stdout").text), after: c.stdout()}
 		_, _ = io.Copy(out, files.stdout.ours) // ends with the process, whatever the error
 		out.flush()
 		c.process.goneSoon() // go-plugin kills what has not greeted, and the exit would not tell why
@@ -149,25 +152,30 @@ func (c *child) watch(files *pipes, oomKills uint64) {
 
 // heard keeps what may explain the process's death, and logs it.
 func (c *child) heard(to *source) func(line []byte, dropped int) {
-	return func(line []byte, dropped int) {
+	return c.discreet(func(line []byte, dropped int) {
 		crashing := c.last.add(line)
 		to.stderr(line, dropped, crashing)
-	}
+	})
+}
+
+// discreet hands lines on without the secrets in them.
+func (c *child) discreet(to func(line []byte, dropped int)) func(line []byte, dropped int) {
+	return func(line []byte, dropped int) { to(c.hides.bytes(line), dropped) }
 }
 
 // stdout takes what the plugin prints for people. It is used by one goroutine.
 func (c *child) stdout() outlet {
 	if c.config.Stdout != nil {
-		return &forward{to: c.config.Stdout}
+		return &forward{to: c.config.Stdout, hides: c.hides}
 	}
-	return &lines{each: c.log.source("stdout").text}
+	return &lines{each: c.discreet(c.log.source("stdout").text)}
 }
 
 // stderr takes what comes over the connection of what the plugin's go-plugin
 // has redirected. It is used by one goroutine.
 func (c *child) stderr() outlet {
 	from := c.log.source("stderr")
-	return &lines{each: func(line []byte, dropped int) { from.stderr(line, dropped, false) }}
+	return &lines{each: c.discreet(func(line []byte, dropped int) { from.stderr(line, dropped, false) })}
 }
 
 // kill kills the process and its group, or keeps it from starting.

@@ -85,6 +85,7 @@ func (p *Plugin) Describe(ctx context.Context) (Description, error) {
 		return Description{}, fmt.Errorf("ask plugin %s to describe itself: %w", p.Name(), p.cause(ctx, err))
 	}
 	d, err := newDescription(res)
+	p.hides.description(&d)
 	if err != nil {
 		return Description{}, fmt.Errorf("read how plugin %s describes itself: %w", p.Name(), err)
 	}
@@ -102,7 +103,7 @@ func (p *Plugin) Configure(ctx context.Context, register string, settings []byte
 	}
 	mistakes := make([]Mistake, 0, len(res.Mistakes))
 	for _, m := range res.Mistakes[:min(len(res.Mistakes), maxMistakes)] {
-		mistakes = append(mistakes, Mistake{Attribute: clean(m.Attribute), Message: clean(m.Message)})
+		mistakes = append(mistakes, Mistake{Attribute: clean(m.Attribute), Message: p.hides.Text(clean(m.Message))})
 	}
 	return mistakes, nil
 }

@@ -31,6 +31,7 @@ const (
 // line only when it is right, in a form that it cannot trip over.
 type greeting struct {
 	dir         string
+	hides       *Redactor
 	forGoPlugin *io.PipeReader
 	toGoPlugin  *io.PipeWriter
 	certified   bool // the plugin has to leave a certificate
@@ -42,8 +43,8 @@ type greeting struct {
 	err     error    // what is wrong with the handshake
 }
 
-func newGreeting(dir string) *greeting {
-	g := &greeting{dir: dir}
+func newGreeting(dir string, hides *Redactor) *greeting {
+	g := &greeting{dir: dir, hides: hides}
 	g.forGoPlugin, g.toGoPlugin = io.Pipe()
 	return g
 }
@@ -172,7 +173,7 @@ func (g *greeting) remember(line []byte) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.printed) < preambleLines && len(line) > 0 {
-		g.printed = append(g.printed, shorten(clean(string(line)), preambleWidth))
+		g.printed = append(g.printed, shorten(clean(string(g.hides.bytes(line))), preambleWidth))
 	}
 }
 

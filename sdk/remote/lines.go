@@ -63,7 +63,8 @@ type outlet interface {
 // forward passes on what a plugin prints for people, whole lines at a time
 // where they are not too long, so that several plugins can share a terminal.
 type forward struct {
-	to io.Writer
+	to    io.Writer
+	hides *Redactor
 
 	partial []byte
 }
@@ -85,7 +86,7 @@ func (f *forward) Write(b []byte) (int, error) {
 
 func (f *forward) flush() {
 	if len(f.partial) > 0 {
-		_, _ = f.to.Write(f.partial) // where nobody takes it any more, it is dropped
+		_, _ = f.to.Write(f.hides.bytes(f.partial)) // where nobody takes it any more, it is dropped
 		f.partial = f.partial[:0]
 	}
 }

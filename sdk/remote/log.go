@@ -20,6 +20,7 @@ const (
 // block the plugin: lines are dropped then, and counted.
 type log struct {
 	logger hclog.Logger
+	hides  *Redactor // what is left of secrets in records; lines come without them
 	lines  chan entry
 	lost   atomic.Uint64
 	closed chan struct{} // closed by close: what is in lines is the last
@@ -33,8 +34,8 @@ type entry struct {
 	crashing bool   // it is part of a crash report
 }
 
-func newLog(logger hclog.Logger) *log {
-	return &log{logger: logger, lines: make(chan entry, logDepth), closed: make(chan struct{})}
+func newLog(logger hclog.Logger, hides *Redactor) *log {
+	return &log{logger: logger, hides: hides, lines: make(chan entry, logDepth), closed: make(chan struct{})}
 }
 
 // run writes lines until close is called and all are written.
@@ -68,7 +69,7 @@ func (l *log) write(e entry) {
 		l.logger.Info(clean(e.text), e.fields("stream", e.stream)...)
 		return
 	}
-	e.log(l.logger)
+	e.log(l.logger, l.hides)
 }
 
 func (l *log) tellLost() {

@@ -52,7 +52,7 @@ func parseRecord(line string) (r record, ok bool) {
 }
 
 // log logs a line of standard error at the level it claims or seems to have.
-func (e entry) log(to hclog.Logger) {
+func (e entry) log(to hclog.Logger, hides *Redactor) {
 	if e.crashing {
 		to.Error(clean(e.text), e.fields()...)
 		return
@@ -62,6 +62,7 @@ func (e entry) log(to hclog.Logger) {
 		return
 	}
 	if r, ok := parseRecord(e.text); ok {
+		r = hides.record(r)
 		to.Log(r.level, clean(r.message), r.fields...)
 		return
 	}

@@ -51,6 +51,9 @@ type Config struct {
 	Sandbox *Sandbox
 	// Limits are what it may use.
 	Limits Limits
+	// Secrets stand in nothing that comes of the plugin: its log, what it prints,
+	// its errors, and how it ended.
+	Secrets []string
 	// RunDir is where the private socket directory is made, the system's
 	// temporary directory if empty. A path that is too long for a socket is
 	// replaced by that directory too.
@@ -134,6 +137,7 @@ type Plugin struct {
 	version string // the host's, which Describe tells
 	body    body
 	wire    wire.Client
+	hides   *Redactor
 	patient bool // a call takes as long as it takes, unless its context says otherwise
 
 	stopping sync.Once
@@ -180,6 +184,7 @@ func Start(ctx context.Context, config Config) (*Plugin, error) {
 		return nil, fmt.Errorf("start plugin %s: %w", config.Name, errors.Join(err, os.Remove(dir)))
 	}
 	p := newPlugin(config.Name, config.HostVersion, process)
+	p.hides = process.child.hides
 	if p.wire, err = process.connect(ctx); err != nil {
 		err = process.explain(ctx, err)
 		p.Kill()

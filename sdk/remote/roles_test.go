@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -56,6 +57,7 @@ func play(role string) {
 		"parent":            func() { startSleep(); serve(wire.Protocol) },
 		"leaves the output": leavesOutput,
 		"trying host":       tryingHost,
+		"tells":             func() { panic("the token is " + os.Getenv("TOKEN")) },
 		"by hand":           byHand,
 	}
 	play, ok := roles[role]
@@ -258,6 +260,12 @@ func (s service) Configure(ctx context.Context, req *pluginv1.ConfigureRequest) 
 	case "hang":
 		<-ctx.Done()
 		return nil, ctx.Err()
+	case "tell":
+		return nil, errors.New("the token is " + os.Getenv("TOKEN"))
+	case "crash":
+		go func() { panic("the token is " + os.Getenv("TOKEN")) }()
+		<-ctx.Done()
+		return nil, ctx.Err()
 	case "environment":
 		return mistakes(os.Environ()...), nil
 	case "directory":
@@ -293,6 +301,12 @@ func (s service) Configure(ctx context.Context, req *pluginv1.ConfigureRequest) 
 			fmt.Println("line", i)
 			_, _ = fmt.Fprintln(s.stdout, "fd 1", i)
 		}
+		return mistakes(), nil
+	case "print token":
+		_, _ = fmt.Fprintln(s.stdout, "stdout "+os.Getenv("TOKEN"))
+		_, _ = fmt.Fprintln(os.NewFile(2, "stderr"), "stderr "+os.Getenv("TOKEN"))
+		hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: os.NewFile(2, "stderr"), JSONFormat: true, Name: "author"}).
+			Warn("record", "token", os.Getenv("TOKEN"), "quoted", fmt.Sprintf("%q", os.Getenv("TOKEN")), "url", url.QueryEscape(os.Getenv("TOKEN")))
 		return mistakes(), nil
 	case "print":
 		_, _ = fmt.Fprintln(os.Stdout, "printed to os.Stdout")

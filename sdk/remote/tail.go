@@ -18,6 +18,7 @@ const (
 // tail remembers the end of a plugin's standard error: the last lines, and all
 // of a crash report. add is called by one goroutine, words when it has ended.
 type tail struct {
+	hides  *Redactor
 	lines  []string // a ring: the oldest at next
 	next   int
 	report strings.Builder
@@ -72,7 +73,7 @@ func (t *tail) words() (panicked, stack string, lines []string, telling string) 
 		text := t.lines[(t.next+i)%len(t.lines)]
 		r, ok := parseRecord(text)
 		if ok {
-			text = r.message
+			text = t.hides.Text(r.message)
 		}
 		text = clean(text)
 		lines = append(lines, text)
