@@ -24,6 +24,8 @@ type subject struct {
 	known    *known // what the register does undisturbed; nil: it was not tried yet
 	wasRead  *read  // the same of a reader
 	knownErr error  // why that is not known
+	settled  bool   // it is known how many inputs it takes
+	single   bool   // it takes one of those that there are
 }
 
 // finding is something that a plugin does wrong.
@@ -62,6 +64,7 @@ func (s *suite) check(ctx context.Context, c check, about *subject) {
 	begun := time.Now()
 	// A plugin that hangs is killed, which ends every wait for it.
 	stop := context.AfterFunc(within, b.kill)
+	b.settle(within)
 	err := c.do(within, b)
 	stop()
 	if err != nil && ctx.Err() == nil && within.Err() != nil {

@@ -1,6 +1,10 @@
 package conformance
 
-import "github.com/penstock-io/penstock/sdk/remote"
+import (
+	"slices"
+
+	"github.com/penstock-io/penstock/sdk/remote"
+)
 
 // ofPlugins are the checks of a plugin as a whole, in the order in which they
 // are made.
@@ -72,7 +76,7 @@ func Checks() (names []string) {
 	seen := map[string]bool{}
 	all := ofPlugins
 	for t := remote.Reader; t <= remote.Loader; t++ {
-		all = append(all[:len(all):len(all)], ofRegister(t)...)
+		all = append(slices.Clip(all), ofRegister(t)...)
 	}
 	for _, c := range all {
 		if !seen[c.name] {

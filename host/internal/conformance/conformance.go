@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -113,7 +115,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("make a directory for the plugin's files: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what is left is the system's to clear
 	s := &suite{cfg: cfg, dir: dir, mark: newMark()}
 	s.report = Report{Path: cfg.Path, Seed: cfg.Seed, Registers: []string{}, Results: []Result{}}
 	if err := s.acquaint(ctx); err != nil {
@@ -154,36 +156,28 @@ type suite struct {
 // acquaint asks the plugin what it offers, before anything is checked: one that
 // does not start, or that does not have what is asked for, has nothing to test.
 func (s *suite) acquaint(ctx context.Context) error {
-	described, startErr := s.describe(ctx)
-	if err := ctx.Err(); err != nil {
+	described, err := s.describe(ctx)
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if err != nil {
+		s.report.Plugin = filepath.Base(s.cfg.Path)
+		return nil //nolint:nilerr // the first checks tell
 	}
 	s.report.Version, s.report.SDK = described.Version, described.SDKVersion
 	for _, r := range described.Registers {
 		s.report.Registers = append(s.report.Registers, r.Name)
 	}
-	if startErr != nil {
-		return nil // the first checks tell
-	}
-	if s.cfg.Register != "" && !s.has(s.cfg.Register) {
+	if s.cfg.Register != "" && !slices.Contains(s.report.Registers, s.cfg.Register) {
 		return fmt.Errorf("the plugin has no register %q: it has %q", s.cfg.Register, s.report.Registers)
 	}
 	return checkSettings(s.cfg.Settings, described.Registers)
 }
 
-func (s *suite) has(register string) bool {
-	for _, name := range s.report.Registers {
-		if name == register {
-			return true
-		}
-	}
-	return false
-}
-
 // describe starts the plugin once and asks it.
 func (s *suite) describe(ctx context.Context) (remote.Description, error) {
 	b := s.bench(remote.Register{})
-	defer b.end()
+	defer func() { _ = b.end() }() // what it leaves, the checks tell
 	p, err := b.start(ctx)
 	if err != nil {
 		return remote.Description{}, err

@@ -67,7 +67,7 @@ func (b *bench) checkColumns(ctx context.Context, k *known) error {
 	if other.before, err = f.frames(before()); err != nil {
 		return err
 	}
-	s, err := b.fresh(ctx, opening{inputs: inputs, step: "columns"})
+	s, err := b.fresh(ctx, opening{inputs: inputs})
 	mend := "find columns by their names: a producer may have more of them, in any order"
 	if err != nil {
 		return wrong(fmt.Sprintf("given a column more, in another order, it does not open: %v", err), "the columns that it needs are there", mend)
@@ -176,6 +176,9 @@ func checkIdleBarrier(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer s.hangUp()
+	if err := s.rests(ctx); err != nil {
+		return err
+	}
 	for checkpoint := uint64(1); checkpoint <= 2; checkpoint++ {
 		begun := time.Now()
 		if err := s.send(ctx, &remote.Frame{Kind: remote.KindBarrier, Checkpoint: checkpoint}); err != nil {
@@ -189,6 +192,30 @@ func checkIdleBarrier(ctx context.Context, b *bench) error {
 				"answer a barrier when it comes, also where no row has come since the last one; a reader answers at its next safe point, or at once where it rests at one")
 		}
 		b.note("%s", time.Since(begun).Round(10*time.Microsecond))
+	}
+	return nil
+}
+
+// restWithin is how long a reader is given to come to the head of its chain.
+const restWithin = 2 * time.Second
+
+// rests waits until a reader has come to the head, where it waits for more. One
+// that does not get there is as good as one that is busy.
+func (s *session) rests(ctx context.Context) error {
+	if len(s.step.inputs) > 0 {
+		return nil
+	}
+	for deadline := time.Now().Add(restWithin); time.Now().Before(deadline); {
+		events, err := s.until(ctx, remote.KindSafePoint, time.Until(deadline))
+		if silent(err) && ctx.Err() == nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if last := events[len(events)-1]; last.cursor != nil && last.head > 0 && last.cursor.Block >= last.head {
+			return nil
+		}
 	}
 	return nil
 }
@@ -262,6 +289,9 @@ func checkDrain(ctx context.Context, b *bench) error {
 		if err := s.sendAll(ctx, slices.Concat(k.before, k.after)); err != nil {
 			return err
 		}
+	}
+	if err := s.rests(ctx); err != nil {
+		return err
 	}
 	if err := s.end(ctx, remote.KindDrain); err != nil {
 		return err

@@ -76,8 +76,8 @@ func checkFrames(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	for i, o := range odd {
-		if err := b.refuses(ctx, p, o, fmt.Sprintf("odd-%d", i)); err != nil {
+	for _, o := range odd {
+		if err := b.refuses(ctx, p, o); err != nil {
 			return err
 		}
 	}
@@ -92,8 +92,8 @@ func checkFrames(ctx context.Context, b *bench) error {
 }
 
 // refuses sends one odd frame, and sees what becomes of it.
-func (b *bench) refuses(ctx context.Context, p *remote.Plugin, o oddFrame, step string) error {
-	s, err := b.open(ctx, p, opening{step: step})
+func (b *bench) refuses(ctx context.Context, p *remote.Plugin, o oddFrame) error {
+	s, err := b.open(ctx, p, opening{})
 	if err != nil {
 		return err
 	}
@@ -151,8 +151,7 @@ func (b *bench) oddOpenings(ctx context.Context, p *remote.Plugin) error {
 			add("an input without the columns that it needs", opening{inputs: misfits})
 		}
 	}
-	for i, try := range odd {
-		try.o.step = fmt.Sprintf("opening-%d", i)
+	for _, try := range odd {
 		s, err := b.open(ctx, p, try.o)
 		if err == nil {
 			s.hangUp()
@@ -170,7 +169,7 @@ func (b *bench) oddOpenings(ctx context.Context, p *remote.Plugin) error {
 
 // idles opens a process and takes a checkpoint of it.
 func (b *bench) idles(ctx context.Context, p *remote.Plugin) error {
-	s, err := b.open(ctx, p, opening{step: "after"})
+	s, err := b.open(ctx, p, opening{})
 	if err != nil {
 		return err
 	}
@@ -194,10 +193,10 @@ func checkOversize(ctx context.Context, b *bench) error {
 	copy(garbage, "\xff\xff\xff\xff\xf8\xff\xff\x7f")
 	frame := oddFrame{what: fmt.Sprintf("a body of %d MiB that is no Arrow", large>>20)}
 	frame.frame = remote.Frame{Kind: remote.KindBatch, Rows: 1, Body: remote.Bytes(garbage)}
-	if err := b.refuses(ctx, p, frame, "garbage"); err != nil {
+	if err := b.refuses(ctx, p, frame); err != nil {
 		return err
 	}
-	s, err := b.open(ctx, p, opening{step: "large"})
+	s, err := b.open(ctx, p, opening{})
 	if err != nil {
 		return err
 	}

@@ -49,18 +49,35 @@ func checkLeaks(ctx context.Context, b *bench) error {
 		return wrong(fmt.Sprintf("after %d processes it holds %d files more: %d, not %d", rounds, more, after.files, before.files), "as many files as before",
 			"close in Close what Start and the rows have opened: files, connections, sockets")
 	}
-	if more := after.memory - before.memory; more > memorySlack {
-		return wrong(fmt.Sprintf("after %d processes it takes %d MiB more", rounds, more>>20), fmt.Sprintf("no more than %d MiB", memorySlack>>20),
-			"keep what belongs to a process in its struct, not in package variables, and end its goroutines when its context ends")
+	if after.memory-before.memory < memorySlack {
+		return nil
 	}
-	return nil
+	return b.stillGrows(ctx, p, before, after)
+}
+
+// stillGrows tells what leaks from what a collector has not got round to: that
+// does not grow any more.
+func (b *bench) stillGrows(ctx context.Context, p *remote.Plugin, before, after usage) error {
+	if err := b.openMany(ctx, p, rounds, warmUp+rounds); err != nil {
+		return err
+	}
+	last, err := usageOf(p.PID())
+	if err != nil {
+		return err
+	}
+	b.note("after as many again: %+.1f MiB", float64(last.memory-after.memory)/(1<<20))
+	if last.memory-after.memory < memorySlack/2 {
+		return nil
+	}
+	return wrong(fmt.Sprintf("after %d processes it takes %d MiB more", 2*rounds, (last.memory-before.memory)>>20), fmt.Sprintf("no more than %d MiB", memorySlack>>20),
+		"keep what belongs to a process in its struct, not in package variables, and end its goroutines when its context ends")
 }
 
 // openMany opens processes one after the other, gives each a few rows and hangs
 // up on it, as a host does that begins again.
 func (b *bench) openMany(ctx context.Context, p *remote.Plugin, n, from int) error {
 	for i := range n {
-		s, err := b.open(ctx, p, opening{step: "many"})
+		s, err := b.open(ctx, p, opening{})
 		if err != nil {
 			return err
 		}

@@ -29,18 +29,8 @@ func checkCommit(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	told := map[uint32]uint64{}
-	for _, e := range events {
-		if e.kind == remote.KindSafePoint && e.cursor != nil {
-			told[e.input] = e.cursor.Block
-		}
-	}
-	mend := "commit what has come when a barrier comes, send a SAFE_POINT for each input that it completes, and answer only then: the SDK does, with Commit"
-	for i, in := range s.step.inputs {
-		if got, ok := told[uint32(i)]; !ok || got != k.place.Block {
-			return wrong(fmt.Sprintf("it answered the barrier and had said that input %s is committed up to %s", in.Name, blockText(got, ok)),
-				fmt.Sprintf("that it is committed up to block %d, the last safe point before the barrier", k.place.Block), mend)
-		}
+	if err := s.committed(events, k.place.Block); err != nil {
+		return err
 	}
 	more, err := s.probe(ctx, 1)
 	if err != nil {
@@ -48,10 +38,29 @@ func checkCommit(ctx context.Context, b *bench) error {
 	}
 	for _, e := range more {
 		if e.kind == remote.KindSafePoint && e.cursor != nil && e.cursor.Block <= k.place.Block {
-			return wrong("after its answer to the barrier it says that rows are committed that were sent before it", "commits before the answer", mend)
+			return wrong("after its answer to the barrier it says that rows are committed that were sent before it", "commits before the answer", mendCommit)
 		}
 	}
 	b.note("%s: whether the rows are there after a crash, plugintest.Contract tells", unseen)
+	return nil
+}
+
+const mendCommit = "commit what has come when a barrier comes, send a SAFE_POINT for each input that it completes, and answer only then: the SDK does, with Commit"
+
+// committed looks for what says that every input is committed up to a block.
+func (s *session) committed(events []event, upTo uint64) error {
+	told := map[uint32]uint64{}
+	for _, e := range events {
+		if e.kind == remote.KindSafePoint && e.cursor != nil {
+			told[e.input] = e.cursor.Block
+		}
+	}
+	for i, in := range s.step.inputs {
+		if got, ok := told[uint32(i)]; !ok || got != upTo {
+			return wrong(fmt.Sprintf("it answered the barrier and had said that input %s is committed up to %s", in.Name, blockText(got, ok)),
+				fmt.Sprintf("that it is committed up to block %d, the last safe point before the barrier", upTo), mendCommit)
+		}
+	}
 	return nil
 }
 

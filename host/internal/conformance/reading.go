@@ -266,22 +266,11 @@ func checkReadKill(ctx context.Context, b *bench) error {
 	if _, err := s.until(ctx, remote.KindSafePoint, patience); err != nil {
 		return err
 	}
-	events, err := s.barrier(ctx, 1)
-	if err != nil {
+	if err := s.send(ctx, &remote.Frame{Kind: remote.KindBarrier, Checkpoint: 1}); err != nil {
 		return err
 	}
 	s.plugin.Kill()
-	at := events[len(events)-1].cursor
-	if at == nil {
-		return wrong("it answered a barrier after a safe point without a cursor", "the cursor of the safe point", "answer barriers with the place of the last safe point")
-	}
-	i := slices.IndexFunc(r.events, func(e event) bool {
-		return e.kind == remote.KindSafePoint && e.cursor != nil && *e.cursorKey() == *cursorKey(at)
-	})
-	if i < 0 {
-		return wrong(fmt.Sprintf("it answered a barrier at block %d, where it marks no safe point", at.Block), "an answer at a safe point", "answer barriers at safe points only")
-	}
-	return b.resume(ctx, r, at, i, "killed, and begun again at block %d")
+	return b.resume(ctx, r, r.events[r.point].cursor, r.point, "killed, and begun again at block %d")
 }
 
 // checkReadRewind takes it back while it reads.

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 
@@ -101,11 +102,33 @@ func (b *bench) inputs() []remote.Input {
 			continue
 		}
 		all = append(all, remote.Input{Name: "rows-of-all-kinds", Port: port.Name, Type: allKinds()})
-		if b.register.ManyInputs {
+		if b.register.ManyInputs && !b.single {
 			all = append(all, remote.Input{Name: "logs", Port: port.Name, Type: logs()})
 		}
 	}
 	return all
+}
+
+// settle finds out whether a register that takes many streams takes two with the
+// settings that there are: a loader may want another file for each.
+func (b *bench) settle(ctx context.Context) {
+	if b.settled || !b.register.ManyInputs {
+		return
+	}
+	b.settled = true
+	two, err := b.fresh(ctx, opening{})
+	if err == nil {
+		two.hangUp()
+		return
+	}
+	b.single = true
+	one, oneErr := b.fresh(ctx, opening{})
+	if oneErr != nil {
+		b.single = false // it is something else
+		return
+	}
+	one.hangUp()
+	b.note("it is tested with one stream, as with two it says: %v", err)
 }
 
 // policy joins by blocks where every input has them, and otherwise makes a tuple

@@ -54,7 +54,6 @@ type event struct {
 
 // opening says which process is to be opened.
 type opening struct {
-	step       string // "": check
 	register   string // "": the subject's
 	settings   []byte // nil: the subject's
 	inputs     []remote.Input
@@ -75,9 +74,6 @@ func (b *bench) open(ctx context.Context, p *remote.Plugin, o opening) (*session
 			return nil, err
 		}
 	}
-	if o.step == "" {
-		o.step = "check"
-	}
 	if o.register == "" {
 		o.register = b.register.Name
 	}
@@ -91,7 +87,7 @@ func (b *bench) open(ctx context.Context, p *remote.Plugin, o opening) (*session
 	ctx, cancel := within(ctx, patience)
 	defer cancel()
 	stream, err := p.Open(ctx, remote.Open{
-		Register: o.register, Pipeline: "conformance", Step: o.step, ProcessID: o.step, Domain: "conformance/" + b.register.Name,
+		Register: o.register, Pipeline: "conformance", Step: "check", ProcessID: "check", Domain: "conformance/" + b.register.Name,
 		Checkpoint: o.checkpoint, Generation: o.generation, Settings: settings, Network: b.suite.cfg.Network, Cursor: o.cursor, To: o.to,
 		Inputs: o.inputs, Policy: b.policy(), Snapshot: o.snapshot, Fresh: o.checkpoint == 0,
 	})

@@ -14,7 +14,7 @@ import (
 
 const (
 	// speedBatches are the batches of one round, each of speedShape.
-	speedBatches = 64
+	speedBatches = 24
 	speedRounds  = 3
 	// A plugin is slow below this share of a plain copy of the same rows, and far
 	// too slow below the other.
@@ -32,7 +32,7 @@ func checkSpeed(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	s, err := b.fresh(ctx, opening{step: "speed"})
+	s, err := b.fresh(ctx, opening{})
 	if err != nil {
 		return err
 	}
@@ -44,32 +44,44 @@ func checkSpeed(ctx context.Context, b *bench) error {
 	}
 	best, copied := 0.0, 0.0
 	for round := range speedRounds {
-		var frames []*remote.Frame
-		for range speedBatches {
-			made, err := f.batch(speedShape)
-			if err != nil {
-				return err
-			}
-			frames = append(frames, made...)
-		}
-		n := float64(rows(frames))
-		begun := time.Now()
-		if err := s.sendAll(ctx, frames); err != nil {
-			return err
-		}
-		if err := s.send(ctx, &remote.Frame{Kind: remote.KindBarrier, Checkpoint: uint64(round + 1)}); err != nil {
-			return err
-		}
-		if _, err := s.until(ctx, remote.KindBarrier, b.suite.cfg.Deadline); err != nil {
-			return err
-		}
-		best = max(best, n/time.Since(begun).Seconds())
-		plain, err := copyFrames(b.suite.dir, frames)
+		taken, plain, err := b.round(ctx, s, f, uint64(round+1))
 		if err != nil {
 			return err
 		}
-		copied = max(copied, n/plain.Seconds())
+		best, copied = max(best, taken), max(copied, plain)
 	}
+	return b.judge(best, copied)
+}
+
+// round measures once: rows a second that the process takes, and that a plain
+// copy of them takes.
+func (b *bench) round(ctx context.Context, s *session, f *feed, checkpoint uint64) (taken, plain float64, err error) {
+	var frames []*remote.Frame
+	for range speedBatches {
+		made, err := f.batch(speedShape)
+		if err != nil {
+			return 0, 0, err
+		}
+		frames = append(frames, made...)
+	}
+	n := float64(rows(frames))
+	begun := time.Now()
+	if err := s.sendAll(ctx, frames); err != nil {
+		return 0, 0, err
+	}
+	if err := s.send(ctx, &remote.Frame{Kind: remote.KindBarrier, Checkpoint: checkpoint}); err != nil {
+		return 0, 0, err
+	}
+	if _, err := s.until(ctx, remote.KindBarrier, b.suite.cfg.Deadline); err != nil {
+		return 0, 0, err
+	}
+	took := time.Since(begun)
+	copied, err := copyFrames(b.suite.dir, frames)
+	return n / took.Seconds(), n / copied.Seconds(), err
+}
+
+// judge tells a plugin that is slow from one that is not.
+func (b *bench) judge(best, copied float64) error {
 	share := best / copied
 	b.note("%s rows/s, 1/%.0f of a plain copy (%s rows/s)", thousands(best), 1/share, thousands(copied))
 	mend := "profile it; work on many rows at once (TransformBatch), and ask others for many things at once"

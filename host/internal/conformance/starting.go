@@ -197,24 +197,10 @@ const stopWithin = 2 * time.Second
 
 // checkStop asks the plugin to end while a process of it is open.
 func checkStop(ctx context.Context, b *bench) error {
-	p, err := b.start(ctx)
+	p, err := b.openAny(ctx)
 	if err != nil {
 		return err
 	}
-	d, err := p.Describe(ctx)
-	if err != nil {
-		return err
-	}
-	opened := "with none of its processes open, as none could be"
-	for _, r := range d.Registers {
-		other := &bench{subject: &subject{suite: b.suite, register: r}, dir: b.dir}
-		if s, err := other.open(ctx, p, opening{}); err == nil {
-			opened = "with a process of " + r.Name + " open"
-			defer s.hangUp()
-			break
-		}
-	}
-	b.note("%s", opened)
 	begun := time.Now()
 	err = p.Stop(ctx)
 	mend := "return from all methods when their context ends, and give Close little to do"
@@ -226,6 +212,28 @@ func checkStop(ctx context.Context, b *bench) error {
 	}
 	b.note("%s", time.Since(begun).Round(time.Millisecond))
 	return err
+}
+
+// openAny starts the plugin and opens a process of the first register that can be
+// opened without knowing more of it.
+func (b *bench) openAny(ctx context.Context) (*remote.Plugin, error) {
+	p, err := b.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d, err := p.Describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range d.Registers {
+		b.subject = &subject{suite: b.suite, register: r, single: true}
+		if s, err := b.fresh(ctx, opening{}); err == nil {
+			b.note("with a process of %s open", r.Name)
+			return s.plugin, nil
+		}
+	}
+	b.note("with none of its processes open, as none could be")
+	return p, nil
 }
 
 func panicOf(exit *remote.Exit) string {
