@@ -54,6 +54,8 @@ func fill(v reflect.Value, n *int) {
 		v.SetUint(uint64(*n % 200))
 	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(*n))
+	case reflect.Bool:
+		v.SetBool(true)
 	default:
 		panic("fill: there is a kind of field that it does not know: " + v.Kind().String())
 	}

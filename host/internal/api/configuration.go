@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -99,9 +100,18 @@ func (c *Client) Plan(ctx context.Context, r plan.Request) (plan.Preview, error)
 		return plan.Preview{}, c.told("plan", err)
 	}
 	if m := answer.Msg.Mistakes; len(m) > 0 {
-		return plan.Preview{}, &plan.InvalidError{Source: r.Name, Mistakes: fromMistakes(m)}
+		return plan.Preview{}, invalid(r, m)
 	}
 	return fromPreview(answer.Msg.Preview), nil
+}
+
+// invalid is the error of files with mistakes.
+func invalid(r plan.Request, mistakes []*hostv1.Mistake) error {
+	err := &plan.InvalidError{Source: r.Name, Mistakes: fromMistakes(mistakes)}
+	for _, m := range err.Mistakes {
+		err.Source = cmp.Or(err.Source, m.File)
+	}
+	return err
 }
 
 // Apply has the host carry a plan out, or go back to the configuration before.
@@ -127,7 +137,7 @@ func (c *Client) Apply(ctx context.Context, r plan.Request) (plan.Outcome, error
 		answer = a.Msg
 	}
 	if m := answer.GetMistakes(); len(m) > 0 {
-		return plan.Outcome{}, &plan.InvalidError{Source: r.Name, Mistakes: fromMistakes(m)}
+		return plan.Outcome{}, invalid(r, m)
 	}
 	return fromOutcome(answer.GetOutcome()), nil
 }

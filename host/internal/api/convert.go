@@ -49,7 +49,7 @@ func toProcess(s engine.ProcessStatus) *hostv1.Process {
 	out := &hostv1.Process{
 		Step: s.Step, Id: s.ID.String(), Kind: s.Kind, Register: s.Register, Plugin: s.Plugin, State: string(s.State), Pid: int64(s.PID),
 		RowsIn: s.RowsIn, RowsOut: s.RowsOut, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
-		Poisoned: s.Poisoned, Restarts: s.Restarts, StateBytes: s.StateBytes, Block: s.Block, Lag: s.Lag,
+		Poisoned: s.Poisoned, Restarts: s.Restarts, StateBytes: s.StateBytes, Block: s.Block, Lag: s.Lag, Attached: s.Attached,
 	}
 	for _, e := range s.Inputs {
 		out.Inputs = append(out.Inputs, &hostv1.Edge{
@@ -111,7 +111,7 @@ func fromProcess(s *hostv1.Process) (engine.ProcessStatus, error) {
 	out := engine.ProcessStatus{
 		Step: s.Step, Kind: s.Kind, Register: s.Register, Plugin: s.Plugin, State: engine.ProcessState(s.State), PID: int(s.Pid),
 		RowsIn: s.RowsIn, RowsOut: s.RowsOut, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
-		Poisoned: s.Poisoned, Restarts: s.Restarts, StateBytes: s.StateBytes, Block: s.Block, Lag: s.Lag,
+		Poisoned: s.Poisoned, Restarts: s.Restarts, StateBytes: s.StateBytes, Block: s.Block, Lag: s.Lag, Attached: s.Attached,
 	}
 	var known bool
 	if out.Type, known = registry.ParseProcessType(s.Kind); !known {

@@ -113,7 +113,6 @@ func (p *process) launch(ctx context.Context) error {
 	if p.plugin != nil {
 		select {
 		case <-p.plugin.Done():
-			p.detach("the plugin that was attached has ended")
 			p.stop(ctx, "") // it died while nobody was looking
 		default:
 			return nil
@@ -365,7 +364,7 @@ func (p *process) move(to ProcessState, cause string) {
 func (p *process) status(head uint64) ProcessStatus {
 	s := ProcessStatus{
 		Step: p.spec().Step.Name, ID: p.spec().ID, Type: p.spec().Register.Type, Kind: p.spec().Register.Type.String(),
-		Register: p.spec().Register.Name, Plugin: p.spec().Register.Plugin,
+		Register: p.spec().Register.Name, Plugin: p.spec().Register.Plugin, Attached: p.former.Load() != nil,
 		RowsIn: p.rowsIn.Load(), RowsOut: p.rowsOut.Load(), BytesIn: p.bytesIn.Load(), BytesOut: p.bytesOut.Load(),
 		Poisoned: p.poisoned.Load(), Restarts: p.restarts.Load(), StateBytes: p.stateBytes.Load(),
 	}

@@ -49,7 +49,8 @@ type ProcessStatus struct {
 	Register string               `json:"register"`
 	Plugin   string               `json:"plugin"`
 	State    ProcessState         `json:"state"`
-	PID      int                  `json:"pid,omitempty"` // of the operating system
+	PID      int                  `json:"pid,omitempty"`      // of the operating system
+	Attached bool                 `json:"attached,omitempty"` // a person runs its plugin by hand, outside of the sandbox
 	RowsIn   uint64               `json:"rows_in"`
 	RowsOut  uint64               `json:"rows_out"`
 	BytesIn  uint64               `json:"bytes_in"`

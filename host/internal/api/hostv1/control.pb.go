@@ -1957,8 +1957,10 @@ type Process struct {
 	// Newest safe point of a reader.
 	Block *uint64 `protobuf:"varint,15,opt,name=block,proto3,oneof" json:"block,omitempty"`
 	// Blocks behind the head.
-	Lag           *uint64 `protobuf:"varint,16,opt,name=lag,proto3,oneof" json:"lag,omitempty"`
-	Inputs        []*Edge `protobuf:"bytes,17,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	Lag    *uint64 `protobuf:"varint,16,opt,name=lag,proto3,oneof" json:"lag,omitempty"`
+	Inputs []*Edge `protobuf:"bytes,17,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	// A person runs its plugin by hand, outside of the sandbox.
+	Attached      bool `protobuf:"varint,18,opt,name=attached,proto3" json:"attached,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2110,6 +2112,13 @@ func (x *Process) GetInputs() []*Edge {
 		return x.Inputs
 	}
 	return nil
+}
+
+func (x *Process) GetAttached() bool {
+	if x != nil {
+		return x.Attached
+	}
+	return false
 }
 
 // Edge leads from one process to another.
@@ -2350,7 +2359,7 @@ const file_penstock_host_v1_control_proto_rawDesc = "" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1f\n" +
 	"\vwaiting_for\x18\x03 \x03(\tR\n" +
-	"waitingFor\"\xd6\x03\n" +
+	"waitingFor\"\xf2\x03\n" +
 	"\aProcess\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -2370,7 +2379,8 @@ const file_penstock_host_v1_control_proto_rawDesc = "" +
 	"stateBytes\x12\x19\n" +
 	"\x05block\x18\x0f \x01(\x04H\x00R\x05block\x88\x01\x01\x12\x15\n" +
 	"\x03lag\x18\x10 \x01(\x04H\x01R\x03lag\x88\x01\x01\x12.\n" +
-	"\x06inputs\x18\x11 \x03(\v2\x16.penstock.host.v1.EdgeR\x06inputsB\b\n" +
+	"\x06inputs\x18\x11 \x03(\v2\x16.penstock.host.v1.EdgeR\x06inputs\x12\x1a\n" +
+	"\battached\x18\x12 \x01(\bR\battachedB\b\n" +
 	"\x06_blockB\x06\n" +
 	"\x04_lag\"\xa4\x01\n" +
 	"\x04Edge\x12\x12\n" +

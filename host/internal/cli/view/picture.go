@@ -88,7 +88,7 @@ var columns = []column{
 	{title: "STEP", keep: 10, text: func(_ picture, _ engine.PathStatus, s engine.ProcessStatus) string { return s.Step }},
 	{title: "KIND", keep: 2, text: func(_ picture, _ engine.PathStatus, s engine.ProcessStatus) string { return s.Kind }},
 	{title: "REGISTER", keep: 1, text: func(_ picture, _ engine.PathStatus, s engine.ProcessStatus) string { return s.Register }},
-	{title: "STATE", keep: 8, text: func(_ picture, _ engine.PathStatus, s engine.ProcessStatus) string { return string(s.State) }},
+	{title: "STATE", keep: 8, text: func(_ picture, _ engine.PathStatus, s engine.ProcessStatus) string { return stateOf(s) }},
 	{title: perSecondTitle, keep: 9, right: true, text: func(p picture, path engine.PathStatus, s engine.ProcessStatus) string {
 		return perSecond(p.rates.of(path.Pipeline, s.Step))
 	}},
@@ -225,4 +225,12 @@ func (p picture) paint(code, text string) string {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// stateOf is how a step is, and whether a person runs it.
+func stateOf(s engine.ProcessStatus) string {
+	if s.Attached {
+		return string(s.State) + " by hand"
+	}
+	return string(s.State)
 }
