@@ -331,12 +331,12 @@ func (d *domain) pathState() PathState {
 
 // stopPlugins ends every plugin process, at once.
 func (d *domain) stopPlugins(ctx context.Context) {
+	for _, p := range d.processes {
+		p.detach("the path has ended")
+	}
 	var wg sync.WaitGroup
 	for _, p := range d.processes {
-		wg.Go(func() {
-			p.detach("the path has ended")
-			p.stop(context.WithoutCancel(ctx), "the path has ended")
-		})
+		wg.Go(func() { p.stop(context.WithoutCancel(ctx), "the path has ended") })
 	}
 	wg.Wait()
 }

@@ -100,6 +100,9 @@ func isOurs(err error) bool {
 
 // launch starts the plugins that are not running, all at once.
 func (d *domain) launch(ctx context.Context) error {
+	for _, p := range d.processes {
+		p.detachDead()
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, p := range d.processes {
 		group.Go(func() error {

@@ -61,7 +61,18 @@ func (t *takeover) begin() {
 		}
 	}
 	t.stage = stageProbation
-	close(t.watched)
+	if !t.anew { // then it is watched once the streams are open
+		close(t.watched)
+	}
+}
+
+// count notes what the old plugins have done. t.mu is held.
+func (t *takeover) count() {
+	t.then = make(map[*process]tally)
+	for _, p := range t.judged() {
+		t.then[p] = p.tally()
+		p.slowest.Store(0)
+	}
 }
 
 // judged are the processes that are replaced, and all that read from them.
@@ -297,10 +308,9 @@ func (d *domain) afterSwap(err error) (again bool, failed error) {
 		if t.blames(err) || d.draining() {
 			return true, t.takeBack(err)
 		}
-	case stageWarm, stageCommitting, stageOver:
-		return d.detach(err), nil
+	case stageWarm, stageCommitting, stageOver: // it is a failure like any other
 	}
-	return false, nil
+	return d.detach(err), nil
 }
 
 // brokeOff tells why a cut was not made. A reorganisation is no reason to give up.
@@ -345,6 +355,7 @@ func (t *takeover) beginAnew() {
 		}
 		h.exchange()
 	}
+	t.count()
 	t.begin()
 	t.domain.why = fmt.Sprintf("another plugin %s takes over", t.swap.Plugin)
 }
@@ -357,9 +368,9 @@ func (d *domain) openedAnew() {
 		return
 	}
 	t.mu.Lock()
-	broke := t.broke
-	t.mu.Unlock()
-	t.notePause(time.Since(broke))
+	defer t.mu.Unlock()
+	t.paused = time.Since(t.broke)
+	close(t.watched)
 }
 
 // recallSwap goes back to where a swap was cut over that was not trusted yet when
@@ -524,6 +535,11 @@ func (x *exchange) commit() (done bool, err error) {
 		t.close()
 		t.mu.Unlock()
 		t.domain.takeover.CompareAndSwap(t, nil)
+		for _, h := range t.handovers {
+			if former := h.before.former; former != nil && former.detached != nil {
+				former.detached(fmt.Sprintf("another plugin %s has taken its place", x.swap.Plugin))
+			}
+		}
 	}
 	x.tell(SwapCommitted, "")
 	return true, nil
@@ -581,6 +597,21 @@ func (d *domain) detach(err error) bool {
 		return false
 	}
 	return p.detach(fmt.Sprintf("the plugin that was attached has ended: %v", withoutStep(err)))
+}
+
+// detachDead does so where the plugin has ended while nobody was looking.
+func (p *process) detachDead() {
+	if p.former.Load() == nil {
+		return
+	}
+	if p.plugin != nil {
+		select {
+		case <-p.plugin.Done():
+		default:
+			return
+		}
+	}
+	p.detach("the plugin that was attached has ended")
 }
 
 func (p *process) detach(why string) bool {

@@ -238,6 +238,9 @@ func (x *exchange) refused(err error) error {
 func (x *exchange) failed(err error) error {
 	for _, t := range x.takeovers {
 		if cause, back := t.outcome(); back {
+			if x.phase == SwapWarm {
+				x.phase = SwapCut // it had come that far in one path
+			}
 			if cause == nil || errors.Is(cause, errOthers) {
 				cause = err
 			}

@@ -152,11 +152,7 @@ func (t *takeover) decide(err error) {
 	}
 	if t.err = err; err == nil {
 		t.stage = stageSwitched
-		t.then = make(map[*process]tally)
-		for _, p := range t.judged() {
-			t.then[p] = p.tally()
-			p.slowest.Store(0)
-		}
+		t.count()
 	}
 	close(t.verdict)
 }

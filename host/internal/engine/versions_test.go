@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/penstock-io/penstock/sdk"
@@ -61,8 +61,8 @@ func registers(version string) []sdk.Register {
 type starts struct {
 	Starts string `hcl:"starts,optional"`
 	Times  string `hcl:"times,optional"` // a file that counts how often it has
-	Port   string `hcl:"port,optional"`  // that only one at a time can have
-	held   net.Listener
+	Port   string `hcl:"port,optional"`  // a file that only one at a time can have
+	held   *os.File
 }
 
 func (s *starts) Start(ctx context.Context, _ sdk.Start) error {
@@ -79,8 +79,11 @@ func (s *starts) Start(ctx context.Context, _ sdk.Start) error {
 	}
 	if s.Port != "" {
 		var err error
-		if s.held, err = net.Listen("unix", s.Port); err != nil {
+		if s.held, err = os.Create(s.Port); err != nil {
 			return err
+		}
+		if err := syscall.Flock(int(s.held.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+			return fmt.Errorf("somebody else has it: %w", err)
 		}
 	}
 	switch s.Starts {
