@@ -219,7 +219,7 @@ func (c *Catalog) Verify(ctx context.Context) ([]Verdict, error) {
 		return nil, diags
 	}
 	if lock == nil {
-		return nil, fmt.Errorf("%w: there is no %s: make it with %s", fs.ErrNotExist, c.cfg.Lock, cmp.Or(c.cfg.LockCommand, "penstock plugin lock"))
+		return nil, &noLockError{c.cfg.Lock, cmp.Or(c.cfg.LockCommand, "penstock plugin lock")}
 	}
 	names := c.Names()
 	for name := range lock.Plugins {
@@ -234,6 +234,15 @@ func (c *Catalog) Verify(ctx context.Context) ([]Verdict, error) {
 	}
 	return verdicts, ctx.Err()
 }
+
+// noLockError tells that there is no lock file to compare with.
+type noLockError struct{ file, command string }
+
+func (e *noLockError) Error() string {
+	return fmt.Sprintf("there is no %s: make it with %s", e.file, e.command)
+}
+
+func (e *noLockError) Unwrap() error { return fs.ErrNotExist }
 
 // verify looks at all bytes of one plugin that run.
 func (c *Catalog) verify(ctx context.Context, name string, locked *config.Locked) []Verdict {

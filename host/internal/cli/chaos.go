@@ -242,7 +242,7 @@ func (a *app) chaosConfig(ctx context.Context, o chaosOptions) (chaos.Config, er
 		}
 		return os.LookupEnv(name)
 	}
-	p, err := load(ctx, loading{sources: o.sources, env: env, check: true, logger: logger, logLevel: "warn", stdout: a.stderr, version: a.version})
+	p, err := load(ctx, loading{sources: o.sources, env: env, check: true, dev: true, logger: logger, logLevel: "warn", stdout: a.stderr, version: a.version})
 	if err != nil {
 		return chaos.Config{}, err
 	}
@@ -276,7 +276,8 @@ func (o *chaosOptions) runArguments(p *project.Project) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find plugin directory %s: %w", p.Catalog.Dir(), err)
 	}
-	args := []string{path, "--plugin-dir", plugins, "--log-level", "debug"}
+	// Hundreds of runs of what is there now are no first use of it: none locks it.
+	args := []string{path, "--plugin-dir", plugins, "--log-level", "debug", "--dev"}
 	for _, v := range o.vars {
 		args = append(args, "--var", v)
 	}

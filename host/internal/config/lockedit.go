@@ -47,7 +47,7 @@ func (l *Lock) reparse(content []byte) error {
 	if diags.HasErrors() {
 		return fmt.Errorf("change %s: %w", l.source.Name, diags)
 	}
-	l.Plugins, l.source = next.Plugins, next.source
+	l.Plugins, l.source, l.file = next.Plugins, next.source, next.file
 	return nil
 }
 

@@ -30,6 +30,7 @@ type Lock struct {
 	Plugins map[string]*Locked
 
 	source Source
+	file   *hcl.File
 	begin  []byte // what the file held when it was read; nil: it was not there
 }
 
@@ -80,6 +81,7 @@ func ParseLock(source Source) (*Lock, Diagnostics) {
 	l := &Lock{Plugins: make(map[string]*Locked), source: source}
 	e := &evaluator{mistakes: newMistakes([]Source{source}), context: &hcl.EvalContext{}}
 	file, diags := parseSource(source)
+	l.file = file
 	e.addAll(diags)
 	body := file.Body.(*hclsyntax.Body)
 	if e.failed() {
@@ -187,9 +189,13 @@ const digestPrefix = "sha256:"
 // Platforms are those that bytes of a plugin are locked for, sorted.
 func (p *Locked) Platforms() []string { return slices.Sorted(maps.Keys(p.Digests)) }
 
-// Explain returns a file that has the lock's source only, to write its
+// Explain returns a file that has the lock file's source only, to write its
 // diagnostics with.
-func (l *Lock) Explain() *File { return Explain(l.source) }
+func (l *Lock) Explain() *File {
+	f := Explain()
+	f.Show(l)
+	return f
+}
 
 // Show has diagnostics of a lock file written with what stands there.
-func (f *File) Show(l *Lock) { f.sources[l.source.Name] = &hcl.File{Bytes: l.source.Bytes} }
+func (f *File) Show(l *Lock) { f.sources[l.source.Name] = l.file }
