@@ -37,6 +37,8 @@ type AttachConfig struct {
 	Logger hclog.Logger
 	// HostVersion is told to the plugin when it is asked to describe itself.
 	HostVersion string
+	// Secrets stand in no error of it.
+	Secrets []string
 }
 
 // Attach connects to a plugin that runs already. What it does, prints and takes is
@@ -67,7 +69,7 @@ func Attach(ctx context.Context, config AttachConfig) (*Plugin, error) {
 	g.hangUp = hangUp
 	g.watching.Go(func() { g.watch(living) })
 	p := newPlugin(config.Name, config.HostVersion, g)
-	p.wire, p.patient = wire.NewClient(conn), true
+	p.wire, p.patient, p.hides = wire.NewClient(conn), true, NewRedactor(config.Secrets)
 	config.Logger.Info("attached: a person runs this plugin, outside of the sandbox and without deadlines", "pid", config.PID)
 	return p, nil
 }

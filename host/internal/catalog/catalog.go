@@ -52,6 +52,9 @@ type Config struct {
 	// Stdout gets what plugins print for people, whole lines at a time; nil:
 	// it is logged.
 	Stdout io.Writer
+	// Secrets are values that must stand in nothing that comes of a plugin; nil:
+	// there are none.
+	Secrets func() []string
 }
 
 // Catalog knows the plugins that can run here. It holds no processes: what
@@ -205,6 +208,7 @@ const stopTimeout = 2 * time.Second
 func (c *Catalog) In(dir string) *Catalog {
 	moved := *c
 	moved.cfg.RunDir = dir
+	moved.settle()
 	return &moved
 }
 

@@ -24,6 +24,9 @@ func (c *Catalog) confine(cfg remote.Config, s Start) remote.Config {
 	if block == nil {
 		block = &config.Plugin{}
 	}
+	if c.cfg.Secrets != nil {
+		cfg.Secrets = c.cfg.Secrets()
+	}
 	cfg.Limits = remote.Limits{
 		Memory: block.Limits.Memory, CPU: block.Limits.CPU, Processes: block.Limits.Processes, OpenFiles: block.Limits.OpenFiles,
 	}
@@ -42,6 +45,17 @@ func (c *Catalog) confine(cfg remote.Config, s Start) remote.Config {
 	cfg.Sandbox.Read = append(cfg.Sandbox.Read, reads...)
 	cfg.Sandbox.Write = append(absolute(block.Sandbox.Write), writes...)
 	return cfg
+}
+
+// settle makes ready for plugins that run in pipelines: what those of a host that
+// was killed have left running is ended, and what the machine cannot do is told.
+func (c *Catalog) settle() {
+	if killed := remote.Sweep(c.cfg.RunDir); killed > 0 {
+		c.cfg.Logger.Warn("processes that plugins of an earlier host had left running were killed", "processes", killed)
+	}
+	for _, missing := range (remote.Config{Sandbox: &remote.Sandbox{}}).Confinement().Missing {
+		c.cfg.Logger.Warn(missing)
+	}
 }
 
 // named are the files that settings name, as far as a person has written them: a

@@ -174,3 +174,24 @@ func TestIsolationTellsWhatABlockAllows(t *testing.T) {
 		t.Errorf("limits: got %v, want %v", limits, want)
 	}
 }
+
+// What nobody may see does not come back from a plugin.
+func TestSecretsStayWithThePlugin(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := catalog.Open(catalog.Config{
+		Plugins: map[string]*config.Plugin{"curious": {Name: "curious", Path: self, Env: map[string]string{curiousEnv: "1", "GORACE": "atexit_sleep_ms=0"}}},
+		Logger:  hclog.NewNullLogger(), RunDir: shortDir(t), Secrets: func() []string { return []string{"hunter2"} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	r := catalog.Registers(c.DescribeOne(t.Context(), "curious"))[0]
+	got := checked(t, c, r, "", map[string]any{"other": "/nowhere/hunter2/file"})
+	if strings.Contains(got, "hunter2") || !strings.Contains(got, "/nowhere/(sensitive)/file") {
+		t.Errorf("got %q", got)
+	}
+}

@@ -71,7 +71,7 @@ func Parse(sources []Source, options Options) (*File, Diagnostics) {
 			Subject:  emptyRange(sources),
 		})
 	}
-	return f, f.eval.list()
+	return f, f.withoutSecrets(f.eval.list())
 }
 
 // Registers returns the name of every register that a step names, sorted.

@@ -168,7 +168,7 @@ func (f *File) Join(lists ...Diagnostics) Diagnostics {
 	for _, list := range lists {
 		joined.addAll(list)
 	}
-	return joined.list()
+	return f.withoutSecrets(joined.list())
 }
 
 // uncounted marks the diagnostic that says how many more there are, so that it

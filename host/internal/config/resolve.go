@@ -30,7 +30,7 @@ func (f *File) Resolve(r *registry.Registry) (*Model, Diagnostics) {
 		model.Pipelines = append(model.Pipelines, resolver.pipeline)
 	}
 	model.Secrets = f.Secrets()
-	return model, found.list()
+	return model, f.withoutSecrets(found.list())
 }
 
 // resolver resolves one pipeline.

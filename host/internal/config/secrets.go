@@ -126,3 +126,24 @@ func (s *secrets) list() []string {
 // Secrets are the values known so far that nobody may see: see Model.Secrets for
 // all.
 func (f *File) Secrets() []string { return f.eval.hidden.list() }
+
+// discreet is text without secrets.
+func (f *File) discreet(text string) string {
+	for _, secret := range f.Secrets() {
+		text = strings.ReplaceAll(text, secret, "("+string(sensitive)+")")
+	}
+	return text
+}
+
+// withoutSecrets are diagnostics that show none.
+func (f *File) withoutSecrets(diags Diagnostics) Diagnostics {
+	out := slices.Clone(diags)
+	for i, diag := range out {
+		if detail := f.discreet(diag.Detail); detail != diag.Detail {
+			copied := *diag
+			copied.Detail = detail
+			out[i] = &copied
+		}
+	}
+	return out
+}

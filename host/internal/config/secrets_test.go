@@ -124,3 +124,36 @@ pipeline "p" {
 		t.Errorf("the longest do not come first: %q", m.Secrets)
 	}
 }
+
+// Diagnostics show no secret, not even one that stands in the line they are about.
+func TestDiagnosticsShowNoSecrets(t *testing.T) {
+	src := `
+network "n" {
+  endpoint "e" { url = "http://user:hunter22@127.0.0.1:1" }
+}
+variable "token" {
+  default   = "token-of-a-variable"
+  sensitive = true
+}
+pipeline "p" {
+  reader "secret.reader" "r" {
+    password = "typed-password"
+    plain    = ["typed-password", "token-of-a-variable", "hunter22"]
+  }
+}
+`
+	f, _ := config.Parse([]config.Source{{Name: "a.hcl", Bytes: []byte(src)}}, config.Options{})
+	_, diags := f.Resolve(secretive(t))
+	var text strings.Builder
+	if err := f.Write(&text, diags, false, 0); err != nil {
+		t.Fatal(err)
+	}
+	if !diags.HasErrors() {
+		t.Fatal("there is no mistake")
+	}
+	for _, secret := range []string{"hunter22", "token-of-a-variable", "typed-password"} {
+		if strings.Contains(text.String(), secret) {
+			t.Errorf("%s is shown:\n%s", secret, text.String())
+		}
+	}
+}

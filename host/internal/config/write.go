@@ -32,7 +32,7 @@ func (f *File) Write(w io.Writer, diags Diagnostics, color bool, width uint) err
 		}
 		out.WriteString("\n")
 	}
-	if _, err := w.Write(out.Bytes()); err != nil {
+	if _, err := io.WriteString(w, f.discreet(out.String())); err != nil { // the lines shown may hold secrets that were written down
 		return fmt.Errorf("write diagnostics: %w", err)
 	}
 	return nil

@@ -130,7 +130,7 @@ func OpenCatalog(o Options, file *config.File) (*catalog.Catalog, error) {
 	return catalog.Open(catalog.Config{
 		Dir: dir, Plugins: file.Plugins, DataDir: dataDir(o, file), StartTimeout: file.Host.StartTimeout,
 		Lock: o.lockFile(), LockCommand: o.lockCommand(), Dev: o.Dev, TrustedKeys: file.Host.TrustedKeys,
-		HostVersion: o.Version, LogLevel: o.LogLevel, Logger: o.Logger, Stdout: o.Stdout,
+		HostVersion: o.Version, LogLevel: o.LogLevel, Logger: o.Logger, Stdout: o.Stdout, Secrets: file.Secrets,
 	})
 }
 
