@@ -56,12 +56,12 @@ func (s *tapService) Tap(ctx context.Context, r *connect.Request[hostv1.TapReque
 		return lookedAt(err)
 	}
 	defer tap.Close()
-	rate, most := time.Duration(r.Msg.RowsPerSecond), 0
-	if rate > 0 {
-		most = int(max(rate/4, 1)) // of one batch, so that what is shown comes from several
-	}
-	tap.Sample(r.Msg.Every, most)
+	p := pace{rate: float64(r.Msg.RowsPerSecond), left: float64(r.Msg.RowsPerSecond), since: time.Now()}
 	for {
+		if err := p.wait(ctx); err != nil {
+			return s.overOr(err)
+		}
+		tap.Sample(r.Msg.Every, int(p.left))
 		item, err := tap.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			seen, shown := tap.Counts()
@@ -73,13 +73,36 @@ func (s *tapService) Tap(ctx context.Context, r *connect.Request[hostv1.TapReque
 		if err := stream.Send(toTapItem(item)); err != nil {
 			return err
 		}
-		if rate == 0 || item.Rows == nil {
-			continue
+		if item.Rows != nil {
+			p.left -= float64(item.Rows.Count)
+		}
+	}
+}
+
+// pace keeps a tap to so many rows a second, with as many at once after a pause.
+// Without a rate it lets everything pass.
+type pace struct {
+	rate, left float64
+	since      time.Time
+}
+
+// wait waits until some rows may be shown.
+func (p *pace) wait(ctx context.Context) error {
+	if p.rate == 0 {
+		return nil
+	}
+	for {
+		now := time.Now()
+		p.left = min(p.left+now.Sub(p.since).Seconds()*p.rate, p.rate)
+		p.since = now
+		some := max(p.rate/4, 1)
+		if p.left >= some {
+			return nil
 		}
 		select {
-		case <-time.After(time.Duration(item.Rows.Count) * time.Second / rate):
+		case <-time.After(time.Duration((some - p.left) / p.rate * float64(time.Second))):
 		case <-ctx.Done():
-			return s.overOr(ctx.Err())
+			return ctx.Err()
 		}
 	}
 }
