@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/penstock-io/penstock/host/internal/catalog"
 	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/engine"
@@ -21,30 +23,42 @@ import (
 // configurationsDir is where they are kept in the data directory.
 const configurationsDir = "configurations"
 
-func (c *Changes) archive() archive {
-	return archive{dir: filepath.Join(c.cfg.Store.Dir(), configurationsDir)}
+func (c *Changes) archive() archive { return archiveOf(c.cfg.Store.Dir()) }
+
+func archiveOf(dataDir string) archive {
+	return archive{dir: filepath.Join(dataDir, configurationsDir)}
 }
 
 // Configuration is the number of the configuration that runs.
 func (c *Changes) Configuration() uint64 { return c.running().configuration.Number }
 
-// began notes which configuration a host begins with: the files are what counts,
-// whatever was applied last.
-func (c *Changes) began() configuration {
-	p, log := c.cfg.Project, c.cfg.Logger
-	now := newConfiguration(p.Path, project.BaseDir(p.Path), c.cfg.Options.Vars, p.Sources)
-	last, err := c.archive().current()
-	if err != nil {
-		log.Warn("it is not known what was applied last", "error", err)
+// TellOfFiles warns where the files of a project are not what its host was told
+// to run last: a host begins with the files, whatever was applied.
+func TellOfFiles(p *project.Project, o project.Options, logger hclog.Logger) {
+	last, err := archiveOf(p.DataDir).current()
+	switch now := configurationOf(p, o); {
+	case err != nil:
+		logger.Warn("it is not known what ran last", "error", err)
+	case last.Number == 0 || last.Digest == now.Digest && len(last.Failed) == 0:
+	default:
+		logger.Warn("the files are not what ran last: the host begins with the files; penstock plan --previous shows the difference once it runs, penstock rollback goes back",
+			"path", p.Path, "ran", configurationText(last.Number), "since", last.Time.Format(time.DateTime))
 	}
+}
+
+func configurationOf(p *project.Project, o project.Options) configuration {
+	return newConfiguration(p.Path, project.BaseDir(p.Path), o.Vars, p.Sources)
+}
+
+// began notes which configuration a host begins with.
+func (c *Changes) began() configuration {
+	log := c.cfg.Logger
+	now := configurationOf(c.cfg.Project, c.cfg.Options)
+	last, err := c.archive().current()
 	if err == nil && last.Number > 0 && last.Digest == now.Digest && len(last.Failed) == 0 {
 		return last
 	}
 	now.Number, now.Previous = c.archive().next(), last.Number
-	if last.Number > 0 {
-		log.Warn("the files are not what ran last: the host begins with the files; penstock plan --previous shows the difference, penstock rollback goes back",
-			"path", p.Path, "configuration", now.Number, "ran", last.Number, "since", last.Time.Format(time.DateTime))
-	}
 	if err := c.archive().keep(now); err != nil {
 		log.Error("the configuration is not kept: penstock rollback will not find it", "error", err)
 	}

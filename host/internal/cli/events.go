@@ -86,7 +86,10 @@ func eventLine(ev api.Event) string {
 	if ev.Step != "" {
 		what += "/" + ev.Step
 	}
-	if ev.Kind == engine.EventSwap {
+	switch {
+	case ev.Kind == engine.EventSwap && ev.Swap == 0: // of settings
+		what = strings.TrimSpace(fmt.Sprintf("%s swap %s", ev.Plugin, what))
+	case ev.Kind == engine.EventSwap:
 		what = strings.TrimSpace(fmt.Sprintf("%s swap #%d %s", ev.Plugin, ev.Swap, what))
 	}
 	if ev.Kind == engine.EventConfig && what == "" {

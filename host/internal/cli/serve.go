@@ -48,6 +48,7 @@ func run(ctx context.Context, p *project.Project, s *store.Store, r running) err
 		events.Tell(ev)
 		tellPaused(ev, s.Dir(), r.logger)
 	}
+	change.TellOfFiles(p, r.options, r.logger)
 	e, err := engine.New(cfg)
 	if err != nil {
 		return err
