@@ -176,7 +176,7 @@ func (a *application) replace(ctx context.Context, c Change) error {
 		return a.rebuild(ctx, c)
 	}
 	if err != nil {
-		return fmt.Errorf("pipeline %s: %w", c.Pipeline, err)
+		return err
 	}
 	return a.engine.alone(context.WithoutCancel(ctx), c.Pipeline, func(d *domain) error {
 		text, _ := d.memory.Note(noteBasis)

@@ -27,14 +27,14 @@ import (
 // plugin of every step.
 type rig struct {
 	*engine.Engine
-	t      *testing.T
-	store  *store.Store
-	memory *store.Domain // of the first path
-	close  func()        // the store, once
-	runDir string        // where plugins have their sockets
-	mu     sync.Mutex
-	events []engine.Event
-	pids   []int
+	t       *testing.T
+	store   *store.Store
+	memory  *store.Domain // of the first path
+	close   func()        // the store, once
+	runDirs []string      // where plugins have their sockets
+	mu      sync.Mutex
+	events  []engine.Event
+	pids    []int
 }
 
 func newRig(t *testing.T, source string, tune func(*engine.Config)) *rig {
@@ -106,10 +106,11 @@ func (r *rig) version(source, name string) version {
 		"GORACE":          "atexit_sleep_ms=0", // or a plugin takes a second to end
 		testVersion:       name,
 	}
-	r.runDir = t.TempDir()
+	runDir := t.TempDir()
+	r.runDirs = append(r.runDirs, runDir)
 	plugins, err := catalog.Open(catalog.Config{
 		Plugins: map[string]*config.Plugin{"test": {Name: "test", Path: self, Env: env, Sandbox: config.Sandbox{Write: []string{os.TempDir()}}}},
-		Logger:  logger, RunDir: r.runDir, LogLevel: "debug",
+		Logger:  logger, RunDir: runDir, LogLevel: "debug",
 	})
 	if err != nil {
 		t.Fatal(err)
