@@ -45,6 +45,7 @@ type child struct {
 	process  *process // nil until it has started
 	doomed   bool     // killed by the host, perhaps before it started
 	startErr error    // why it could not be started
+	exceeded string   // the limit that it was killed for, "" if for none
 	tasks    sync.WaitGroup
 }
 
@@ -112,8 +113,10 @@ func (c *child) launch(env []string) (err error) {
 		c.process = nil
 		return err
 	}
+	running := c.process
 	c.tasks.Go(c.log.run)
 	c.tasks.Go(func() { c.watch(&files, oomKills) })
+	c.tasks.Go(func() { c.guard(running) })
 	return nil
 }
 

@@ -23,7 +23,7 @@ type Limits struct {
 	Memory    uint64  // bytes
 	CPU       float64 // processors
 	OpenFiles uint64
-	Processes uint64 // threads are not counted where the kernel does not help
+	Processes uint64
 }
 
 // Confinement tells what a plugin is kept from, and by what.
@@ -109,10 +109,6 @@ func (a abilities) missing() []string {
 	}
 	return out
 }
-
-// defaultOpenFiles is how many files a process of a sandboxed plugin may have
-// open where nothing is said. Those that Penstock comes with have less than 50.
-const defaultOpenFiles = 1024
 
 // inForce tells which limits hold, and by what.
 func (l Limits) inForce(can abilities, grouped bool) []Limit {

@@ -27,6 +27,7 @@ type confinement struct {
 	scoped    bool     // the thread sends signals to what it has started, and to nobody else
 	begun     uint64   // when the process began, in the kernel's ticks
 	temporary string   // a directory for the plugin's temporary files, "" if it has none
+	starved   bool     // the kernel has killed it for its memory; set when it is gone
 	traced    bool     // the new process is held at its first instruction
 }
 

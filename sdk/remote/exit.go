@@ -19,6 +19,9 @@ type Exit struct {
 	Requested bool
 	// Attached: a person ran the process, and how it ended is not known.
 	Attached bool
+	// Overrun says which limit the process was killed for, "" if for none, such as
+	// "it used 530 MiB, more than its limit of 512 MiB (limits.memory)".
+	Overrun string
 	// OutOfMemory: it seems that there was no memory left.
 	OutOfMemory bool
 	// Panic is what Go's runtime reported, such as "panic: boom", and Stack
@@ -46,6 +49,9 @@ func (e *Exit) Error() string {
 		return b.String()
 	case e.Requested:
 		b.WriteString("was stopped by the host")
+		return b.String()
+	case e.Overrun != "":
+		fmt.Fprintf(&b, "was killed because %s: raise the limit in its plugin block, or have it do with less", e.Overrun)
 		return b.String()
 	case e.Panic != "":
 		fmt.Fprintf(&b, "crashed: %s", e.Panic)
@@ -81,6 +87,9 @@ func (c *child) postMortem(oomKilled bool) *Exit {
 	}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		e.Signal = status.Signal()
+	}
+	if e.Signal == syscall.SIGKILL {
+		e.Overrun = c.overrun()
 	}
 	e.killedByHost = e.Signal == syscall.SIGKILL && c.killed()
 	if e.Code == goCrashed || (e.Signal != 0 && e.Signal != syscall.SIGKILL) { // otherwise the report is not of this end

@@ -71,10 +71,13 @@ func (g *group) bound(l Limits) {
 		const period = 100_000
 		g.bounds["cpu"] = setting(g.path, "cpu.max", fmt.Sprintf("%d %d", max(1000, int(l.CPU*period)), period)) == nil
 	}
-	if l.Processes > 0 {
-		g.bounds["pids"] = setting(g.path, "pids.max", strconv.FormatUint(l.Processes, 10)) == nil
+	if l.Processes > 0 { // the kernel counts threads: this only holds up what grows too fast to be watched
+		g.bounds["pids"] = setting(g.path, "pids.max", strconv.FormatUint(l.Processes*threadsOfProcess, 10)) == nil
 	}
 }
+
+// threadsOfProcess is how many threads a process may well have.
+const threadsOfProcess = 64
 
 // setting writes one of a group's files, which must be there.
 func setting(path, name, value string) error {
@@ -125,9 +128,6 @@ func (g *group) kill() bool {
 
 // starved tells whether the kernel has killed the group for its memory.
 func (g *group) starved() bool {
-	if g == nil {
-		return false
-	}
 	text, err := os.ReadFile(filepath.Join(g.path, "memory.events"))
 	if err != nil {
 		return false

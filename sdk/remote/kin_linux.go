@@ -111,6 +111,7 @@ func (c *confinement) killGroup() bool {
 // leave removes what was made for the process, when nothing of it is left.
 func (c *confinement) leave() {
 	if c.group != nil {
+		c.starved = elsewhere(c.group.starved)
 		elsewhere(c.group.remove)
 	}
 }
