@@ -219,6 +219,16 @@ func (r running) but(wanted running, failed map[string]error) running {
 	return out
 }
 
+// whole tells whether all pipelines run what the files of the configuration say.
+// Those that stayed what they were do not, and cannot be resolved again.
+func (r running) whole() error {
+	if len(r.apart) == 0 {
+		return nil
+	}
+	return fmt.Errorf("pipeline %s runs what it ran before configuration %d, which it could not take over: apply a file that it can run, or use penstock rollback, and try again",
+		strings.Join(slices.Sorted(maps.Keys(r.apart)), ", "), r.configuration.Number)
+}
+
 // tellApplied tells everybody what became of each pipeline, and of the whole.
 func (c *Changes) tellApplied(p plan.Plan, failed map[string]error, from, to uint64) {
 	for _, pipeline := range p.Pipelines {

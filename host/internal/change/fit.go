@@ -31,6 +31,9 @@ func (e *MisfitError) Error() string {
 // of what runs.
 func fit(now running, numbers registry.Numbers, registers []registry.Register) (running, error) {
 	next := now
+	if err := now.whole(); err != nil {
+		return next, err
+	}
 	known := registry.New()
 	plugin := registers[0].Plugin
 	for _, r := range slices.Concat(without(now.project.Registry.All(), plugin), registers) {
