@@ -53,7 +53,7 @@ var rules = []rule{
 	{"host/internal/chaos", []string{"host/internal/chaos"}},
 	{"host/internal/api", []string{"host/internal/api", "host/internal/engine", "host/internal/plan", "host/internal/registry", "host/internal/store"}},
 	{"host/internal/scaffold", []string{"host/internal/scaffold"}},
-	{"host/internal/conformance", []string{"host/internal/conformance", "sdk/remote", "sdk/transit"}},
+	{"host/internal/conformance", []string{"host/internal/conformance", "host/internal/catalog", "host/internal/registry", "sdk/remote", "sdk/transit"}},
 	{"host/internal/cli", []string{"host/internal", "sdk/recording", "sdk/remote", "sdk/render", "sdk/transit"}},
 	{"host/internal/bench", []string{"host", "sdk"}},
 	{"host", []string{"host/internal/cli"}},

@@ -22,7 +22,7 @@ you need.
 
 A subscriber turns each row of one stream into others, a reader collects rows from
 outside, an aggregator joins several streams, a loader ends a path. The name is
-that of the binary and the first part of its registers' names.
+that of the binary, and its registers' names begin with it.
 
 The SDK is that of the version this penstock was published as. Where it was not,
 go.mod takes it from a checkout: the one that --sdk names, or one that is found.

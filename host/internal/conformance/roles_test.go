@@ -364,6 +364,7 @@ func authored() map[string]func() {
 		"right subscriber": subscriber(""), "right reader": reader(""), "right loader": loader(""),
 		"prints":         func() { fmt.Println("a library greets you"); subscriber("")() },
 		"exits":          func() { fmt.Fprintln(os.Stderr, "no licence found"); os.Exit(3) },
+		"bad name":       func() { sdk.Serve(sdk.Subscriber("Role.Counts-All", &counter{Step: 1})) },
 		"never the same": func() { sdk.Serve(sdk.Subscriber("role.counts", &counter{Step: time.Now().UnixNano()})) },
 		"orphan":         orphan,
 		"sleeper":        func() { time.Sleep(5 * time.Minute) },

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/penstock-io/penstock/host/internal/catalog"
+	"github.com/penstock-io/penstock/host/internal/registry"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
@@ -85,6 +87,9 @@ func checkDescribe(ctx context.Context, b *bench) error {
 		return wrong("it describes itself differently each time: "+difference(texts[0], texts[1]), "the same description from every process",
 			"make registers and the defaults of their settings from constants, not from time, chance or the environment")
 	}
+	if err := b.enters(d); err != nil {
+		return err
+	}
 	var names []string
 	for _, r := range d.Registers {
 		names = append(names, r.Name)
@@ -98,6 +103,18 @@ func checkDescribe(ctx context.Context, b *bench) error {
 			"build it as a Go module with its version, or from a git checkout")
 	}
 	return undocumented(d)
+}
+
+// enters enters the registers where hosts do, which have rules for names, types
+// and ports.
+func (b *bench) enters(d remote.Description) error {
+	into := registry.New()
+	for _, r := range catalog.Registers(catalog.Description{Name: b.suite.report.Plugin, Description: d}) {
+		if err := into.Add(r); err != nil {
+			return wrong(err.Error(), "registers that can stand in a pipeline file", "change what the register is called, or what it declares")
+		}
+	}
+	return nil
 }
 
 // described is a description as text.

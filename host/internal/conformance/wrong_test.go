@@ -51,6 +51,7 @@ func TestWrongPluginsAreFound(t *testing.T) {
 		{"exits", "start", "exited with code 3"},
 		{"prints", "stdout", `it prints "a library greets you" before its handshake`},
 		{"never the same", "describe", "it describes itself differently each time"},
+		{"bad name", "describe", "a register's name is lower-case words joined by dots"},
 		{"ignores stop", "stop", "it was asked to end and had to be killed"},
 		{"orphan", "host-gone", "processes"},
 		{"takes settings", "settings", "it finds no mistake"},

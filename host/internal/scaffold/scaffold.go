@@ -99,6 +99,7 @@ type file struct {
 // values are what the templates show.
 type values struct {
 	Name, Kind, Module, Go string
+	Register               string // what the names of its registers and types begin with
 	SDK                    string // where go.mod takes it from; "": as it was published
 	About, Settings, More  string
 	Commands               []string
@@ -107,7 +108,7 @@ type values struct {
 
 func newValues(k kind, r Result) values {
 	v := values{
-		Name: r.Name, Kind: k.name, Module: r.Module, Go: goVersion, SDK: r.SDK.Replace,
+		Name: r.Name, Register: strings.ReplaceAll(r.Name, "-", "_"), Kind: k.name, Module: r.Module, Go: goVersion, SDK: r.SDK.Replace,
 		About: k.about, Settings: k.settings, More: k.more, Commands: r.Next,
 	}
 	v.Direct, v.Indirect = k.requirements(r.SDK.Version)
