@@ -119,18 +119,25 @@ func (s *pluginService) narrate(
 	return gone
 }
 
-// whyNot gives the error of a swap its code.
+// whyNot gives the error of a swap its code. That something took too long is said
+// by the error itself: a swap does not go on after its call.
 func (s *pluginService) whyNot(err error) error {
+	var missing interface {
+		error
+		NotFound()
+	}
 	taken := (*engine.SwapError)(nil)
 	switch {
 	case s.isEnding() && errors.Is(err, context.Canceled):
 		return connect.NewError(connect.CodeUnavailable, fmt.Errorf("%w: %w", errEnding, err))
 	case errors.As(err, &taken) && taken.RolledBack:
 		return connect.NewError(connect.CodeAborted, err)
-	case errors.As(err, &taken):
-		return connect.NewError(connect.CodeFailedPrecondition, err)
+	case errors.As(err, &missing):
+		return connect.NewError(connect.CodeNotFound, err)
+	case errors.Is(err, context.Canceled) && taken == nil:
+		return connect.NewError(connect.CodeCanceled, err)
 	}
-	return explained(err)
+	return connect.NewError(connect.CodeFailedPrecondition, err)
 }
 
 // History tells what became of swaps.
@@ -150,7 +157,7 @@ func (s *pluginService) History(_ context.Context, r *connect.Request[hostv1.His
 
 func toSwap(r store.SwapRecord) *hostv1.SwapRecord {
 	out := &hostv1.SwapRecord{
-		Number: r.Number, Time: toTime(r.Time), Took: durationpb.New(r.Took), Plugin: r.Plugin, Source: r.Source, Undoes: r.Undoes,
+		Number: r.Number, Time: toTime(r.Time), Took: durationpb.New(r.Took), Plugin: r.Plugin, Source: r.Source, Undoes: r.Undoes, Locked: r.Locked,
 		Phase: r.Phase, Outcome: string(r.Outcome), Pause: durationpb.New(r.Pause), Cause: bounded(r.Cause),
 	}
 	for _, step := range r.Steps {
@@ -165,7 +172,7 @@ func toBinary(b store.SwapBinary) *hostv1.SwapBinary {
 
 func fromSwap(r *hostv1.SwapRecord) store.SwapRecord {
 	out := store.SwapRecord{
-		Number: r.Number, Time: fromTime(r.Time), Took: fromDuration(r.Took), Plugin: r.Plugin, Source: r.Source, Undoes: r.Undoes,
+		Number: r.Number, Time: fromTime(r.Time), Took: fromDuration(r.Took), Plugin: r.Plugin, Source: r.Source, Undoes: r.Undoes, Locked: r.Locked,
 		Phase: r.Phase, Outcome: store.SwapOutcome(r.Outcome), Pause: fromDuration(r.Pause), Cause: r.Cause,
 	}
 	for _, step := range r.Steps {

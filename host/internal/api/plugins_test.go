@@ -67,7 +67,7 @@ func (p *plugins) serve(t *testing.T, events *api.Events) *api.Client {
 
 func aSwap(outcome store.SwapOutcome) store.SwapRecord {
 	return store.SwapRecord{
-		Number: 7, Time: time.Unix(9, 0).UTC(), Took: time.Minute, Plugin: "uniswap", Source: "/new/uniswap", Undoes: 6,
+		Number: 7, Time: time.Unix(9, 0).UTC(), Took: time.Minute, Plugin: "uniswap", Source: "/new/uniswap", Undoes: 6, Locked: true,
 		Steps: []store.SwapStep{{
 			Step: "swaps/uni", From: store.SwapBinary{Version: "1", Digest: "sha256:aa", Size: 1, Source: "/old"}, To: store.SwapBinary{Version: "2", Digest: "sha256:bb", Size: 2, Source: "/new"},
 		}},

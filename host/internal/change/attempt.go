@@ -22,7 +22,6 @@ type attempt struct {
 	targets []target
 	digests map[string]string // what each step of the plugin runs afterwards
 	next    running           // once it is known that it fits
-	locks   bool              // the new bytes are to be put into the lock file
 
 	mu     sync.Mutex // guards what follows
 	record Record     // its number and its plugin do not change
@@ -75,7 +74,7 @@ func (a *attempt) carryOut(ctx context.Context, aim func(context.Context) error)
 
 // prepare finds everything out that can be known before something happens.
 func (a *attempt) prepare(ctx context.Context, aim func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, orUsual(a.request.Timeout), errSlow)
+	ctx, cancel := context.WithTimeoutCause(ctx, orElse(a.request.Timeout, usualTimeout), errSlow)
 	defer cancel()
 	err := aim(ctx)
 	if err == nil {
@@ -86,7 +85,7 @@ func (a *attempt) prepare(ctx context.Context, aim func(context.Context) error) 
 	}
 	for i, t := range a.targets {
 		if i == 0 || t.to != a.targets[0].to {
-			a.phase(engine.SwapStaged, size(t.to.Size)+", "+short(t.to.Digest))
+			a.phase(engine.SwapStaged, size(t.to.Size)+", "+catalog.Short(t.to.Digest))
 		}
 	}
 	fitting := make(map[string]running)
@@ -113,14 +112,17 @@ var errSlow = errors.New("the new binary was not ready in time; give it longer w
 func (a *attempt) stage(ctx context.Context, path string) (catalog.Artifact, error) {
 	to, err := a.now.catalog.Stage(ctx, a.record.Plugin, path)
 	unlocked := (*catalog.LockError)(nil)
-	switch {
-	case !errors.As(err, &unlocked) || unlocked.Gone:
+	if !errors.As(err, &unlocked) || unlocked.Gone {
 		return to, err
-	case !a.request.Lock:
-		return to, fmt.Errorf("%w; --lock swaps to it and locks it", err)
 	}
-	a.locks = true
-	return unlocked.Artifact, a.now.catalog.Permit(ctx, unlocked.Artifact)
+	to = unlocked.Artifact
+	if !a.request.Lock {
+		return to, fmt.Errorf("%s is %s, which is not in %s: if these bytes are yours, --lock swaps to them and locks them", path, catalog.Short(to.Digest), unlocked.File)
+	}
+	a.mu.Lock()
+	a.record.Locked = true
+	a.mu.Unlock()
+	return to, a.now.catalog.Permit(ctx, to)
 }
 
 // compare finds what the steps of the plugin run now, and drops targets that run
@@ -140,7 +142,9 @@ func (a *attempt) compare() error {
 	}
 	for i := range a.targets {
 		t := &a.targets[i]
-		t.from = running[t.process.Name()]
+		if t.from = running[t.process.Name()]; t.from.Digest == t.to.Digest {
+			t.to = t.from // whose version is known
+		}
 		a.digests[t.process.Name()] = t.to.Digest
 	}
 	a.noteTargets()

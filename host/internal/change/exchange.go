@@ -53,7 +53,7 @@ func (a *attempt) notePause() {
 
 // left is how much of the time before the cut is left.
 func (a *attempt) left() time.Duration {
-	return max(orUsual(a.request.Timeout)-time.Since(a.record.Time), time.Second)
+	return max(orElse(a.request.Timeout, usualTimeout)-time.Since(a.record.Time), time.Second)
 }
 
 // launch starts the plugin of a step from its bytes.
@@ -65,7 +65,7 @@ func (a *attempt) launch(p *graph.Process, bytes catalog.Artifact) func(context.
 			Plugin: p.Register.Plugin, Step: p.Name(), Register: p.Register, Settings: p.Step.Settings, Logger: log,
 		})
 		if err == nil {
-			log.Debug("started a plugin", "plugin", plugin.Name(), "pid", plugin.PID(), "version", bytes.Version, "digest", short(bytes.Digest))
+			log.Debug("started a plugin", "plugin", plugin.Name(), "pid", plugin.PID(), "version", bytes.Version, "digest", catalog.Short(bytes.Digest))
 		}
 		return plugin, err
 	}
@@ -80,7 +80,7 @@ func (a *attempt) use() error {
 	} else if err := a.useEach(func(t target) catalog.Artifact { return t.to }); err != nil {
 		return err
 	}
-	if !a.locks {
+	if !a.picture().Locked {
 		return nil
 	}
 	if err := a.now.catalog.Lock(a.record.Plugin); err != nil {
@@ -111,6 +111,9 @@ func (a *attempt) finish(ctx context.Context, err error) (Record, error) {
 	err = a.explained(ctx, err)
 	if ctx.Err() != nil && a.picture().Phase == "" {
 		return Record{}, err // nobody knows yet whether there was anything to swap
+	}
+	if a.picture().Steps == nil {
+		a.noteTargets() // what is known of them
 	}
 	a.mu.Lock()
 	a.record.Took = time.Since(a.record.Time)

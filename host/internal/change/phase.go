@@ -38,6 +38,9 @@ func (a *attempt) phase(to engine.Phase, cause string) {
 // hear is told of the phases that the engine brings the swap to, which the engine
 // tells everybody else itself.
 func (a *attempt) hear(to engine.Phase, cause string) {
+	if to == engine.SwapProbation && cause == "" {
+		cause = "for " + orElse(a.request.Probation, usualProbation).String()
+	}
 	a.note(engine.Event{
 		Time: time.Now(), Kind: engine.EventSwap, Plugin: a.record.Plugin, Swap: a.record.Number, From: a.picture().Phase, To: string(to), Cause: cause,
 	})
@@ -96,15 +99,6 @@ func size(n int64) string {
 		return fmt.Sprintf("%d kB", n>>10)
 	}
 	return plural(int(n), "byte")
-}
-
-// short is a digest as people compare it.
-func short(digest string) string {
-	const shown = len("sha256:") + 12
-	if len(digest) <= shown {
-		return digest
-	}
-	return digest[:shown] + "…"
 }
 
 // plural counts things.

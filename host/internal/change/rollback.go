@@ -31,12 +31,12 @@ type RollbackRequest struct {
 // Rollback takes the newest committed swap of a plugin back: its steps run again
 // what they ran before it. That is a swap like any other, with all that is
 // checked, and is remembered as one, so that a second rollback takes back the
-// first.
+// first. What the swap has changed in the lock file is taken back too.
 func (c *Changes) Rollback(ctx context.Context, r RollbackRequest) (Record, error) {
 	if err := config.CheckPluginName(r.Plugin); err != nil {
 		return Record{}, err
 	}
-	waiting, cancel := context.WithTimeout(ctx, orUsual(r.Timeout))
+	waiting, cancel := context.WithTimeout(ctx, orElse(r.Timeout, usualTimeout))
 	defer cancel()
 	done, err := c.begin(waiting, "the rollback of plugin "+r.Plugin)
 	if err != nil {
@@ -52,7 +52,7 @@ func (c *Changes) Rollback(ctx context.Context, r RollbackRequest) (Record, erro
 		return Record{}, err
 	}
 	a, err := c.attempt(now, SwapRequest{
-		Plugin: r.Plugin, Lock: r.Lock, NoProbation: r.NoProbation, Probation: r.Probation, Timeout: r.Timeout, Progress: r.Progress,
+		Plugin: r.Plugin, Lock: r.Lock || last.Locked, NoProbation: r.NoProbation, Probation: r.Probation, Timeout: r.Timeout, Progress: r.Progress,
 	})
 	if err != nil {
 		return Record{}, err
@@ -90,7 +90,7 @@ func (a *attempt) backOver(ctx context.Context, last Record) error {
 		}
 		if runs.Digest != step.To.Digest {
 			return fmt.Errorf("step %s runs %s, which is not what swap #%d left (%s), because its binary was replaced while no host ran: name the binary that it is to run, with penstock plugin swap %s PATH",
-				step.Step, short(runs.Digest), last.Number, short(step.To.Digest), last.Plugin)
+				step.Step, catalog.Short(runs.Digest), last.Number, catalog.Short(step.To.Digest), last.Plugin)
 		}
 		to, known := before[step.From.Digest]
 		if !known {
@@ -112,11 +112,11 @@ func (a *attempt) recall(ctx context.Context, b store.SwapBinary) (catalog.Artif
 	kind, hex, _ := strings.Cut(b.Digest, ":")
 	path := filepath.Join(a.changes.cfg.Store.Dir(), "plugins", kind, hex)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return catalog.Artifact{}, fmt.Errorf("the bytes before, %s from %s, are not kept any more: swap to that file, if it is still what it was", short(b.Digest), b.Source)
+		return catalog.Artifact{}, fmt.Errorf("the bytes before, %s from %s, are not kept any more: swap to that file, if it is still what it was", catalog.Short(b.Digest), b.Source)
 	}
 	to, err := a.stage(ctx, path)
 	if err == nil && to.Digest != b.Digest {
-		return to, fmt.Errorf("%s does not hold what it should, but %s: remove it, and swap to %s, if that is still there", path, short(to.Digest), b.Source)
+		return to, fmt.Errorf("%s does not hold what it should, but %s: remove it, and swap to %s, if that is still there", path, catalog.Short(to.Digest), b.Source)
 	}
 	to.Version, to.Source = b.Version, b.Source
 	return to, err

@@ -30,8 +30,10 @@ type SwapRequest struct {
 	Progress func(engine.Event)
 }
 
-// usualTimeout bounds what comes before the cut.
-const usualTimeout = time.Minute
+const (
+	usualTimeout   = time.Minute // of what comes before the cut
+	usualProbation = 10 * time.Second
+)
 
 // Swap puts other bytes in the place of those that the steps of a plugin run. It
 // returns when they are trusted, or when the ones before them run on. The record
@@ -42,7 +44,7 @@ const usualTimeout = time.Minute
 // When ctx ends before the cut nothing has happened. After it the swap goes on
 // all the same, and so does the call.
 func (c *Changes) Swap(ctx context.Context, r SwapRequest) (Record, error) {
-	waiting, cancel := context.WithTimeout(ctx, orUsual(r.Timeout))
+	waiting, cancel := context.WithTimeout(ctx, orElse(r.Timeout, usualTimeout))
 	defer cancel()
 	return c.swap(ctx, waiting, r)
 }
@@ -94,7 +96,7 @@ func stepsOf(g *graph.Graph, plugin string, names []string) ([]*graph.Process, e
 		}
 	}
 	if len(all) == 0 {
-		return nil, unknown("no step of this host runs a plugin", plugin, plugins)
+		return nil, unknown("no step of this host runs a plugin", plugin, registry.Nearest(plugin, plugins), plugins)
 	}
 	if len(names) == 0 {
 		return all, nil
@@ -124,7 +126,7 @@ func stepNamed(all []*graph.Process, plugin, name string) (*graph.Process, error
 	}
 	switch len(found) {
 	case 0:
-		return nil, unknown("plugin "+plugin+" runs no step", name, known)
+		return nil, unknown("plugin "+plugin+" runs no step", name, nearStep(name, all), known)
 	case 1:
 		return found[0], nil
 	}
@@ -143,19 +145,29 @@ func (e *UnknownError) Error() string { return e.text }
 // NotFound marks the error as one about a name.
 func (e *UnknownError) NotFound() {}
 
-func unknown(what, name string, known []string) error {
+func unknown(what, name, near string, known []string) error {
 	text := fmt.Sprintf("%s %q", what, name)
-	if near := registry.Nearest(name, known); near != "" {
+	if near != "" {
 		return &UnknownError{fmt.Sprintf("%s; did you mean %q?", text, near)}
 	}
 	return &UnknownError{fmt.Sprintf("%s: it runs %s", text, strings.Join(known, ", "))}
 }
 
-func orUsual(timeout time.Duration) time.Duration {
-	if timeout <= 0 {
-		return usualTimeout
+// nearStep is the step that was probably meant, with its pipeline or without.
+func nearStep(name string, all []*graph.Process) string {
+	for _, p := range all {
+		if registry.Nearest(name, []string{p.Name()}) != "" || registry.Nearest(name, []string{p.Step.Name}) != "" {
+			return p.Name()
+		}
 	}
-	return timeout
+	return ""
+}
+
+func orElse(d, usual time.Duration) time.Duration {
+	if d <= 0 {
+		return usual
+	}
+	return d
 }
 
 // binary is what history keeps of bytes.

@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	bin := install(t)
 	build(t, filepath.Join(bin, "plugins", "toy"), "./testdata/toy")
+	build(t, filepath.Join(bin, "next", "toy"), "-ldflags=-s -w", "./testdata/toy") // other bytes of the same
 	build(t, filepath.Join(bin, "changed"), "./testdata/changed")
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),

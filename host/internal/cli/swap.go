@@ -151,15 +151,12 @@ func (a *app) printPhase(ev engine.Event, asJSON bool) error {
 	if asJSON {
 		return a.printObject(ev)
 	}
-	what := ev.Pipeline
-	if ev.Step != "" {
-		what += "/" + ev.Step
+	switch engine.Phase(ev.To) {
+	case engine.SwapRefused, engine.SwapRolledBack:
+		return nil // the error says it
 	}
 	line := ev.To
-	if what != "" {
-		line += " " + what
-	}
-	if ev.Cause != "" && ev.To != string(engine.SwapRefused) && ev.To != string(engine.SwapRolledBack) { // then it is the error
+	if ev.Cause != "" {
 		line += ": " + view.Plain(ev.Cause)
 	}
 	_, err := fmt.Fprintln(a.stdout, line)

@@ -95,7 +95,7 @@ func binaries(r store.SwapRecord, side func(store.SwapStep) store.SwapBinary) st
 }
 
 // shownDigits is how many of a digest tell binaries apart.
-const shownDigits = 12
+const shownDigits = 16
 
 func binaryName(b store.SwapBinary) string {
 	digest := strings.TrimPrefix(b.Digest, "sha256:")

@@ -38,7 +38,8 @@ type SwapRecord struct {
 	Source  string        `json:"source,omitempty"` // the file that the bytes came from
 	Undoes  uint64        `json:"undoes,omitempty"` // of a rollback: the swap that it takes back
 	Steps   []SwapStep    `json:"steps"`
-	Phase   string        `json:"phase,omitempty"` // how far it has come
+	Locked  bool          `json:"locked,omitempty"` // the bytes took the place of others in the lock file
+	Phase   string        `json:"phase,omitempty"`  // how far it has come
 	Outcome SwapOutcome   `json:"outcome"`
 	Pause   time.Duration `json:"pause_ns,omitempty"` // the longest that an edge waited
 	Cause   string        `json:"cause,omitempty"`    // of another outcome than committed
