@@ -310,5 +310,27 @@ func socketDir(root string) (string, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return "", err
 	}
+	if err := checkRoot(root); err != nil {
+		return "", err
+	}
 	return os.MkdirTemp(root, "")
+}
+
+// checkRoot refuses a directory in which somebody else could put another in the
+// place of ours.
+func checkRoot(root string) error {
+	info, err := os.Lstat(root)
+	if err != nil {
+		return err
+	}
+	open := info.Mode().Perm()&0o022 != 0 && info.Mode()&os.ModeSticky == 0
+	switch {
+	case info.Mode()&os.ModeSymlink != 0 && root != os.TempDir():
+		return fmt.Errorf("%s is a link: name the directory itself", root)
+	case !isOurs(info) && info.Mode()&os.ModeSticky == 0 && root != os.TempDir():
+		return fmt.Errorf("%s was made by another user: remove it, or choose another data directory", root)
+	case open && root != os.TempDir():
+		return fmt.Errorf("others may write to %s: run chmod go-w %s, or choose another data directory", root, root)
+	}
+	return nil
 }

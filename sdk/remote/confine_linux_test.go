@@ -141,17 +141,6 @@ func servers(t *testing.T) (tcp, udp, local string) {
 	return listen("tcp", "127.0.0.1:0"), packets.LocalAddr().String(), listen("unix", local)
 }
 
-// runDirOf is a short directory.
-func runDirOf(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "s") //nolint:usetesting // t.TempDir is too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
 func TestSandboxKeepsTheNetworkAway(t *testing.T) {
 	needs(t, "seccomp", seccomp)
 	tcp, udp, local := servers(t)

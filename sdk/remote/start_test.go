@@ -48,6 +48,17 @@ func runDir(t *testing.T) string {
 	return dir
 }
 
+// runDirOf is a short directory.
+func runDirOf(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "s") //nolint:usetesting // t.TempDir is too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 func start(t *testing.T, c remote.Config) *remote.Plugin {
 	t.Helper()
 	p, err := remote.Start(t.Context(), c)
@@ -437,5 +448,35 @@ func killLeftOver(t *testing.T, runDir string) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+	}
+}
+
+// Sockets are not made where somebody else could put his in their place.
+func TestRunDirOfSomebodyElse(t *testing.T) {
+	open, link := runDirOf(t), filepath.Join(runDirOf(t), "link")
+	if err := os.Chmod(open, 0o777); err != nil { //nolint:gosec // that is the point
+		t.Fatal(err)
+	}
+	if err := os.Symlink(runDirOf(t), link); err != nil {
+		t.Fatal(err)
+	}
+	dirs := map[string]string{open: "others may write to " + open, link: link + " is a link"}
+	if os.Geteuid() == 0 {
+		foreign := runDirOf(t)
+		if err := os.Chown(foreign, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		dirs[foreign] = foreign + " was made by another user"
+	}
+	for dir, want := range dirs {
+		c := config(t, "good")
+		c.RunDir = dir
+		p, err := remote.Start(t.Context(), c)
+		if err == nil {
+			p.Kill()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Start: got %v, want %q", err, want)
+		}
 	}
 }

@@ -9,6 +9,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -188,6 +189,11 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 				fmt.Errorf("this host belongs to user %d: only that user may control it", s.owner)), http.StatusForbidden)
 			return
 		}
+		if p.plugin {
+			s.refuse(w, r, connect.NewError(connect.CodePermissionDenied,
+				errors.New("plugins may not control their host, and neither may what they start: run penstock from a shell of your own")), http.StatusForbidden)
+			return
+		}
 		if s.isEnding() {
 			s.refuse(w, r, connect.NewError(connect.CodeUnavailable, errEnding), http.StatusServiceUnavailable)
 			return
@@ -208,15 +214,14 @@ type peerKey struct{}
 
 // peer is who is at the other end of a connection.
 type peer struct {
-	uid   int
-	known bool
-	err   error
+	uid    int
+	plugin bool // it is one of this host's plugins, or was started by one
+	known  bool
+	err    error
 }
 
 func withPeer(ctx context.Context, conn net.Conn) context.Context {
-	var p peer
-	p.uid, p.known, p.err = peerOf(conn)
-	return context.WithValue(ctx, peerKey{}, p)
+	return context.WithValue(ctx, peerKey{}, peerOf(conn))
 }
 
 // deadlines sees to it that every unary call ends.

@@ -20,6 +20,12 @@ import (
 // The test binary is also a client, for the test of other users.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("API_TEST_DIAL"); dir != "" {
+		if os.Getenv("API_TEST_FILTER") != "" {
+			filterCalls()
+		}
+		if os.Getenv("API_TEST_BELOW") != "" {
+			os.Exit(dialBelow())
+		}
 		os.Exit(dialAsOther(dir))
 	}
 	goleak.VerifyTestMain(m)

@@ -49,6 +49,9 @@ func listen(dir, run string) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkPrivate(run); err != nil {
+		return nil, err
+	}
 	if run, err = canonical(run); err != nil {
 		return nil, err
 	}
@@ -65,6 +68,22 @@ func listen(dir, run string) (*listener, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return &listener{UnixListener: l, made: []string{path}}, nil
+}
+
+// checkPrivate refuses a directory that somebody else has made, or may enter.
+func checkPrivate(dir string) error {
+	info, err := os.Lstat(dir)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is no directory: remove it", dir)
+	case !isOurs(info):
+		return fmt.Errorf("%s was made by another user: remove it, or choose another data directory", dir)
+	case info.Mode().Perm()&0o077 != 0:
+		return fmt.Errorf("others may enter %s: run chmod 700 %s, or choose another data directory", dir, dir)
+	}
+	return nil
 }
 
 // listenElsewhere makes the socket where its path is short.

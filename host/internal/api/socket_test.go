@@ -204,3 +204,39 @@ func TestDialWithoutAHost(t *testing.T) {
 	}
 	wants(dir, "only the user who runs its host may control it")
 }
+
+// A directory that others may enter, or that is none, is no place for the socket.
+func TestDirectoryOfSomebodyElse(t *testing.T) {
+	dir := dataDir(t)
+	run := filepath.Join(dir, "run")
+	refuses := func(want string) {
+		t.Helper()
+		l, err := api.Listen(dir, run)
+		if err == nil {
+			_ = l.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Listen: got %v, want %q", err, want)
+		}
+	}
+	if err := os.Chmod(run, 0o755); err != nil { //nolint:gosec // that is the point
+		t.Fatal(err)
+	}
+	refuses("others may enter " + run + ": run chmod 700")
+	if err := os.Chmod(run, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		if err := os.Chown(run, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		refuses(run + " was made by another user")
+	}
+	if err := os.RemoveAll(run); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(t.TempDir(), run); err != nil {
+		t.Fatal(err)
+	}
+	refuses(run + " is no directory: remove it")
+}
