@@ -11,7 +11,7 @@ import (
 const (
 	// windows is what may be on its way in one direction: gRPC's windows, the
 	// frames that a plugin has read ahead, and the one that it works on.
-	windows = 16 << 20
+	windows = 8 << 20
 	// mostSent bounds what is made up to fill them.
 	mostSent = 256 << 20
 	// stuck is how long nothing has to move before it has stopped.
