@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/penstock-io/penstock/host/internal/config"
 )
@@ -54,14 +55,14 @@ func readChoices(dataDir string, plugins map[string]string) (*choices, error) {
 	}
 	c.path = filepath.Join(dataDir, "plugins", "chosen.json")
 	content, err := os.ReadFile(c.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, nil
-	}
-	var file chosenFile
-	if err == nil {
-		err = json.Unmarshal(content, &file)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return c, nil // that the data directory is none others say better
 	}
 	if err != nil {
+		return nil, fmt.Errorf("read which plugins were swapped: %w: correct its permissions", err)
+	}
+	var file chosenFile
+	if err := json.Unmarshal(content, &file); err != nil {
 		return nil, fmt.Errorf("read which plugins were swapped: %s: %w: remove the file to run those of the plugin directory", c.path, err)
 	}
 	for name, chosen := range file.Plugins {
