@@ -153,7 +153,7 @@ func (a archive) keep(c configuration) error {
 	if err != nil {
 		return a.failed(err)
 	}
-	defer os.RemoveAll(dir) // what is left of it after a mistake
+	defer func() { _ = os.RemoveAll(dir) }() // what is left of it after a mistake
 	text, err := json.MarshalIndent(c, "", "  ")
 	if err == nil {
 		err = writeFile(filepath.Join(dir, configurationName), append(text, '\n'))

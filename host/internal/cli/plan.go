@@ -97,21 +97,7 @@ the exit code is 2 if something would change.`,
 			if r.Previous = previous; previous && len(args) > 0 {
 				return usagef("--previous is the configuration before the one that runs: leave %s out", args[0])
 			}
-			return interruptible(cmd.Context(), func(ctx context.Context) error {
-				preview, err := a.preview(ctx, &w, r)
-				if err != nil {
-					return err
-				}
-				if w.json {
-					err = printJSON(a.stdout, preview)
-				} else {
-					err = a.printPlan(preview)
-				}
-				if err == nil && exitCode && !preview.Empty() {
-					return errChanges
-				}
-				return err
-			})
+			return interruptible(cmd.Context(), func(ctx context.Context) error { return a.plan(ctx, &w, r, exitCode) })
 		},
 	}
 	w.flags(cmd, time.Minute)
@@ -119,6 +105,23 @@ the exit code is 2 if something would change.`,
 	cmd.Flags().BoolVar(&previous, "previous", false, "show what penstock rollback would change")
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 2 if something would change")
 	return cmd
+}
+
+// plan shows a plan.
+func (a *app) plan(ctx context.Context, w *proposal, r plan.Request, exitCode bool) error {
+	preview, err := a.preview(ctx, w, r)
+	if err != nil {
+		return err
+	}
+	if w.json {
+		err = printJSON(a.stdout, preview)
+	} else {
+		err = a.printPlan(preview)
+	}
+	if err == nil && exitCode && !preview.Empty() {
+		return errChanges
+	}
+	return err
 }
 
 // errChanges is no mistake: a plan is not empty.

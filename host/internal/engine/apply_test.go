@@ -20,7 +20,7 @@ import (
 func (r *rig) reconfiguration(source string, changes ...engine.Change) engine.Reconfiguration {
 	r.t.Helper()
 	v := r.version(source, "")
-	for _, p := range v.Graph.Processes { // as the host does it
+	for _, p := range v.Processes { // as the host does it
 		for _, old := range r.Processes() {
 			if old.Name() == p.Name() {
 				p.ID = old.ID
