@@ -1,6 +1,7 @@
 package change
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +58,7 @@ func (c *Changes) Attach(ctx context.Context, r Attachment) error {
 	}
 	select {
 	case <-ctx.Done():
-		at.end(errLeft)
+		at.leave()
 		at.awaitBack()
 		return nil
 	case <-c.over:
@@ -114,11 +115,26 @@ func (at *attachment) begin(ctx context.Context) error {
 			c.detached(at)
 		}
 	}
-	if err != nil && !a.isOver {
+	if err == nil {
+		return nil
+	}
+	a.mu.Lock()
+	told := a.isOver
+	a.mu.Unlock()
+	if !told {
 		a.phase(engine.SwapRefused, because(err))
 	}
-	return a.explained(ctx, err)
+	return &attachError{a.explained(ctx, err)}
 }
+
+// attachError tells that a plugin was not attached.
+type attachError struct{ cause error }
+
+func (e *attachError) Error() string {
+	return fmt.Sprintf("the plugin was not attached, and what runs goes on as it was: %s", because(e.cause))
+}
+
+func (e *attachError) Unwrap() error { return e.cause }
 
 // fits finds out whether the plugin can take the places of the steps, and what
 // they are with it.
@@ -141,6 +157,9 @@ func (at *attachment) fits(ctx context.Context, a *attempt) (map[string]*graph.P
 	if err != nil {
 		return nil, err
 	}
+	if err := canGoBack(byName(a.now.graph), byName(next.graph), at.targets); err != nil {
+		return nil, err
+	}
 	as, fresh, swapped := byName(a.now.graph), byName(next.graph), make(map[string]bool)
 	var steps []*graph.Process
 	for _, p := range at.targets {
@@ -161,6 +180,22 @@ func (at *attachment) fits(ctx context.Context, a *attempt) (map[string]*graph.P
 		a.phase(engine.SwapValidated, fmt.Sprintf("%s; it runs outside of the sandbox, and without deadlines", plural(len(steps), "step")))
 	}
 	return fresh, err
+}
+
+// canGoBack checks that what runs now can go on from the snapshots of what is to
+// be attached: nothing else is there when that has ended.
+func canGoBack(before, after map[string]*graph.Process, steps []*graph.Process) error {
+	for _, p := range steps {
+		name := p.Name()
+		writes := max(after[name].Register.Snapshot, 1)
+		newest := max(before[name].Register.Snapshot, 1)
+		oldest := cmp.Or(before[name].Register.OldestSnapshot, newest)
+		if writes < oldest || writes > newest {
+			return fmt.Errorf("its snapshots of step %s would have version %d, and what runs now, which writes version %d, could not go on from them when it is put back: swap to the new version first",
+				name, writes, newest)
+		}
+	}
+	return nil
 }
 
 // exchange has the engine give the plugin the places of the steps.
@@ -209,6 +244,21 @@ func (at *attachment) watch(plugin *remote.Plugin) {
 	<-plugin.Done()
 	if exit := plugin.Exit(); !exit.Requested {
 		at.end(exit)
+	}
+}
+
+// leavePatience is how long a plugin whose person has ended the attachment may
+// take to hang up by itself.
+const leavePatience = time.Second
+
+// leave ends the attachment after its person has.
+func (at *attachment) leave() {
+	timer := time.NewTimer(leavePatience)
+	defer timer.Stop()
+	select {
+	case <-at.ended:
+	case <-timer.C:
+		at.end(errLeft)
 	}
 }
 

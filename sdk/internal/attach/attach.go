@@ -61,7 +61,7 @@ func (p Plugin) attach(ctx context.Context, h host, o Options, address string) e
 		switch {
 		case m.Attached != nil:
 			p.attached(m.Attached.Steps)
-		case m.Phase != nil:
+		case m.Phase != nil && !m.Phase.tellsNothing():
 			p.say("  %s", m.Phase)
 		}
 	})

@@ -96,6 +96,7 @@ func TestPersonIsToldWhatHappens(t *testing.T) {
 		question <- r.URL.Path + " " + string(body[5:])
 		tells(
 			`{"phase":{"pipeline":"transfers","step":"whales","to":"validated"}}`,
+			`{"phase":{"to":"committed"}}`,
 			`{"attached":{"steps":[{"step":"transfers/whales","checkpoint":"12","block":"1900"},{"step":"transfers/more","checkpoint":"3"}]}}`,
 			`{"unknown":{"is":"left out"}}`,
 			`{}`,
@@ -104,6 +105,9 @@ func TestPersonIsToldWhatHappens(t *testing.T) {
 	text, err := run(t.Context(), dir)
 	if err != nil {
 		t.Error(err)
+	}
+	if strings.Contains(text, "committed") {
+		t.Errorf("it speaks of what is not about it:\n%s", text)
 	}
 	for _, want := range []string{
 		"whale asks the host of " + dir, "  transfers/whales: validated\n",

@@ -89,6 +89,12 @@ type message struct {
 // phase is how far it has come with a step.
 type phase struct{ Pipeline, Step, To, Cause string }
 
+// tellsNothing: that it is watched, and trusted, is a matter of plugins that are
+// swapped, and why it was refused is told as the end of the call.
+func (p *phase) tellsNothing() bool {
+	return p.To == "probation" || p.To == "committed" || p.To == "refused"
+}
+
 func (p *phase) String() string {
 	text := p.To
 	if p.Step != "" {
