@@ -290,6 +290,22 @@ func TestStraysDieWithThePlugin(t *testing.T) {
 	}
 }
 
+// Whoever runs into the sandbox is told so, with what to write.
+func TestSandboxTellsAuthors(t *testing.T) {
+	needs(t, "seccomp", seccomp)
+	for network, want := range map[bool]string{false: `plugin "tested" { network = true }`, true: "penstock plugin describe tested"} {
+		p := sandboxed(t, remote.Sandbox{Network: network})
+		_, err := p.Configure(t.Context(), "dial", nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("network %v: got %v, want %s", network, err, want)
+		}
+	}
+	_, err := start(t, config(t, "good")).Configure(t.Context(), "dial", nil)
+	if err == nil || strings.Contains(err.Error(), "sandbox") || strings.Contains(err.Error(), "network = true") {
+		t.Errorf("without a sandbox: got %v", err)
+	}
+}
+
 func TestConfinedTellsWhatIsInForce(t *testing.T) {
 	p := sandboxed(t, remote.Sandbox{Network: true, Read: []string{"/a"}, Write: []string{"/b"}})
 	got := p.Confined()

@@ -73,7 +73,7 @@ func (p *Plugin) broken(err error) error {
 	st := status.Convert(err)
 	for _, detail := range st.Details() {
 		if m, ok := detail.(*pluginv1.Failed); ok {
-			return p.hides.failure(newFailure(m, nil))
+			return p.reported(newFailure(m, nil))
 		}
 	}
 	if st.Code() == codes.Unavailable {
@@ -88,7 +88,7 @@ func (p *Plugin) broken(err error) error {
 	case codes.DeadlineExceeded:
 		return context.DeadlineExceeded
 	default:
-		return errors.New(p.hides.Text(clean(st.Message())))
+		return errors.New(p.reported(&Failure{Message: clean(st.Message())}).Message)
 	}
 }
 

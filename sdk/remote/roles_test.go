@@ -262,6 +262,12 @@ func (s service) Configure(ctx context.Context, req *pluginv1.ConfigureRequest) 
 		return nil, ctx.Err()
 	case "tell":
 		return nil, errors.New("the token is " + os.Getenv("TOKEN"))
+	case "dial":
+		_, err := net.Dial("udp", "127.0.0.1:9")
+		if err == nil {
+			err = &os.PathError{Op: "open", Path: "/somewhere", Err: syscall.EACCES}
+		}
+		return nil, err
 	case "crash":
 		go func() { panic("the token is " + os.Getenv("TOKEN")) }()
 		<-ctx.Done()

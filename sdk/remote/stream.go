@@ -120,7 +120,7 @@ func (s *Stream) open(ctx context.Context, open Open) (err error) {
 	defer f.Free()
 	switch f.Kind {
 	case KindFailed:
-		return s.plugin.hides.failure(newFailure(f.Failed, f.Cursor))
+		return s.plugin.reported(newFailure(f.Failed, f.Cursor))
 	case KindOpened:
 		s.output, err = newType(f.Opened.GetOutput())
 		if err != nil {
@@ -184,7 +184,7 @@ func (s *Stream) Recv() (*Frame, error) {
 	case KindBatch, KindBarrier, KindSafePoint, KindEnded, KindReorg, KindProgress, KindOpened, KindProbe:
 		return f, nil
 	case KindFailed:
-		failure := s.plugin.hides.failure(failureOf(f))
+		failure := s.plugin.reported(failureOf(f))
 		f.Free()
 		return nil, fmt.Errorf("%s: %w", s.step, failure)
 	default:

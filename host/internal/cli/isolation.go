@@ -88,7 +88,7 @@ func (d *isolationDocument) network(plugin string) string {
 	case d.Network:
 		return "allowed"
 	case len(d.NeedsNetwork) > 0:
-		return fmt.Sprintf("none, but %s needs one: write plugin %q { network = true }", strings.Join(d.NeedsNetwork, ", "), plugin)
+		return fmt.Sprintf("none, but there is no %s without one: write plugin %q { network = true }", strings.Join(d.NeedsNetwork, " and no "), plugin)
 	}
 	return "none"
 }
