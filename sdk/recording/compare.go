@@ -53,8 +53,8 @@ func newComparison(r *Recording, o Options) (*comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.Output.Fits(typ); err != nil {
-		c.result.Misfit = err
+	c.result.Misfit = o.Output.Fits(typ)
+	if c.idle() {
 		return c, nil
 	}
 	c.want.typ, c.have.typ = typ, o.Output
@@ -66,6 +66,9 @@ func newComparison(r *Recording, o Options) (*comparison, error) {
 	c.want.layout, c.have.layout = render.New(typ, c.want.indexes...), render.New(o.Output, c.have.indexes...)
 	return c, nil
 }
+
+// idle tells that rows are not compared: there are none, or they are of another type.
+func (c *comparison) idle() bool { return c.result.Loader || c.result.Misfit != nil }
 
 // batches are the recorded ones.
 func batches(r *Recording) iter.Seq2[Frame, error] {
@@ -81,7 +84,7 @@ func batches(r *Recording) iter.Seq2[Frame, error] {
 // got takes rows that the process has said.
 func (c *comparison) got(f *wire.Frame) error {
 	c.result.Rows += uint64(f.Rows)
-	if c.result.Misfit != nil || c.result.Loader {
+	if c.idle() {
 		return nil
 	}
 	b, err := transit.DecodeBatch(c.have.typ, f.Bytes())
@@ -94,7 +97,7 @@ func (c *comparison) got(f *wire.Frame) error {
 
 // end compares what is left when the process has said everything.
 func (c *comparison) end() error {
-	if c.result.Misfit != nil || c.result.Loader {
+	if c.idle() {
 		return nil
 	}
 	c.have.over = true

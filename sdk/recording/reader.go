@@ -129,26 +129,37 @@ func (r *Recording) readFrames(s *scanner) error {
 		}
 		switch record[0] {
 		case recordInput, recordOutput:
-			f, err := parseFrame(record)
-			if err != nil {
-				return s.wrong(err.Error())
-			}
-			if !f.Output && int(f.Input) >= len(r.Header.Inputs) {
-				return s.wrong(fmt.Sprintf("a frame is of input %d, but there are %d", f.Input, len(r.Header.Inputs)))
+			if err := r.checkFrame(s, record); err != nil {
+				return err
 			}
 		case recordEnd:
-			if err := json.Unmarshal(record[1:], &r.end); err != nil {
-				return s.wrong("its end cannot be read: " + err.Error())
-			}
-			r.Reason = r.end.Reason
-			if s.at != r.size {
-				return s.wrong("something follows its end")
-			}
-			return nil
+			return r.readEnd(s, record)
 		default:
 			return s.wrong(fmt.Sprintf("a record of kind %q is unknown: read it with a newer version", record[0]))
 		}
 	}
+}
+
+func (r *Recording) checkFrame(s *scanner, record []byte) error {
+	f, err := parseFrame(record)
+	switch {
+	case err != nil:
+		return s.wrong(err.Error())
+	case !f.Output && int(f.Input) >= len(r.Header.Inputs):
+		return s.wrong(fmt.Sprintf("a frame is of input %d, but there are %d", f.Input, len(r.Header.Inputs)))
+	}
+	return nil
+}
+
+func (r *Recording) readEnd(s *scanner, record []byte) error {
+	if err := json.Unmarshal(record[1:], &r.end); err != nil {
+		return s.wrong("its end cannot be read: " + err.Error())
+	}
+	r.Reason = r.end.Reason
+	if s.at != r.size {
+		return s.wrong("something follows its end")
+	}
+	return nil
 }
 
 // checkEnd finds what is played, and that it has the end that it claims.
@@ -197,29 +208,32 @@ func (r *Recording) Frames(output bool) iter.Seq2[Frame, error] {
 	return func(yield func(Frame, error) bool) {
 		s := r.scan(r.frames)
 		over := make(map[uint32]bool) // inputs
-		for {
-			record, err := s.next()
-			if err != nil {
-				yield(Frame{}, err)
+		for last := false; !last; {
+			f, more, err := s.frame(output)
+			if !more || !yield(f, err) || err != nil {
 				return
 			}
-			if record[0] == recordEnd {
-				return
+			if r.end.closes(f) {
+				over[f.Input] = true
+				last = output || !r.end.Ended || len(over) == len(r.Header.Inputs)
 			}
-			if (record[0] == recordOutput) != output {
-				continue
-			}
+		}
+	}
+}
+
+// frame is the next of one direction; more is false at the end.
+func (s *scanner) frame(output bool) (f Frame, more bool, err error) {
+	for {
+		record, err := s.next()
+		if err != nil {
+			return Frame{}, true, err
+		}
+		if record[0] == recordEnd {
+			return Frame{}, false, nil
+		}
+		if (record[0] == recordOutput) == output {
 			f, err := parseFrame(record)
-			if !yield(f, err) || err != nil {
-				return
-			}
-			if !r.end.closes(f) {
-				continue
-			}
-			over[f.Input] = true
-			if output || !r.end.Ended || len(over) == len(r.Header.Inputs) {
-				return
-			}
+			return f, true, err
 		}
 	}
 }

@@ -148,7 +148,6 @@ type recordingUnderWay struct {
 	out   *recording.Writer
 	begun bool
 	timer *time.Timer
-	late  bool // nothing came in time
 }
 
 // errWaited ends a recording that waits in vain.
@@ -186,7 +185,7 @@ func (r *recordingUnderWay) reason(ctx context.Context, ended error, limits engi
 	case ended == nil:
 		return wanted(limits), "", nil
 	case ctx.Err() != nil:
-		return "it was stopped", "it was stopped", nil
+		return "it was stopped", "it was stopped", nil //nolint:nilerr // that is what was wanted
 	case errors.Is(ended, recording.ErrFull):
 		warning = fmt.Sprintf("it has come to its greatest size, %s", r.o.most)
 	case errors.Is(ended, errWaited) && !r.begun:

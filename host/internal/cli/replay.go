@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,24 +130,30 @@ func (a *app) replayRecording(ctx context.Context, o *replayOptions, path string
 	if err != nil {
 		return fmt.Errorf("replay %s to %s: %w", path, r.Header.Register, err)
 	}
+	if err := a.toldResult(o, r, result); err != nil {
+		return err
+	}
+	if !result.Equal() && !o.update {
+		return errSaid
+	}
+	return nil
+}
+
+// toldResult says how a replay went.
+func (a *app) toldResult(o *replayOptions, r *recording.Recording, result *recording.Result) error {
 	if o.json {
-		d := replayDocument{File: path, Plugin: r.Header.Plugin, Register: r.Header.Register, Equal: result.Equal(), Updated: o.update, Result: result}
+		d := replayDocument{File: r.Path(), Plugin: r.Header.Plugin, Register: r.Header.Register, Equal: result.Equal(), Updated: o.update, Result: result}
 		if result.Misfit != nil {
 			d.Misfit = result.Misfit.Error()
 		}
-		err = printJSON(a.stdout, d)
-	} else {
-		_, err = result.WriteTo(a.stdout)
-		summary := result.Summary()
-		if o.update && !result.Equal() {
-			summary = fmt.Sprintf("%s was rewritten: it held %s", path, summary)
-		}
-		err = errors.Join(err, a.printLine(summary))
+		return printJSON(a.stdout, d)
 	}
-	if err == nil && !result.Equal() && !o.update {
-		return errSaid
+	_, err := result.WriteTo(a.stdout)
+	summary := result.Summary()
+	if o.update && !result.Equal() {
+		summary = fmt.Sprintf("%s was rewritten: it held %s", r.Path(), summary)
 	}
-	return err
+	return errors.Join(err, a.printLine(summary))
 }
 
 // playTo starts the plugin, plays, and ends the plugin.
@@ -262,10 +269,7 @@ func registerFor(ctx context.Context, plugins *catalog.Catalog, r *recording.Rec
 // replaySettings are those that the step is opened with: the recorded ones, what
 // was set, and other places for what a loader writes.
 func replaySettings(r *recording.Recording, register registry.Register, set map[string]json.RawMessage, scratch string) (json.RawMessage, error) {
-	all := make(map[string]json.RawMessage, len(set))
-	for name, value := range set {
-		all[name] = value
-	}
+	all := maps.Clone(set)
 	for _, attribute := range register.Settings.Attributes {
 		if _, named := set[attribute.Name]; attribute.Access != registry.WriteAccess || named {
 			continue

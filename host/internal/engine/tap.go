@@ -274,20 +274,30 @@ func (t *Tap) Next(ctx context.Context) (TapItem, error) {
 		if state == PathStopped || state == PathError {
 			return TapItem{}, io.EOF
 		}
-		select {
-		case <-t.wake:
-		case <-changed:
-		case <-t.p.domain.gone:
-			if item, ok, err := t.item(); ok || err != nil {
-				return item, err
-			}
-			return TapItem{}, io.EOF
-		case <-t.closed:
-			return TapItem{}, io.EOF
-		case <-ctx.Done():
-			return TapItem{}, context.Cause(ctx)
+		if err := t.wait(ctx, changed); err != nil {
+			return TapItem{}, err
 		}
 	}
+}
+
+// wait waits until there may be something to show. io.EOF: there never will.
+func (t *Tap) wait(ctx context.Context, changed <-chan struct{}) error {
+	select {
+	case <-t.wake:
+		return nil
+	default: // what waits is shown, whatever else has happened
+	}
+	select {
+	case <-t.wake:
+	case <-changed:
+	case <-t.p.domain.gone:
+		return io.EOF
+	case <-t.closed:
+		return io.EOF
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 func (t *Tap) pathState() (PathState, <-chan struct{}) {

@@ -86,7 +86,7 @@ func (e *Engine) Record(pipelineStep, hostVersion string, limits RecordLimits) (
 	r.mu.Lock()
 	r.attach(p.stream.Load())
 	r.mu.Unlock()
-	urging, stop := context.WithCancel(context.Background()) //nolint:fatcontext // Close ends it
+	urging, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	r.urging.Go(func() { r.urge(urging) })
 	return r, nil
