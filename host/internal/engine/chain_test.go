@@ -93,6 +93,7 @@ type chained struct {
 	SafeEvery uint64        `hcl:"safe_every,optional"` // blocks between safe points
 	Head      uint64        `hcl:"head,optional"`       // follow the head from here on, a block each Pause
 	Pause     time.Duration `hcl:"pause,optional"`
+	Pace      time.Duration `hcl:"pace,optional"`       // between blocks of the past
 	Until     uint64        `hcl:"until,optional"`      // no block after it ever comes
 	Last      uint64        `hcl:"last,optional"`       // end after this block, although nobody asked for it
 	Loose     bool          `hcl:"loose,optional"`      // end with rows after the last safe point
@@ -149,6 +150,8 @@ func (c *chained) due(ctx context.Context, b uint64) error {
 		wait = nil
 	case b > c.Head:
 		wait = time.After(c.Pause)
+	case c.Pace > 0:
+		wait = time.After(c.Pace)
 	}
 	select {
 	case <-ctx.Done():

@@ -70,9 +70,6 @@ func (c *coordinator) run(ctx context.Context) error {
 			return &backError{cause: err}
 		case <-wish:
 			wish = nil
-			if c.domain.onProbation() != nil {
-				return &backError{cause: errNotTrusted}
-			}
 			if err := c.stopReaders(ctx); err != nil {
 				return err
 			}
@@ -134,7 +131,11 @@ func (c *coordinator) close(ctx context.Context) error {
 // stopReaders takes a checkpoint at which the readers stop, and ends them. A
 // reader that does not come to a safe point soon is ended without it: the next
 // start reads again what came after the checkpoint before.
+// A swap that is not trusted yet is taken back first.
 func (c *coordinator) stopReaders(ctx context.Context) error {
+	if c.domain.onProbation() != nil {
+		return &backError{cause: errNotTrusted}
+	}
 	c.mu.Lock()
 	c.closing = true
 	c.mu.Unlock()

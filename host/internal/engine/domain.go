@@ -140,14 +140,15 @@ func (d *domain) work(ctx context.Context) error {
 			return d.fail(&recordError{number: base.Number, err: err}, false)
 		}
 		err = d.runGeneration(ctx, base)
-		if again, failed := d.afterSwap(err); failed != nil {
+		again, failed := d.afterSwap(err)
+		switch {
+		case failed != nil:
 			return d.fail(failed, false)
-		} else if again && !d.draining() {
-			continue
-		} else if again {
+		case again && d.draining():
 			return nil
-		}
-		if err == nil || d.draining() {
+		case again:
+			continue
+		case err == nil, d.draining():
 			return err
 		}
 		next, err := d.recover(err)
@@ -160,13 +161,22 @@ func (d *domain) work(ctx context.Context) error {
 		if next == soon || time.Since(began) > d.settings().Restart.Within {
 			pause.Reset()
 		}
-		select {
-		case <-time.After(pause.NextBackOff()):
-		case <-d.wished():
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if wished, err := d.pause(ctx, pause.NextBackOff()); wished || err != nil {
+			return err
 		}
+	}
+}
+
+// pause waits before the next generation, unless somebody wishes for something
+// else.
+func (d *domain) pause(ctx context.Context, length time.Duration) (wished bool, err error) {
+	select {
+	case <-time.After(length):
+		return false, nil
+	case <-d.wished():
+		return true, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
 	}
 }
 

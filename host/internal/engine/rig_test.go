@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,7 @@ type rig struct {
 	memory  *store.Domain // of the first path
 	close   func()        // the store, once
 	runDirs []string      // where plugins have their sockets
+	limit   time.Duration // of a run; 0: a minute
 	mu      sync.Mutex
 	events  []engine.Event
 	pids    []int
@@ -181,11 +183,12 @@ func (w testWriter) Write(p []byte) (int, error) {
 func (r *rig) run(ctx context.Context) error {
 	r.t.Helper()
 	defer r.close()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	limit := cmp.Or(r.limit, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := r.Run(ctx)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		r.t.Error("the engine did not end within a minute")
+		r.t.Errorf("the engine did not end within %s", limit)
 	}
 	for _, pid := range r.pids {
 		if syscall.Kill(pid, 0) == nil {

@@ -13,16 +13,16 @@ import (
 	"github.com/penstock-io/penstock/host/internal/engine"
 )
 
-// newFlood is a pipeline that reads history as fast as its loader takes it, of
-// which no checkpoint is taken unless somebody asks for one. Snapshots of the
-// step in its middle wait while there is a file, and so does the loader.
-func newFlood(t *testing.T) (s sums, tune func(*engine.Config)) {
+// newPast is a pipeline that reads history, of which no checkpoint is taken unless
+// somebody asks for one. Snapshots of the step in its middle wait while there is a
+// file, and so does the loader.
+func newPast(t *testing.T) (s sums, tune func(*engine.Config)) {
 	t.Helper()
 	s = newSums(t)
 	s.head = "from = 1"
-	s.reader = "head = 1000000"
+	s.reader = "head = 1000000\n pace = \"2ms\""
 	s.sum = fmt.Sprintf("waits = %q", s.gate("sums"))
-	s.loader = fmt.Sprintf("slow = \"2ms\"\n waits = %q", s.gate("out"))
+	s.loader = fmt.Sprintf("waits = %q", s.gate("out"))
 	return s, on(t, t.TempDir(), func(c *engine.Config) { c.Checkpoint.Every = time.Hour })
 }
 
@@ -53,7 +53,7 @@ func (s sums) sumsWith(setting string, args ...any) string {
 // and the swap is refused. A second try works.
 func TestSwapOldKilledDuringTheCut(t *testing.T) {
 	t.Parallel()
-	s, tune := newFlood(t)
+	s, tune := newPast(t)
 	r := newRig(t, s.String(), tune)
 	end := r.begin()
 	r.grows()

@@ -78,8 +78,8 @@ func TestSwapEndsWithWhatIsAskedOfThePath(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			s := newLive(t)
-			r := newRig(t, s.String(), on(t, t.TempDir(), nil))
+			s, other := newLive(t), newLive(t)
+			r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil)) // which keeps the host from ending
 			end := r.begin()
 			r.waitCommitted(20)
 			v := r.version(s.sumsWith("times = %q", filepath.Join(s.dir, "times")), "next")

@@ -30,6 +30,7 @@ type takeover struct {
 	watched chan struct{} // closed when the probation begins
 	over    chan struct{} // closed when nothing will happen to it any more
 
+	backing sync.Mutex // held while it is taken back; taken before mu
 	mu      sync.Mutex
 	stage   stageOfSwap
 	attempt *attempt // the checkpoint of the cut
@@ -218,9 +219,6 @@ func (x *exchange) pauses() string {
 	}
 	return text
 }
-
-// swapUnderWay is the path's share of a swap, nil if there is none.
-func (d *domain) swapUnderWay() *takeover { return d.takeover.Load() }
 
 // rewired are the processes of the path with others in the place of some, joined
 // as they were.
