@@ -63,7 +63,8 @@ func (c *Changes) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-events:
-		case <-problems: // some were missed
+		case err := <-problems:
+			c.cfg.Logger.Debug("some changes of binaries may have been missed", "error", err)
 		case <-look.C:
 		}
 		look.Reset(w.look(ctx))

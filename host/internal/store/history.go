@@ -112,13 +112,10 @@ func (s *Store) Swaps() (swaps []SwapRecord, err error) {
 	var damage error
 	err = s.view(func(tx *bbolt.Tx) error {
 		return forEach(tx.Bucket(swapsBucket), func(key, value []byte) error {
-			var r SwapRecord
-			if err := unseal(key, value, &r); err != nil {
-				damage = &DamageError{
-					Dir: s.dir, What: "swap " + swapName(key), Cause: err,
-					Way: "it is missing in the history; nothing else depends on it",
-				}
-				return nil
+			r, err := s.readSwap(key, value)
+			if err != nil {
+				damage = err
+				return nil //nolint:nilerr // the others are told of
 			}
 			swaps = append(swaps, r)
 			return nil
@@ -128,6 +125,15 @@ func (s *Store) Swaps() (swaps []SwapRecord, err error) {
 		return nil, fmt.Errorf("read the history of swaps: %w", explain(s.dir, err))
 	}
 	return swaps, damage
+}
+
+func (s *Store) readSwap(key, value []byte) (r SwapRecord, err error) {
+	if err := unseal(key, value, &r); err != nil {
+		return r, &DamageError{
+			Dir: s.dir, What: "swap " + swapName(key), Cause: err, Way: "it is missing in the history; nothing else depends on it",
+		}
+	}
+	return r, nil
 }
 
 // swapName is the number in a key, however that came to be.
