@@ -73,9 +73,7 @@ func (s *tapService) Tap(ctx context.Context, r *connect.Request[hostv1.TapReque
 		if err := stream.Send(toTapItem(item)); err != nil {
 			return err
 		}
-		if item.Rows != nil {
-			p.left -= float64(item.Rows.Count)
-		}
+		p.passed(item)
 	}
 }
 
@@ -84,6 +82,13 @@ func (s *tapService) Tap(ctx context.Context, r *connect.Request[hostv1.TapReque
 type pace struct {
 	rate, left float64
 	since      time.Time
+}
+
+// passed notes what was shown.
+func (p *pace) passed(item engine.TapItem) {
+	if p.rate > 0 && item.Rows != nil {
+		p.left -= float64(item.Rows.Count)
+	}
 }
 
 // wait waits until some rows may be shown.

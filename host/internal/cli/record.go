@@ -135,10 +135,15 @@ func (a *app) record(ctx context.Context, o *recordOptions, step string) (err er
 	if err := os.Rename(f.Name(), o.out); err != nil {
 		return fmt.Errorf("record step %s: %w", step, err)
 	}
-	if warning != "" {
-		a.say("the recording ends at its last checkpoint:", warning)
+	if err := a.toldRecording(o); err != nil || warning == "" {
+		return err
 	}
-	return a.toldRecording(o)
+	early := fmt.Errorf("the recording ends at its last checkpoint: %s", warning)
+	if ctx.Err() == nil && !errors.Is(ended, recording.ErrFull) {
+		return early // it is shorter than it was to be
+	}
+	a.say(early)
+	return nil
 }
 
 // recordingUnderWay takes the records of one recording.

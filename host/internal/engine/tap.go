@@ -134,7 +134,7 @@ func (e *Engine) Tap(pipelineStep, input string) (*Tap, error) {
 func (t *Tap) Sample(every uint64, most int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.every, t.most = max(every, 1), most
+	t.every, t.most = max(every, 1), max(most, 0)
 }
 
 // Counts tells how many rows have come by since the tap was opened, and how many
