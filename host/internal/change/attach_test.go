@@ -261,7 +261,7 @@ func TestAttachIsRefused(t *testing.T) {
 		says    []string
 	}{
 		{"2", []string{"--attach-name", "maths"}, []string{`"maths"; did you mean "math"?`}},
-		{"2", []string{"--attach-step", "time"}, []string{`plugin math runs no step "time"; did you mean "p/times"?`}},
+		{"2", []string{"--attach-step", "time"}, []string{`plugin math runs no step "time"`, `p/times`}},
 		{"few", nil, []string{"it lacks math.plus"}},
 		{"type", nil, []string{"p.hcl:", "value         uint64  string"}},
 		{"strict", nil, []string{"limit is 7: write 100 or more"}},

@@ -124,6 +124,9 @@ func (s *squares) Transform(_ context.Context, in number, emit func(square) erro
 	case s.Panic != nil && in.Value == *s.Panic:
 		panic("square of the unsquarable")
 	}
+	if os.Getenv("TOY_CUBES") != "" { // as only a person has it who runs the plugin by hand
+		return emit(square{BlockNumber: in.BlockNumber, Root: in.Value, Square: in.Value * in.Value * in.Value})
+	}
 	return emit(square{BlockNumber: in.BlockNumber, Root: in.Value, Square: in.Value * in.Value})
 }
 
