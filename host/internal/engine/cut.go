@@ -152,6 +152,9 @@ func (t *takeover) leave() {
 	}
 }
 
+// errGivenUp is of no concern to anybody any more.
+var errGivenUp = errors.New("the swap was given up")
+
 // errEnds refuses a swap of a path that has read everything.
 var errEnds = errors.New("the path comes to its end: there is nothing left to swap for")
 
@@ -181,7 +184,7 @@ func (c *coordinator) cut(ctx context.Context, t *takeover) error {
 			return context.Cause(ctx)
 		}
 	}
-	if t.isRefused() != nil {
+	if t.isRefused() {
 		return nil
 	}
 	if err := c.domain.startProbation(t, a.record.Number); err != nil {
@@ -202,7 +205,10 @@ func (c *coordinator) beginCut(t *takeover) (*attempt, error) {
 		return nil, err
 	}
 	a := c.start()
-	t.arm(a)
+	if !t.arm(a) {
+		c.pending = nil
+		return nil, errGivenUp
+	}
 	for _, p := range c.domain.readers() {
 		p.ask(a.record.Number)
 	}
@@ -233,18 +239,20 @@ func (c *coordinator) cannotCut(t *takeover) error {
 }
 
 // arm has the processes stand aside at the barrier of a checkpoint.
-func (t *takeover) arm(a *attempt) {
+// False: the swap was given up meanwhile.
+func (t *takeover) arm(a *attempt) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.stage != stageWarm || t.err != nil {
-		return // it was given up meanwhile: the checkpoint is one like any other
+		return false
 	}
 	t.stage, t.attempt = stageArmed, a
 	if t.anew {
-		return
+		return true
 	}
 	for _, h := range t.handovers {
 		h.checkpoint = a.record.Number
 		h.p.handover.Store(h)
 	}
+	return true
 }

@@ -134,37 +134,40 @@ func (d *domain) work(ctx context.Context) error {
 	pause.Multiplier = 2
 	for {
 		began := time.Now()
-		d.move(PathBackfill, d.why)
-		base, _, err := d.memory.Newest()
-		if err != nil {
-			return d.fail(&recordError{number: base.Number, err: err}, false)
-		}
-		err = d.runGeneration(ctx, base)
-		again, failed := d.afterSwap(err)
+		next, over, err := d.round(ctx)
 		switch {
-		case failed != nil:
-			return d.fail(failed, false)
-		case again && d.draining():
-			return nil
-		case again:
-			continue
-		case err == nil, d.draining():
+		case over || err != nil:
 			return err
-		}
-		next, err := d.recover(err)
-		if err != nil {
-			return err
-		}
-		if next == atOnce {
+		case next == atOnce:
 			continue
-		}
-		if next == soon || time.Since(began) > d.settings().Restart.Within {
+		case next == soon || time.Since(began) > d.settings().Restart.Within:
 			pause.Reset()
 		}
 		if wished, err := d.pause(ctx, pause.NextBackOff()); wished || err != nil {
 			return err
 		}
 	}
+}
+
+// round runs one generation, and goes back to where the next one begins.
+func (d *domain) round(ctx context.Context) (next int, over bool, err error) {
+	d.move(PathBackfill, d.why)
+	base, _, err := d.memory.Newest()
+	if err != nil {
+		return 0, true, d.fail(&recordError{number: base.Number, err: err}, false)
+	}
+	err = d.runGeneration(ctx, base)
+	again, failed := d.afterSwap(err)
+	switch {
+	case failed != nil:
+		return 0, true, d.fail(failed, false)
+	case again:
+		return atOnce, d.draining(), nil
+	case err == nil, d.draining():
+		return 0, true, err
+	}
+	next, err = d.recover(err)
+	return next, false, err
 }
 
 // pause waits before the next generation, unless somebody wishes for something

@@ -58,7 +58,7 @@ func (p *process) handOver(ctx context.Context, checkpoint uint64) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if t.isRefused() != nil {
+	if t.isRefused() {
 		return nil
 	}
 	from := t.soFar(p)
@@ -107,7 +107,7 @@ func (t *takeover) agree(ctx context.Context, err error) bool {
 	t.mu.Unlock()
 	select {
 	case <-t.verdict:
-		return t.isRefused() == nil
+		return !t.isRefused()
 	case <-ctx.Done():
 		return false
 	}
@@ -192,7 +192,7 @@ func (h *handover) open(ctx context.Context, from store.Checkpoint) (*remote.Str
 	watch.Go(func() {
 		select {
 		case <-h.takeover.verdict:
-			cancel(errors.New("the swap was given up"))
+			cancel(errGivenUp)
 		case <-ctx.Done():
 		}
 	})

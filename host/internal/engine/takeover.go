@@ -168,12 +168,11 @@ func (t *takeover) close() {
 	signal(t.wake)
 }
 
-// isRefused tells why the streams were not switched; nil if they were, or may
-// still be.
-func (t *takeover) isRefused() error {
+// isRefused tells whether it was given up before the streams were switched.
+func (t *takeover) isRefused() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.err
+	return t.err != nil
 }
 
 // outcome tells why it was given up, if it was, and whether it was taken back.
