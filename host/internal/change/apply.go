@@ -126,11 +126,6 @@ func (c *Changes) sources(w *wish) (project.Options, error) {
 		r.Name = fmt.Sprintf("configuration %d", before.Number)
 		return o, nil
 	}
-	o.Vars = maps.Clone(was.Vars)
-	if o.Vars == nil {
-		o.Vars = make(map[string]string)
-	}
-	maps.Copy(o.Vars, r.Vars)
 	path := r.Path
 	if path == "" || same(path, was.Path) {
 		path, o.BaseDir = was.Path, was.BaseDir
@@ -150,8 +145,23 @@ func (c *Changes) sources(w *wish) (project.Options, error) {
 		}
 	}
 	o.Path, o.Sources = path, read
+	o.Vars = variables(read, was.Vars, r.Vars)
 	w.config = newConfiguration(path, o.BaseDir, o.Vars, read)
 	return o, nil
+}
+
+// variables are those that were given, and before that to the host, as far as the
+// files have them.
+func variables(read []config.Source, before, given map[string]string) map[string]string {
+	file, _ := config.Parse(read, config.Options{Vars: given}) // what is wrong with it is told when it is loaded
+	declared := file.Variables()
+	vars := maps.Clone(before)
+	maps.DeleteFunc(vars, func(name, _ string) bool { return !slices.Contains(declared, name) })
+	if vars == nil {
+		vars = make(map[string]string, len(given))
+	}
+	maps.Copy(vars, given)
+	return vars
 }
 
 // same tells whether two paths name one file.

@@ -289,6 +289,9 @@ func TestApplyOfAnotherFile(t *testing.T) {
 	write("variable \"limit\" {\n  default = 1\n  type = number\n}\n" + strings.Replace(string(text), "limit = 7", "limit = var.limit", 1))
 	r.apply(plan.Request{Path: other, Name: "other.hcl", Vars: map[string]string{"limit": "5"}})
 	r.wantPlanned(map[string]plan.Effect{}) // of the file that runs now, with its variables
+	if effects := r.planned(plan.Request{Path: r.path("p.hcl")}); len(effects) != 1 {
+		t.Errorf("the first file, which has no variables, would change %v, want p", effects)
+	}
 	if p := r.engine.Processes(); !slices.ContainsFunc(r.names(), func(name string) bool { return name == "p/times" }) || !strings.Contains(string(p[1].Step.Settings), "5") {
 		t.Errorf("the step runs with %s", p[1].Step.Settings)
 	}

@@ -42,6 +42,9 @@ pipeline "p" {
     plain { key = "k" }
   }
 }`)}}, config.Options{Env: func(string) (string, bool) { return "/home/x", true }})
+	if diff := cmp.Diff([]string{"token"}, file.Variables()); diff != "" {
+		t.Errorf("Variables (-want +got):\n%s", diff)
+	}
 	model, diags := file.Resolve(known)
 	if diags.HasErrors() {
 		t.Fatal(diags)
