@@ -199,8 +199,11 @@ func core(string) error {
 		return fmt.Errorf("the limit is %d", limit.Max)
 	}
 	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
-	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil || limit.Max != 0 {
-		return fmt.Errorf("the limit was raised to %d (%v)", limit.Max, err)
+	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil {
+		return err
+	}
+	if limit.Max != 0 {
+		return fmt.Errorf("the limit was raised to %d", limit.Max)
 	}
 	return nil
 }

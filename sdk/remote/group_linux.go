@@ -112,7 +112,7 @@ func (g *group) members() []int {
 		return nil
 	}
 	var out []int
-	for _, field := range bytes.Fields(text) {
+	for field := range bytes.FieldsSeq(text) {
 		if pid, err := strconv.Atoi(string(field)); err == nil {
 			out = append(out, pid)
 		}
@@ -203,7 +203,7 @@ func wordsOf(path, file string) map[string]bool {
 	if err != nil {
 		return out
 	}
-	for _, word := range strings.Fields(string(text)) {
+	for word := range strings.FieldsSeq(string(text)) {
 		out[word] = true
 	}
 	return out

@@ -103,7 +103,7 @@ func conditional(network bool) map[uint32][]bpf.Instruction {
 		// Its flags are out of a filter's sight; whoever calls it goes back to clone.
 		unix.SYS_CLONE3: {verdict(unknown)},
 	}
-	local := append(is(0, unix.AF_UNIX), masked(1, socketTypes, unix.SOCK_STREAM)...)
+	local := append(is(0, unix.AF_UNIX), kind(unix.SOCK_STREAM)...)
 	if !network {
 		calls[unix.SYS_SOCKET] = allowIf(local)
 		calls[unix.SYS_SOCKETPAIR] = allowIf(local)
@@ -112,10 +112,10 @@ func conditional(network bool) map[uint32][]bpf.Instruction {
 	}
 	calls[unix.SYS_SOCKET] = allowIf(
 		is(0, unix.AF_UNIX),
-		append(is(0, unix.AF_INET), masked(1, socketTypes, unix.SOCK_STREAM)...),
-		append(is(0, unix.AF_INET), masked(1, socketTypes, unix.SOCK_DGRAM)...),
-		append(is(0, unix.AF_INET6), masked(1, socketTypes, unix.SOCK_STREAM)...),
-		append(is(0, unix.AF_INET6), masked(1, socketTypes, unix.SOCK_DGRAM)...),
+		append(is(0, unix.AF_INET), kind(unix.SOCK_STREAM)...),
+		append(is(0, unix.AF_INET), kind(unix.SOCK_DGRAM)...),
+		append(is(0, unix.AF_INET6), kind(unix.SOCK_STREAM)...),
+		append(is(0, unix.AF_INET6), kind(unix.SOCK_DGRAM)...),
 		append(is(0, unix.AF_NETLINK), is(2, unix.NETLINK_ROUTE)...), // which addresses this machine has
 	)
 	return calls
@@ -138,9 +138,9 @@ func is(n int, value uint32) []bpf.Instruction {
 	return []bpf.Instruction{argument(n), bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: value}}
 }
 
-// masked is is for some bits of an argument.
-func masked(n int, mask, value uint32) []bpf.Instruction {
-	return []bpf.Instruction{argument(n), bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: mask}, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: value}}
+// kind is is for the type of a socket, without its flags.
+func kind(value uint32) []bpf.Instruction {
+	return []bpf.Instruction{argument(1), bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: socketTypes}, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: value}}
 }
 
 // allowIf allows a call where all comparisons of one of the cases hold, and

@@ -27,23 +27,34 @@ func Sweep(runDir string) (killed int) {
 		}
 	}
 	ours := func(pid int) bool { return below(all, pid, os.Getpid()) }
-	left := make(map[int]bool)
-	for pid, s := range all {
-		if !ours(pid) && startedIn(pid, runDir) {
-			left[pid] = true
-			for other, o := range all { // one that has cleared its environment
-				if o.session == s.session && s.session > 1 && startedBy(all, s.session, runDir) && !ours(other) {
-					left[other] = true
-				}
-			}
-		}
-	}
-	for pid := range left {
-		if unix.Kill(pid, unix.SIGKILL) == nil {
+	for _, pid := range leftIn(runDir, all) {
+		if !ours(pid) && unix.Kill(pid, unix.SIGKILL) == nil {
 			killed++
 		}
 	}
 	return killed + sweepGroups(runDir, ours)
+}
+
+// leftIn are the processes that have the environment of a plugin whose socket is
+// below runDir, and those in the sessions of such plugins, which may have cleared
+// theirs.
+func leftIn(runDir string, all map[int]stat) []int {
+	marked, sessions := make(map[int]bool), make(map[int]bool)
+	for pid, s := range all {
+		if startedIn(pid, runDir) {
+			marked[pid] = true
+			if _, led := all[s.session]; s.session > 1 && (!led || startedIn(s.session, runDir)) {
+				sessions[s.session] = true
+			}
+		}
+	}
+	var out []int
+	for pid, s := range all {
+		if marked[pid] || sessions[s.session] {
+			out = append(out, pid)
+		}
+	}
+	return out
 }
 
 // below tells whether a process descends from another.
@@ -71,13 +82,6 @@ func startedIn(pid int, runDir string) bool {
 		}
 	}
 	return false
-}
-
-// startedBy tells whether a session is that of a plugin: its leader was one, or is
-// gone.
-func startedBy(all map[int]stat, session int, runDir string) bool {
-	_, there := all[session]
-	return !there || startedIn(session, runDir)
 }
 
 // staleAfter is how old an empty directory of groups must be before it is taken
