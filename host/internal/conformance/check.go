@@ -86,8 +86,7 @@ func late(err, cause error) error {
 	if f := (*finding)(nil); errors.As(err, &f) {
 		return err
 	}
-	return wrong(fmt.Sprintf("%v: %v", cause, err), "an answer in time",
-		"look where it waits: send the process SIGQUIT, which prints what each goroutine does")
+	return wrong(fmt.Sprintf("%v: %v", cause, err), "an answer in time", mendSilence)
 }
 
 func (s *suite) tell(c check, register string, took time.Duration, err error, notes []string) {
@@ -109,10 +108,15 @@ func (s *suite) tell(c check, register string, took time.Duration, err error, no
 	s.cfg.Tell(r)
 }
 
+// mendSilence is what to do about a plugin that does not answer.
+const mendSilence = "look where it waits: give it a long --timeout and send its process SIGQUIT, which prints what each goroutine does; --log-level debug shows it"
+
 // mendError is what to do about an error that nobody has expected.
 func mendError(err error) string {
 	failure, exit := (*remote.Failure)(nil), (*remote.Exit)(nil)
 	switch {
+	case silent(err):
+		return mendSilence
 	case errors.As(err, &exit):
 		return "the process must not end by itself, whatever it is told: return errors, they are told to the host"
 	case errors.As(err, &failure) && failure.Stack != "":
@@ -140,7 +144,7 @@ func within(ctx context.Context, d time.Duration) (context.Context, context.Canc
 	return context.WithTimeoutCause(ctx, d, fmt.Errorf("waited %s", d))
 }
 
-// after is what a wait has come to: nothing was said.
+// silent tells that an answer did not come in time.
 func silent(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errSilent)
 }

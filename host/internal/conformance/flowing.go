@@ -156,7 +156,7 @@ func checkBarrier(ctx context.Context, b *bench) error {
 	}
 	mend := "flush what was gathered before the answer to the barrier goes out; what a goroutine of its own still works on has to be waited for"
 	if len(late) > 0 {
-		return wrong(fmt.Sprintf("%d rows came after the answer to the barrier, the first is\n  %s", len(late), cut(late[0])),
+		return wrong(fmt.Sprintf("%d rows came after the answer to the barrier, the first is %s", len(late), cut(late[0])),
 			"all rows that come of what was sent before the barrier before the answer: after a crash they would be lost, or there twice", mend)
 	}
 	b.note("%d rows before it", len(k.first))

@@ -205,7 +205,7 @@ func checkOversize(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	frames, err := f.batch(batchOf{200, 200})
+	frames, err := f.batch(batchOf{100, 100})
 	if err != nil {
 		return err
 	}
@@ -213,7 +213,10 @@ func checkOversize(ctx context.Context, b *bench) error {
 	if err := s.sendAll(ctx, frames); err != nil {
 		return err
 	}
-	if _, err := s.barrier(ctx, 1); err != nil {
+	if err := s.send(ctx, &remote.Frame{Kind: remote.KindBarrier, Checkpoint: 1}); err != nil {
+		return err
+	}
+	if _, err := s.until(ctx, remote.KindBarrier, 3*patience); err != nil {
 		return err
 	}
 	b.note("%d rows at once in %s", rows(frames), time.Since(begun).Round(time.Millisecond))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/penstock-io/penstock/sdk/remote"
 )
@@ -146,21 +147,41 @@ func (k *known) finish(ctx context.Context, s *session) ([]string, error) {
 func differ(got, want []string, what, mend string) error {
 	for i := range min(len(got), len(want)) {
 		if got[i] != want[i] {
-			return wrong(fmt.Sprintf("%s, row %d of %d is\n  %s", what, i+1, len(got), cut(got[i])), "as in an undisturbed run\n  "+cut(want[i]), mend)
+			has, wanted := columns(got[i], want[i])
+			return wrong(fmt.Sprintf("%s, row %d of %d has %s\nthe row: %s", what, i+1, len(got), has, cut(got[i])), "as in an undisturbed run: "+wanted, mend)
 		}
 	}
 	switch {
 	case len(got) < len(want):
-		return wrong(fmt.Sprintf("%s, it gives %d rows", what, len(got)), fmt.Sprintf("%d rows, as in an undisturbed run; the first that is missing is\n  %s", len(want), cut(want[len(got)])), mend)
+		return wrong(fmt.Sprintf("%s, it gives %d rows", what, len(got)), fmt.Sprintf("%d rows, as in an undisturbed run; the first that is missing is %s", len(want), cut(want[len(got)])), mend)
 	case len(got) > len(want):
-		return wrong(fmt.Sprintf("%s, it gives %d rows", what, len(got)), fmt.Sprintf("%d rows, as in an undisturbed run; the first too many is\n  %s", len(want), cut(got[len(want)])), mend)
+		return wrong(fmt.Sprintf("%s, it gives %d rows", what, len(got)), fmt.Sprintf("%d rows, as in an undisturbed run; the first too many is %s", len(want), cut(got[len(want)])), mend)
 	}
 	return nil
 }
 
-// cut bounds a row that is shown.
+// between stands between the columns of a row.
+const between = "\x1f"
+
+// columns are the columns in which two rows differ.
+func columns(a, b string) (ofA, ofB string) {
+	left, right := strings.Split(a, between), strings.Split(b, between)
+	if len(left) != len(right) {
+		return cut(a), cut(b)
+	}
+	var has, wanted []string
+	for i := range left {
+		if left[i] != right[i] {
+			has, wanted = append(has, cut(left[i])), append(wanted, cut(right[i]))
+		}
+	}
+	return strings.Join(has, " "), strings.Join(wanted, " ")
+}
+
+// cut makes a row readable, and bounds it.
 func cut(row string) string {
 	const most = 400
+	row = strings.ReplaceAll(row, between, " ")
 	if len(row) > most {
 		return row[:most] + "..."
 	}

@@ -372,7 +372,7 @@ func rowText(batch transit.Batch, row int) string {
 	var text []byte
 	for col := range int(batch.Record.NumCols()) {
 		if col > 0 {
-			text = append(text, ' ')
+			text = append(text, between...)
 		}
 		text = append(text, batch.Record.ColumnName(col)...)
 		text = append(text, '=')

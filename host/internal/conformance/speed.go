@@ -18,8 +18,8 @@ const (
 	speedRounds  = 3
 	// A plugin is slow below this share of a plain copy of the same rows, and far
 	// too slow below the other.
-	slowShare    = 1.0 / 500
-	tooSlowShare = 1.0 / 20_000
+	slowShare    = 1.0 / 2000
+	tooSlowShare = 1.0 / 50_000
 )
 
 var speedShape = batchOf{10, 100}

@@ -71,7 +71,7 @@ func lint(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tool(t, dir, linter, "run", "--config", rules, "./...")
+	tool(t, dir, linter, "run", "--allow-parallel-runners", "--config", rules, "./...")
 }
 
 // tool runs a program in the directory of a plugin, without anything from
