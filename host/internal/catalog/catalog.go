@@ -204,11 +204,15 @@ func (c *Catalog) once(ctx context.Context, name string, start func() (*remote.P
 // stopTimeout is how long a plugin that was only asked something may take to end.
 const stopTimeout = 2 * time.Second
 
-// In returns the same catalog with sockets made below dir.
+// In returns the same catalog with sockets made below dir, for the host that has
+// the data directory: what one that was killed has left half done there goes.
 func (c *Catalog) In(dir string) *Catalog {
 	moved := *c
 	moved.cfg.RunDir = dir
 	moved.settle()
+	if err := c.vault.sweep(func(string) bool { return true }); err != nil {
+		c.cfg.Logger.Warn("files that an earlier host has not finished stay where they are", "dir", c.vault.dir, "error", err)
+	}
 	return &moved
 }
 

@@ -1,7 +1,6 @@
 package catalog_test
 
 import (
-	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -214,8 +213,7 @@ func TestKilledWhileStaging(t *testing.T) {
 				t.Errorf("%s holds %s, %v", name, digestOf(content), err)
 			}
 		}
-		c := b.open(t)
-		if err := errors.Join(c.Collect(), c.DescribeOne(t.Context(), "tested").Err); err != nil {
+		if err := b.open(t).In(b.config.RunDir).DescribeOne(t.Context(), "tested").Err; err != nil {
 			t.Error(err)
 		}
 		for _, name := range b.files(t) {

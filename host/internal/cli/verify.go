@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,30 +54,25 @@ func (a *app) verifyPlugins(ctx context.Context, o supply) error {
 	if err != nil {
 		return a.lockError(err, c.LockFile())
 	}
-	wrong := 0
-	for _, v := range verdicts {
-		if v.Err != nil {
-			wrong++
-		}
-	}
-	if o.json {
+	wrong := slices.DeleteFunc(slices.Clone(verdicts), func(v catalog.Verdict) bool { return v.Err == nil })
+	switch {
+	case o.json:
 		err = printJSON(a.stdout, verdictDocument(c.LockFile(), verdicts))
-		if err == nil && wrong > 0 {
-			err = errSaid
-		}
+	default:
+		err = a.tellVerdicts(verdicts)
+	}
+	switch {
+	case err != nil || len(wrong) == 0:
 		return err
+	case o.json:
+		return errSaid
 	}
-	if err := a.tellVerdicts(verdicts); err != nil || wrong == 0 {
-		return err
-	}
-	for _, v := range verdicts {
-		if v.Err != nil {
-			for _, err := range each(v.Err) {
-				a.say(err)
-			}
+	for _, v := range wrong {
+		for _, err := range each(v.Err) {
+			a.say(err)
 		}
 	}
-	return fmt.Errorf("%d of %s may not run", wrong, plural(len(verdicts), "plugin"))
+	return fmt.Errorf("%d of %s may not run", len(wrong), plural(len(verdicts), "plugin"))
 }
 
 // verdictLine is how a plugin stands as machines read it.
