@@ -38,7 +38,7 @@ func (a *attempt) phase(to engine.Phase, cause string) {
 // hear is told of the phases that the engine brings the swap to, which the engine
 // tells everybody else itself.
 func (a *attempt) hear(to engine.Phase, cause string) {
-	if to == engine.SwapProbation && cause == "" {
+	if to == engine.SwapProbation && !a.request.NoProbation {
 		cause = "for " + orElse(a.request.Probation, usualProbation).String()
 	}
 	a.note(engine.Event{
