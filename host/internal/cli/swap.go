@@ -151,8 +151,7 @@ func (a *app) printPhase(ev engine.Event, asJSON bool) error {
 	if asJSON {
 		return a.printObject(ev)
 	}
-	switch engine.Phase(ev.To) {
-	case engine.SwapRefused, engine.SwapRolledBack:
+	if to := engine.Phase(ev.To); to == engine.SwapRefused || to == engine.SwapRolledBack {
 		return nil // the error says it
 	}
 	line := ev.To
