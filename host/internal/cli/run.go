@@ -45,6 +45,10 @@ way nothing is lost: the next run goes on from the last checkpoint. --fresh
 begins anew instead, and loaders replace what they hold. So does a run with
 --devchain, whose chain is a new one each time.
 
+The first run writes the hash of every plugin into penstock.lock.hcl beside the
+file. From then on only those bytes run, until penstock plugin lock lets others;
+--dev runs what is there.
+
 While it runs, penstock status, pause, resume, stop, checkpoint, rewind, events
 and plugin swap see and steer it through a socket in its data directory. With
 --watch a plugin is swapped whenever its binary changes.
