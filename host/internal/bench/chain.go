@@ -17,7 +17,7 @@ import (
 func chainFigures(ctx context.Context, b *bench) error {
 	r, err := turns(ctx, b.rounds,
 		variant[load]{"typed", b.chain(&config.Plugin{Path: b.typed})},
-		variant[load]{"ready-made frames", b.chain(&config.Plugin{Path: b.forward, Env: map[string]string{frameEnv: b.frame}})},
+		variant[load]{"ready-made frames", b.chain(&config.Plugin{Path: b.forward, Env: map[string]string{frameEnv: b.frame}, Sandbox: config.Sandbox{Read: []string{b.frame}}})},
 		variant[load]{"protobuf", b.protobufChain},
 	)
 	if err != nil {
