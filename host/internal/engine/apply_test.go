@@ -350,6 +350,12 @@ func TestApplyChecksTheCheckpoints(t *testing.T) {
 	if err != nil || !errors.As(failed["p"], &changed) || !changed.Fresh {
 		t.Fatalf("a new loader: %v, %v", failed, err)
 	}
+	final := s
+	final.loader = "after = \"final\""
+	failed, err = r.Apply(soon(t), r.reconfiguration(final.String(), rebuild))
+	if err != nil || !errors.As(failed["p"], &changed) || !changed.Fresh || !strings.Contains(changed.Error(), "step out: after is not what it was") {
+		t.Fatalf("a loader of final rows: %v, %v", failed, err)
+	}
 	renamed := strings.NewReplacer(`"blocks"`, `"other"`, "input = blocks", "input = other").Replace(s.String())
 	failed, err = r.Apply(soon(t), r.reconfiguration(renamed, rebuild))
 	if err != nil || !errors.As(failed["p"], &changed) || !changed.Fresh || !strings.Contains(changed.Error(), "step sums belongs to what begins with other now") {

@@ -111,31 +111,41 @@ func (b *rebuilding) fits(d *domain) error {
 }
 
 // goesWith tells whether a path can go on from the checkpoints that are kept for
-// it, where others run in its place now. Their rows must not become another's.
+// it, where others run in its place now.
 func (d *domain) goesWith(old []*domain) error {
 	if err := d.fits(shapeOnly); err != nil {
 		return err
 	}
-	var moved []string
+	var changes []string
 	for _, before := range old {
-		if before.spec.Name == d.spec.Name {
-			continue
-		}
 		for _, p := range d.processes {
-			if before.find(p.spec().Step.Name) != nil {
-				moved = append(moved, fmt.Sprintf("step %s belongs to what begins with %s now, and did to what began with %s",
-					p.spec().Step.Name, d.processes[0].spec().Step.Name, before.processes[0].spec().Step.Name))
+			if was := before.find(p.spec().Step.Name); was != nil {
+				changes = append(changes, d.unlike(before, p.spec(), was.spec())...)
 			}
 		}
 	}
-	if len(moved) == 0 {
+	if len(changes) == 0 {
 		return nil
 	}
-	err := &ChangedError{Pipeline: d.name, Block: "none", Changes: moved, Fresh: true}
+	err := &ChangedError{Pipeline: d.name, Block: "none", Changes: changes, Fresh: true}
 	if d.newest != nil {
 		err.Checkpoint, err.Block = d.newest.Number, blockText(committed(d.newest))
 	}
 	return err
+}
+
+// unlike tells why a step cannot go on where it is. Rows of one path must not
+// become those of another, and a loader that has taken rows when they were final
+// is not where one is that took them at once.
+func (d *domain) unlike(before *domain, now, was *graph.Process) []string {
+	switch {
+	case before.spec.Name != d.spec.Name:
+		return []string{fmt.Sprintf("step %s belongs to what begins with %s now, and did to what began with %s",
+			now.Step.Name, d.processes[0].spec().Step.Name, before.processes[0].spec().Step.Name)}
+	case now.Step.After != was.Step.After:
+		return []string{fmt.Sprintf("step %s: after is not what it was", now.Step.Name)}
+	}
+	return nil
 }
 
 // halt takes a checkpoint of what runs and ends it there.
