@@ -286,20 +286,6 @@ func (d *domain) fail(err error, spent bool) error {
 	return failed
 }
 
-func stepOf(err error) string {
-	if at := (*stepError)(nil); errors.As(err, &at) {
-		return at.step
-	}
-	return ""
-}
-
-func withoutStep(err error) error {
-	if at := (*stepError)(nil); errors.As(err, &at) {
-		return at.err
-	}
-	return err
-}
-
 // unfinished names the steps that have not said that they ended.
 func (d *domain) unfinished() string {
 	var steps []string
@@ -385,23 +371,4 @@ func (d *domain) follow() {
 		head = max(head, newest)
 	}
 	d.move(PathLive, fmt.Sprintf("its readers have come to the head, block %d", head))
-}
-
-// stepError says which process an error came from.
-type stepError struct {
-	step string
-	err  error
-}
-
-func (e *stepError) Error() string { return fmt.Sprintf("step %s: %v", e.step, e.err) }
-func (e *stepError) Unwrap() error { return e.err }
-
-// reorgError ends a generation whose reader has seen the chain change its mind.
-type reorgError struct {
-	step string
-	fork *remote.Cursor
-}
-
-func (e *reorgError) Error() string {
-	return fmt.Sprintf("the chain was reorganised after block %d", e.fork.Block)
 }
