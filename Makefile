@@ -29,9 +29,12 @@ build: ## build bin/penstock, bin/devchain and bin/plugins/*
 	@echo "building bin/devchain, a whole Ethereum node (the first time takes some minutes)"
 	@$(GO) build -ldflags '-s -w' -o $(BIN)/devchain ./examples/devchain
 
+# What was just built is what may run: see docs/supply.md.
 run: build ## run pipelines.hcl until Ctrl-C: on the development chain, or on the node that ETH_RPC_URL names
+	@mkdir -p data
+	@$(BIN)/penstock plugin lock >/dev/null
 	@# A job of its own gets Ctrl-C alone: make would turn a clean end into an error.
-	@if [ -t 0 ]; then set -m; fi; $(BIN)/penstock run $(if $(ETH_RPC_URL),,--devchain --var from=0 --var database=.penstock/devchain.db) pipelines.hcl
+	@if [ -t 0 ]; then set -m; fi; $(BIN)/penstock run $(if $(ETH_RPC_URL),,--devchain --var from=0 --var database=data/devchain.db) pipelines.hcl
 
 # These link a whole Ethereum node or a database, of which the others build programs too. They are built once, without the race
 # detector, which would double the time of all tests; the packages of their plugins that share memory run with it. go vet is part
@@ -87,4 +90,4 @@ fuzz: ## fuzz what reads bytes from outside, half a minute each
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./host/internal/config
 
 clean: ## remove what make made
-	rm -rf $(BIN) .tools .penstock
+	rm -rf $(BIN) .tools .penstock data/devchain.db*

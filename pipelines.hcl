@@ -22,10 +22,12 @@ variable "from" {
   default = "latest"
 }
 
-# Where the rows go. Rows of two chains do not belong into one file.
+# Where the rows go. Rows of two chains do not belong into one file. The loader
+# may change everything in this directory and nothing elsewhere, so it is one of
+# its own; it has to be there (make run makes it).
 variable "database" {
   type    = string
-  default = ".penstock/swaps.db"
+  default = "data/swaps.db"
 }
 
 # A pipeline is a graph of steps. Each step becomes a process of its own: its
