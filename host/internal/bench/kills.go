@@ -122,7 +122,7 @@ func (b *bench) hostKills(ctx context.Context) (err error) {
 	const rows = 100
 	pipeline := following{every: nearHead, rows: rows, path: b.kept(), tell: b.socket(), beside: lines}
 	file := filepath.Join(b.dir, "host.hcl")
-	text := fmt.Sprintf("plugin \"bench\" { path = %q }\nplugin \"files\" { path = %q }\n%s", b.typed, files, pipeline)
+	text := fmt.Sprintf("plugin \"bench\" {\n path = %q\n network = true\n}\nplugin \"files\" { path = %q }\n%s", b.typed, files, pipeline)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}

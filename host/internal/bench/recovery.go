@@ -36,7 +36,9 @@ network "bench" {
 }`
 
 // typedPlugin is the plugin written with the SDK.
-func (b *bench) typedPlugin() *config.Plugin { return &config.Plugin{Name: "bench", Path: b.typed, Network: true} }
+func (b *bench) typedPlugin() *config.Plugin {
+	return &config.Plugin{Name: "bench", Path: b.typed, Network: true}
+}
 
 // kept is the file in which the loader that is measured keeps how far it came.
 func (b *bench) kept() string { return filepath.Join(b.dir, "kept") }

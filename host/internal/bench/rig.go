@@ -32,10 +32,11 @@ type setup struct {
 // rig is an engine that runs, with fresh processes and no checkpoints of others.
 type rig struct {
 	*engine.Engine
-	stop  context.CancelFunc
-	ended chan error
-	store *store.Store
-	graph *graph.Graph
+	stop    context.CancelFunc
+	ended   chan error
+	store   *store.Store
+	graph   *graph.Graph
+	plugins *catalog.Catalog // nil: it could not be opened
 
 	mu      sync.Mutex
 	started []int // the processes of its plugins
@@ -51,9 +52,14 @@ func (b *bench) start(ctx context.Context, s setup) (*rig, error) {
 }
 
 // prepare makes an engine that has not begun.
-func (b *bench) prepare(ctx context.Context, s setup) (*rig, error) {
+func (b *bench) prepare(ctx context.Context, s setup) (_ *rig, err error) {
 	r := &rig{ended: make(chan error, 1)}
 	cfg, err := r.config(ctx, s, b.dir)
+	defer func() {
+		if err != nil && r.plugins != nil {
+			r.plugins.Close()
+		}
+	}()
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +94,7 @@ func (r *rig) config(ctx context.Context, s setup, dir string) (engine.Config, e
 	if err != nil {
 		return engine.Config{}, err
 	}
+	r.plugins = plugins
 	known := registry.New()
 	described := plugins.Describe(ctx)
 	for _, d := range described {
@@ -121,7 +128,9 @@ func (r *rig) config(ctx context.Context, s setup, dir string) (engine.Config, e
 // close stops the engine and waits for it.
 func (r *rig) close() error {
 	r.stop()
-	return errors.Join(<-r.ended, r.store.Close())
+	err := errors.Join(<-r.ended, r.store.Close())
+	r.plugins.Close()
+	return err
 }
 
 // finish waits until the engine has come to its end by itself.
