@@ -122,6 +122,7 @@ func TestApplyAddsAndRemoves(t *testing.T) {
 
 // A pipeline that is gone goes on from its checkpoint when it is there again.
 func TestApplyRemembersWhatIsGone(t *testing.T) {
+	long(t)
 	t.Parallel()
 	p, q := newLive(t), newLive(t)
 	both := p.String() + q.named("q")
@@ -143,6 +144,7 @@ func TestApplyRemembersWhatIsGone(t *testing.T) {
 // A pipeline with another shape ends at a checkpoint and goes on from there; its
 // processes keep their IDs, and no row is missing or there twice.
 func TestApplyRestarts(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s, other := newLive(t), newLive(t)
 	r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil))
@@ -221,6 +223,7 @@ func TestApplyLiveCheckpoints(t *testing.T) {
 // A setting changes in place: one process is another one, those beside it are
 // not, and rows go on without a break.
 func TestApplySwaps(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := newLive(t)
 	r := newRig(t, s.String(), on(t, t.TempDir(), func(c *engine.Config) { c.AcceptChanges = false }))
@@ -250,6 +253,7 @@ func TestApplySwaps(t *testing.T) {
 // A pipeline whose new process does not open is put back as it was and goes on;
 // what else was changed at the same time stays.
 func TestApplyPutsBack(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s, other := newLive(t), newLive(t)
 	r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil))
@@ -274,6 +278,7 @@ func TestApplyPutsBack(t *testing.T) {
 
 // A pipeline that opens and then breaks at once is put back too.
 func TestApplyPutsBackWhatBreaksAtOnce(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := newLive(t)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
@@ -294,6 +299,7 @@ func TestApplyPutsBackWhatBreaksAtOnce(t *testing.T) {
 // A new pipeline that does not begin is taken out again, and may be tried once
 // more.
 func TestApplyTakesOutWhatDoesNotBegin(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s, other := newLive(t), newLive(t)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
@@ -319,6 +325,7 @@ func TestApplyTakesOutWhatDoesNotBegin(t *testing.T) {
 // What does not go with the checkpoints of a pipeline is refused before anything
 // happens to it, unless somebody says how it is to go on.
 func TestApplyChecksTheCheckpoints(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := newLive(t)
 	r := newRig(t, s.String(), on(t, t.TempDir(), func(c *engine.Config) { c.AcceptChanges = false }))
@@ -374,6 +381,7 @@ func TestApplyChecksTheCheckpoints(t *testing.T) {
 // A pipeline that is paused stays so and is what it is to be when it is resumed;
 // one in error begins again.
 func TestApplyWhereNothingRuns(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s, broken, other := newLive(t), newLive(t), newLive(t)
 	broken.sum = "at = 60\n how = \"stop\""
@@ -439,6 +447,7 @@ func TestApplyWhileTheHostStops(t *testing.T) {
 
 // The last pipeline stays where what was to run instead cannot.
 func TestApplyLeavesSomethingThatRuns(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s, other := newLive(t), newLive(t)
 	other.dir = filepath.Join(other.dir, "missing")
