@@ -74,36 +74,41 @@ func checkProgram(plugin, path string, s *sealed) error {
 // settled seals a file once it has been the same for a while: a copy that is
 // under way is not taken for the whole.
 func (c *Catalog) settled(ctx context.Context, plugin, path string) (*sealed, error) {
-	bounded, cancel := context.WithTimeoutCause(ctx, settleAtAll, errUnsettled)
-	defer cancel()
 	pause := time.NewTimer(settleFor)
 	defer pause.Stop()
 	var last *sealed
-	for {
-		s, torn, err := c.vault.readOnce(bounded, plugin, path)
+	for begin := time.Now(); ; {
+		s, torn, err := c.vault.readOnce(ctx, plugin, path)
 		if last != nil {
 			c.vault.give(last)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if !torn && last != nil && s.digest == last.digest {
+		case !torn && last != nil && s.digest == last.digest:
 			return s, nil
+		case torn && time.Since(begin) > settleAtAll:
+			return nil, errUnsettled(path)
+		case last != nil && time.Since(begin) > settleAtAll:
+			c.vault.give(s)
+			return nil, errUnsettled(path)
 		}
 		last = s
 		pause.Reset(settleFor)
 		select {
 		case <-pause.C:
-		case <-bounded.Done():
+		case <-ctx.Done():
 			if last != nil {
 				c.vault.give(last)
 			}
-			return nil, fmt.Errorf("wait until %s has settled: %w", path, context.Cause(bounded))
+			return nil, fmt.Errorf("wait until %s has settled: %w", path, context.Cause(ctx))
 		}
 	}
 }
 
-var errUnsettled = fmt.Errorf("it keeps changing for more than %s: try again when the copy has ended", settleAtAll)
+func errUnsettled(path string) error {
+	return fmt.Errorf("%s keeps changing for more than %s: try again when the copy has ended", path, settleAtAll)
+}
 
 // Current is what Start would run for a step, or where step is "" for no step in
 // particular. It is in the store then.

@@ -365,17 +365,23 @@ func TestStageWaitsUntilTheFileHasSettled(t *testing.T) {
 		t.Fatal(err)
 	}
 	var copying sync.WaitGroup
+	var longest time.Duration // between two writes
+	last := time.Now()
 	copying.Go(func() {
 		defer to.Close()
 		for at := half; at < len(whole); {
 			n := min(len(whole)-at, len(whole)/8+1)
 			_, _ = to.Write(whole[at : at+n])
 			at += n
+			longest, last = max(longest, time.Since(last)), time.Now()
 			time.Sleep(20 * time.Millisecond) // a slow disk
 		}
 	})
 	a, err := c.Stage(t.Context(), "tested", path)
 	copying.Wait()
+	if longest > 150*time.Millisecond && errors.Is(err, remote.ErrNotProgram) {
+		t.Skipf("the machine is so busy that the copy stood still for %s", longest)
+	}
 	if err != nil || a.Digest != digestOf(whole) {
 		t.Errorf("Stage: got %s, %v, want %s", a.Digest, err, digestOf(whole))
 	}

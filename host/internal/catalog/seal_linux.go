@@ -32,7 +32,10 @@ func sealMemory(ctx context.Context, name string, from *os.File, memory func(str
 	}
 	defer func() { _ = to.Close() }() // what was read from it has a descriptor of its own
 	if err := copyAll(ctx, to, from); err != nil {
-		return nil, errors.Join(ctx.Err(), fmt.Errorf("%w: %w", errNoMemory, err))
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("%w: %w", errNoMemory, err)
 	}
 	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
 	if _, err := unix.FcntlInt(to.Fd(), unix.F_ADD_SEALS, seals); err != nil {
