@@ -59,7 +59,7 @@ func TestWrongPluginsAreFound(t *testing.T) {
 		{"miscounts", "rows", "and called it one of 7"},
 		{"panic", "rows", "integer divide by zero"},
 		{"hang", "rows", "was not through"},
-		{"chance", "repeat", "in another process, row 1 of "},
+		{"chance", "repeat", "in another process, row "},
 		{"no safe points", "safe-points", "it says nothing about how far it is"},
 		{"early barrier", "barrier", "rows came after the answer to the barrier"},
 		{"no barrier", "idle-barrier", "nothing came for 5s after the barrier"},
