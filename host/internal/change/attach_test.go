@@ -239,6 +239,9 @@ func TestTwoAttach(t *testing.T) {
 	first := r.byHand("2")
 	first.says("attached to")
 	r.byHand("3", "--attach-step", "p/times").fails(fmt.Sprintf("process %d is attached to step p/times: end that first", first.cmd.Process.Pid))
+	if _, err := r.Swap(t.Context(), r.quick("3")); err == nil || !strings.Contains(err.Error(), "is attached to step p/") {
+		t.Errorf("a swap of what is attached: got %v, want that it is refused", err)
+	}
 	if got := r.runs(); got != "2" {
 		t.Errorf("rows are those of variant %s, want 2", got)
 	}

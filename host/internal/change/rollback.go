@@ -44,7 +44,11 @@ func (c *Changes) Rollback(ctx context.Context, r RollbackRequest) (Record, erro
 	}
 	defer done()
 	now := c.running()
-	if _, err := stepsOf(now.graph, r.Plugin, nil); err != nil {
+	steps, err := stepsOf(now.graph, r.Plugin, nil)
+	if err == nil {
+		err = c.free(steps)
+	}
+	if err != nil {
 		return Record{}, err
 	}
 	last, err := c.newest(r.Plugin)
