@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +24,10 @@ func TestMain(m *testing.M) {
 	if name := variantOf("/proc/self/exe"); name != "" {
 		sdk.Serve(variants[name]()...)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(built) // it is empty if no test has built anything
+		os.Exit(code)
+	}))
 }
 
 // A trailer is as long as this.
@@ -63,6 +67,35 @@ func place(t *testing.T, path, variant string) string {
 	if _, known := variants[variant]; !known {
 		t.Fatalf("there is no variant %q", variant)
 	}
+	program := build(t, variant)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	fresh := path + ".new"
+	if err := os.Link(program, fresh); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		t.Fatal(err)
+	}
+	_ = os.Remove(fresh) // which is there if path was the same already
+	return path
+}
+
+// built is where variants are made, once for all tests: they are large.
+var (
+	built    = filepath.Join(os.TempDir(), fmt.Sprintf("penstock-change-%d", os.Getpid()))
+	building sync.Mutex
+)
+
+func build(t *testing.T, variant string) string {
+	t.Helper()
+	building.Lock()
+	defer building.Unlock()
+	path := filepath.Join(built, variant)
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -71,14 +104,7 @@ func place(t *testing.T, path, variant string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	fresh := path + ".new"
-	if err := os.WriteFile(fresh, append(program, trailer(variant)...), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(fresh, path); err != nil {
+	if err := errors.Join(os.MkdirAll(built, 0o700), os.WriteFile(path, append(program, trailer(variant)...), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	return path
