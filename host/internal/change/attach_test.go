@@ -202,7 +202,7 @@ func (r *rig) told() []engine.Event {
 func (r *rig) restarts() uint64 {
 	n := uint64(0)
 	for _, p := range r.engine.Status()[0].Processes {
-		n += uint64(p.Restarts)
+		n += p.Restarts
 	}
 	return n
 }
