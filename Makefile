@@ -41,7 +41,8 @@ run: build ## run pipelines.hcl until Ctrl-C: on the development chain, or on th
 # of check, where it does not go through all that is imported.
 # The tests of the engine and the scripts of the commands start hundreds of programs, and the model of the protocol searches millions
 # of states: the detector would multiply that. The engine's shorter tests run with it too.
-WHOLE := ./examples/... ./plugins/ethereum ./plugins/sqlite ./host ./host/internal/chaos/... ./host/internal/engine/... ./host/internal/cli
+WHOLE := ./examples/... ./plugins/ethereum ./plugins/sqlite ./host ./host/internal/chaos/... ./host/internal/engine/... ./host/internal/cli ./host/internal/conformance \
+	./host/internal/scaffold ./host/internal/change
 
 test: ## run every test, with the race detector where there is a C compiler
 	$(GO) test -vet=off -timeout 9m $(WHOLE)
