@@ -11,6 +11,7 @@ import (
 // Whoever looks is told that another plugin has taken over, and misses nothing for
 // it; what is recorded ends there, since it is of one plugin.
 func TestTapAndRecordingAcrossASwap(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := newLive(t)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))

@@ -15,10 +15,12 @@ import (
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
-// cloned is a checkpoint that others may go on filling.
-func cloned(c store.Checkpoint) store.Checkpoint {
-	c.Readers, c.States, c.Counts, c.Positions = maps.Clone(c.Readers), maps.Clone(c.States), maps.Clone(c.Counts), maps.Clone(c.Positions)
-	return c
+// answers are what processes have said to the barrier of a checkpoint so far. It is
+// called under the coordinator's lock; what else a checkpoint has is not its concern.
+func answers(c *store.Checkpoint) store.Checkpoint {
+	return store.Checkpoint{
+		Number: c.Number, Readers: maps.Clone(c.Readers), States: maps.Clone(c.States), Counts: maps.Clone(c.Counts), Positions: maps.Clone(c.Positions),
+	}
 }
 
 // headerOf says of a recording what the process was opened with, without what is

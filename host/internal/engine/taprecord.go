@@ -364,7 +364,7 @@ func (c *coordinator) taking(checkpoint uint64) (record store.Checkpoint, ok boo
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pending != nil && c.pending.record.Number == checkpoint {
-		return cloned(c.pending.record), true
+		return answers(&c.pending.record), true
 	}
 	record, err := c.domain.memory.Load(checkpoint) // everybody has answered meanwhile
 	return record, err == nil

@@ -18,16 +18,29 @@ import (
 	"github.com/penstock-io/penstock/sdk/recording"
 )
 
-// recorded writes what a recorder gives out, up to its end or so many records, and
-// returns the file and why it ended.
-func recorded(t *testing.T, r *rig, step string, limits engine.RecordLimits, meanwhile func()) (path string, ended error) {
+// beginRecording begins to record a step.
+func beginRecording(t *testing.T, r *rig, step string, limits engine.RecordLimits) *engine.Recorder {
 	t.Helper()
 	rec, err := r.Record(step, "v9", limits)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(rec.Close)
+	return rec
+}
+
+// recorded records a step, to the end, and returns the file and why it ended.
+func recorded(t *testing.T, r *rig, step string, limits engine.RecordLimits, meanwhile func()) (path string, ended error) {
+	t.Helper()
+	return written(t, beginRecording(t, r, step, limits), meanwhile)
+}
+
+// written writes what a recorder gives out, up to its end, and returns the file and
+// why it ended. Meanwhile is called when there is something in it.
+func written(t *testing.T, rec *engine.Recorder, meanwhile func()) (path string, ended error) {
+	t.Helper()
 	defer rec.Close()
-	path = filepath.Join(t.TempDir(), filepath.Base(step)+".rec")
+	path = filepath.Join(t.TempDir(), "some.rec")
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
@@ -162,15 +175,16 @@ func TestRecordingToTheEnd(t *testing.T) {
 	s := newSums(t)
 	s.head, s.reader = "from = 1\n to = 400", "pause = \"500us\""
 	r := newRig(t, s.String(), func(c *engine.Config) { c.Checkpoint.Every = 5 * time.Millisecond })
+	rec := beginRecording(t, r, "sums", engine.RecordLimits{}) // before the first row
 	end := r.begin()
-	path, ended := recorded(t, r, "sums", engine.RecordLimits{}, nil)
+	path, ended := written(t, rec, nil)
 	do(t, "end", end())
 	if !errors.Is(ended, io.EOF) {
 		t.Errorf("it ended with %v", ended)
 	}
-	rec := openRecording(t, path)
-	if rest := 400*3 - rec.Header.Inputs[0].Rows; rec.InputRows != rest || rec.OutputRows != rest {
-		t.Errorf("%d rows in and %d out, want %d", rec.InputRows, rec.OutputRows, rest)
+	file := openRecording(t, path)
+	if rest := 400*3 - file.Header.Inputs[0].Rows; rest == 0 || file.InputRows != rest || file.OutputRows != rest {
+		t.Errorf("%d rows in and %d out, want %d", file.InputRows, file.OutputRows, rest)
 	}
 	if said := complains(t, sdk.Subscriber("test.running", &running{}), path); said != "" {
 		t.Error(said)
@@ -182,14 +196,15 @@ func TestRecordingOfAJoin(t *testing.T) {
 	t.Parallel()
 	j := joined{dir: t.TempDir()}
 	r := newRig(t, j.String(), often)
+	rec := beginRecording(t, r, "merge", engine.RecordLimits{Rows: 2000}) // before the first row
 	end := r.begin()
-	path, _ := recorded(t, r, "merge", engine.RecordLimits{Rows: 2000}, nil)
+	path, _ := written(t, rec, nil)
 	do(t, "end", end())
 	if said := complains(t, sdk.Aggregator("test.merge", &merge{}), path); said != "" {
 		t.Error(said)
 	}
-	if rec := openRecording(t, path); len(rec.Header.Inputs) != 2 || rec.Header.Kind != "aggregator" || rec.OutputRows == 0 {
-		t.Errorf("the header: %+v, %d rows", rec.Header, rec.OutputRows)
+	if file := openRecording(t, path); len(file.Header.Inputs) != 2 || file.Header.Kind != "aggregator" || file.OutputRows == 0 {
+		t.Errorf("a %s of %d inputs said %d rows", file.Header.Kind, len(file.Header.Inputs), file.OutputRows)
 	}
 }
 
