@@ -19,7 +19,7 @@ import (
 func TestApplyPutsBack(t *testing.T) {
 	long(t)
 	t.Parallel()
-	s, other := newLive(t), newLive(t)
+	s, other := newCalm(t), newCalm(t)
 	r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil))
 	end := r.begin()
 	r.waitCommitted(40)
@@ -27,7 +27,7 @@ func TestApplyPutsBack(t *testing.T) {
 	bad, better := s, other
 	bad.head, bad.sum = "from = 1\n to = 100000", "broken = true"
 	better.head = "from = 1\n to = 400"
-	failed, err := r.Apply(soon(t), r.reconfiguration(bad.String()+better.named("q"),
+	failed, err := r.try(r.reconfiguration(bad.String()+better.named("q"),
 		engine.Change{Pipeline: "p", How: engine.Rebuild}, engine.Change{Pipeline: "q", How: engine.Rebuild}))
 	if err != nil || len(failed) != 1 || failed["p"] == nil || !strings.Contains(failed["p"].Error(), "the snapshot is of another kind") ||
 		!strings.Contains(failed["p"].Error(), "put back as it was, and goes on from its checkpoint") {
@@ -44,7 +44,7 @@ func TestApplyPutsBack(t *testing.T) {
 func TestApplyPutsBackWhatBreaksAtOnce(t *testing.T) {
 	long(t)
 	t.Parallel()
-	s := newLive(t)
+	s := newCalm(t)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
 	end := r.begin()
 	r.waitCommitted(40)
@@ -52,7 +52,7 @@ func TestApplyPutsBackWhatBreaksAtOnce(t *testing.T) {
 	bad.sum = "how = \"outage\""
 	reconfiguration := r.reconfiguration(bad.String(), engine.Change{Pipeline: "p", How: engine.Rebuild})
 	reconfiguration.Settle = 2 * time.Second
-	failed, err := r.Apply(soon(t), reconfiguration)
+	failed, err := r.try(reconfiguration)
 	if err != nil || failed["p"] == nil || !strings.Contains(failed["p"].Error(), "the fault that was asked for") {
 		t.Fatalf("Apply: %v, %v", failed, err)
 	}
@@ -65,14 +65,14 @@ func TestApplyPutsBackWhatBreaksAtOnce(t *testing.T) {
 func TestApplyTakesOutWhatDoesNotBegin(t *testing.T) {
 	long(t)
 	t.Parallel()
-	s, other := newLive(t), newLive(t)
+	s, other := newCalm(t), newCalm(t)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
 	end := r.begin()
 	r.waitCommitted(20)
 	good := other.dir
 	other.dir = filepath.Join(other.dir, "missing")
 	add := engine.Change{Pipeline: "q", How: engine.Add}
-	failed, err := r.Apply(soon(t), r.reconfiguration(s.String()+other.named("q"), add))
+	failed, err := r.try(r.reconfiguration(s.String()+other.named("q"), add))
 	if err != nil || failed["q"] == nil || !strings.Contains(failed["q"].Error(), "taken out again") {
 		t.Fatalf("Apply: %v, %v", failed, err)
 	}
@@ -93,7 +93,7 @@ func TestApplyWhileTheHostStops(t *testing.T) {
 	for _, when := range []time.Duration{0, 20 * time.Millisecond, 60 * time.Millisecond, 120 * time.Millisecond} {
 		t.Run(when.String(), func(t *testing.T) {
 			t.Parallel()
-			s, data := newLive(t), t.TempDir()
+			s, data := newCalm(t), t.TempDir()
 			r := newRig(t, s.String(), on(t, data, nil))
 			end := r.begin()
 			r.waitCommitted(40)
@@ -103,7 +103,7 @@ func TestApplyWhileTheHostStops(t *testing.T) {
 			var applied sync.WaitGroup
 			var failed map[string]error
 			var err error
-			applied.Go(func() { failed, err = r.Apply(soon(t), reconfiguration) })
+			applied.Go(func() { failed, err = r.try(reconfiguration) })
 			select {
 			case <-time.After(when): // the moment that the test is about
 			case <-t.Context().Done():
@@ -129,12 +129,12 @@ func TestApplyWhileTheHostStops(t *testing.T) {
 func TestApplyLeavesSomethingThatRuns(t *testing.T) {
 	long(t)
 	t.Parallel()
-	s, other := newLive(t), newLive(t)
+	s, other := newCalm(t), newCalm(t)
 	other.dir = filepath.Join(other.dir, "missing")
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
 	end := r.begin()
 	r.waitCommitted(20)
-	failed, err := r.Apply(soon(t), r.reconfiguration(other.named("q"),
+	failed, err := r.try(r.reconfiguration(other.named("q"),
 		engine.Change{Pipeline: "q", How: engine.Add}, engine.Change{Pipeline: "p", How: engine.Remove}))
 	if err != nil || failed["q"] == nil || failed["p"] == nil || !strings.Contains(failed["p"].Error(), "pipeline p stays") {
 		t.Fatalf("Apply: %v, %v", failed, err)
@@ -147,12 +147,17 @@ func TestApplyLeavesSomethingThatRuns(t *testing.T) {
 // engine that has ended takes nothing over.
 func TestApplyInLine(t *testing.T) {
 	t.Parallel()
-	s := newLive(t)
+	s := newCalm(t)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
 	end := r.begin()
 	r.waitCommitted(20)
 	var beside sync.WaitGroup
 	stop := make(chan struct{})
+	enough := sync.OnceFunc(func() {
+		close(stop)
+		beside.Wait()
+	})
+	defer enough()
 	beside.Go(func() {
 		for {
 			select {
@@ -163,6 +168,7 @@ func TestApplyInLine(t *testing.T) {
 			state := (*engine.StateError)(nil)
 			if err := r.Checkpoint(soon(t), "p"); err != nil && !errors.As(err, &state) && !strings.Contains(err.Error(), "ending") && !strings.Contains(err.Error(), "just broken") {
 				t.Errorf("checkpoint: %v", err)
+				return
 			}
 			_ = r.Status()
 		}
@@ -176,8 +182,7 @@ func TestApplyInLine(t *testing.T) {
 		}
 		do(t, "resume", r.Resume(soon(t), "p"))
 	}
-	close(stop)
-	beside.Wait()
+	enough()
 	r.waitCommitted(*r.path().Committed + 20)
 	s.ended(t, r, end, 1)
 	if _, err := r.Apply(context.Background(), r.reconfiguration(s.String())); err == nil || !strings.Contains(err.Error(), "ending") {

@@ -12,6 +12,14 @@ import (
 	"github.com/penstock-io/penstock/host/internal/engine"
 )
 
+// newCalm is newLive with so few rows that a machine which does much else keeps up.
+func newCalm(t *testing.T) sums {
+	t.Helper()
+	s := newLive(t)
+	s.reader = "head = 10\n pause = \"10ms\""
+	return s
+}
+
 // reconfiguration is what changes into a pipeline file bring about.
 func (r *rig) reconfiguration(source string, changes ...engine.Change) engine.Reconfiguration {
 	r.t.Helper()
@@ -26,10 +34,15 @@ func (r *rig) reconfiguration(source string, changes ...engine.Change) engine.Re
 	return engine.Reconfiguration{Graph: v.Graph, Launch: v.launch, Changes: changes, Settle: 50 * time.Millisecond}
 }
 
+// try gives an engine its time once it is known what is to change.
+func (r *rig) try(c engine.Reconfiguration) (failed map[string]error, err error) {
+	return r.Apply(soon(r.t), c)
+}
+
 // apply has the engine run another file, which has to succeed.
 func (r *rig) apply(source string, changes ...engine.Change) {
 	r.t.Helper()
-	failed, err := r.Apply(soon(r.t), r.reconfiguration(source, changes...))
+	failed, err := r.try(r.reconfiguration(source, changes...))
 	if err != nil || len(failed) > 0 {
 		r.t.Fatalf("Apply: %v, %v", failed, err)
 	}
@@ -78,7 +91,7 @@ func (r *rig) picture(pipeline string) untouched {
 // on.
 func TestApplyAddsAndRemoves(t *testing.T) {
 	t.Parallel()
-	p, q, n := newLive(t), newLive(t), newLive(t)
+	p, q, n := newCalm(t), newCalm(t), newCalm(t)
 	r := newRig(t, p.String()+q.named("q"), on(t, t.TempDir(), nil))
 	end := r.begin()
 	r.waitCommitted(20)
@@ -120,7 +133,7 @@ func TestApplyAddsAndRemoves(t *testing.T) {
 func TestApplyRemembersWhatIsGone(t *testing.T) {
 	long(t)
 	t.Parallel()
-	p, q := newLive(t), newLive(t)
+	p, q := newCalm(t), newCalm(t)
 	both := p.String() + q.named("q")
 	r := newRig(t, both, on(t, t.TempDir(), nil))
 	end := r.begin()
@@ -142,7 +155,7 @@ func TestApplyRemembersWhatIsGone(t *testing.T) {
 func TestApplyRestarts(t *testing.T) {
 	long(t)
 	t.Parallel()
-	s, other := newLive(t), newLive(t)
+	s, other := newCalm(t), newCalm(t)
 	r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil))
 	end := r.begin()
 	r.waitCommitted(40)
@@ -176,7 +189,7 @@ func TestApplyRestarts(t *testing.T) {
 // happens.
 func TestApplyLive(t *testing.T) {
 	t.Parallel()
-	s := newLive(t)
+	s := newCalm(t)
 	s.head = "from = 1\n epoch { size = 1000000 }\n checkpoint { every = \"1h\" }"
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
 	end := r.begin()
@@ -221,7 +234,7 @@ func TestApplyLiveCheckpoints(t *testing.T) {
 func TestApplySwaps(t *testing.T) {
 	long(t)
 	t.Parallel()
-	s := newLive(t)
+	s := newCalm(t)
 	r := newRig(t, s.String(), on(t, t.TempDir(), func(c *engine.Config) { c.AcceptChanges = false }))
 	end := r.begin()
 	r.waitCommitted(40)
@@ -251,14 +264,14 @@ func TestApplySwaps(t *testing.T) {
 func TestApplyChecksTheCheckpoints(t *testing.T) {
 	long(t)
 	t.Parallel()
-	s := newLive(t)
+	s := newCalm(t)
 	r := newRig(t, s.String(), on(t, t.TempDir(), func(c *engine.Config) { c.AcceptChanges = false }))
 	end := r.begin()
 	r.waitCommitted(40)
 	before := r.picture("p")
 	rebuild := engine.Change{Pipeline: "p", How: engine.Rebuild}
 	s.head = "from = 2"
-	failed, err := r.Apply(soon(t), r.reconfiguration(s.String(), rebuild))
+	failed, err := r.try(r.reconfiguration(s.String(), rebuild))
 	changed := (*engine.ChangedError)(nil)
 	if err != nil || !errors.As(failed["p"], &changed) || changed.Fresh || !strings.Contains(changed.Error(), "from is not what it was") {
 		t.Fatalf("another beginning: %v, %v", failed, err)
@@ -277,18 +290,18 @@ func TestApplyChecksTheCheckpoints(t *testing.T) {
 	r.waitCommitted(*r.path().Committed + 20)
 
 	more := s.twoLoaders()
-	failed, err = r.Apply(soon(t), r.reconfiguration(more, rebuild))
+	failed, err = r.try(r.reconfiguration(more, rebuild))
 	if err != nil || !errors.As(failed["p"], &changed) || !changed.Fresh {
 		t.Fatalf("a new loader: %v, %v", failed, err)
 	}
 	final := s
 	final.loader = "after = \"final\""
-	failed, err = r.Apply(soon(t), r.reconfiguration(final.String(), rebuild))
+	failed, err = r.try(r.reconfiguration(final.String(), rebuild))
 	if err != nil || !errors.As(failed["p"], &changed) || !changed.Fresh || !strings.Contains(changed.Error(), "step out: after is not what it was") {
 		t.Fatalf("a loader of final rows: %v, %v", failed, err)
 	}
 	renamed := strings.NewReplacer(`"blocks"`, `"other"`, "input = blocks", "input = other").Replace(s.String())
-	failed, err = r.Apply(soon(t), r.reconfiguration(renamed, rebuild))
+	failed, err = r.try(r.reconfiguration(renamed, rebuild))
 	if err != nil || !errors.As(failed["p"], &changed) || !changed.Fresh || !strings.Contains(changed.Error(), "step sums belongs to what begins with other now") {
 		t.Fatalf("another first step: %v, %v", failed, err)
 	}
@@ -307,7 +320,7 @@ func TestApplyChecksTheCheckpoints(t *testing.T) {
 func TestApplyWhereNothingRuns(t *testing.T) {
 	long(t)
 	t.Parallel()
-	s, broken, other := newLive(t), newLive(t), newLive(t)
+	s, broken, other := newCalm(t), newCalm(t), newCalm(t)
 	broken.sum = "at = 60\n how = \"stop\""
 	file := func() string { return s.String() + broken.named("broken") + other.named("q") }
 	r := newRig(t, file(), on(t, t.TempDir(), nil))
