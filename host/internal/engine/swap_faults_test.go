@@ -139,6 +139,7 @@ func TestSwapNewDiesAtItsFirstBatch(t *testing.T) {
 // Whatever goes wrong in the probation, and only there, takes the swap back: what
 // the new one has done since the cut is undone, and the old one does it again.
 func TestSwapNewFailsInProbation(t *testing.T) {
+	long(t)
 	for name, c := range map[string]struct{ how, why string }{
 		"dies":      {"death", "was killed by signal 9"},
 		"fails":     {"outage", "the fault that was asked for"},

@@ -43,6 +43,7 @@ func TestSwapOfAnAggregator(t *testing.T) {
 // Of a register that only one process at a time can have open the old one ends
 // first, and is opened again where the new one does not want to.
 func TestSwapOfWhatIsAlone(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := newLive(t)
 	s.sum = fmt.Sprintf("port = %q", filepath.Join(s.dir, "port"))
@@ -111,6 +112,7 @@ func TestSwapOfSeveralAtOnce(t *testing.T) {
 
 // A swap over two pipelines is made in both or in none.
 func TestSwapInTwoPipelines(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s, other := newLive(t), newLive(t)
 	r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil))
@@ -179,6 +181,7 @@ func TestSwapOfWhatGivesMore(t *testing.T) {
 // A loader of final rows is swapped, and what waits for it does not come to
 // another one twice, or to none.
 func TestSwapOfALoaderOfFinalRows(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := newFinal(t)
 	r := newRig(t, s.twoLoaders(), on(t, t.TempDir(), nil))
@@ -249,6 +252,7 @@ func TestSwapOfAReaderThatSaysAllOnce(t *testing.T) {
 // A plugin that a person runs takes its time, and the managed one is back as soon
 // as it ends.
 func TestSwapToAnAttachedPlugin(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := newLive(t)
 	gate := s.gate("sums")

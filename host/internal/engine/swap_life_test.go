@@ -60,6 +60,7 @@ func TestSwapOfAPathInError(t *testing.T) {
 // Whoever asks a path for something else while a swap is in its probation takes
 // the swap back: what has been done since the cut is done again, by the old one.
 func TestSwapEndsWithWhatIsAskedOfThePath(t *testing.T) {
+	long(t)
 	for what, ask := range map[string]func(*testing.T, *rig){
 		"pause": func(t *testing.T, r *rig) {
 			t.Helper()
@@ -100,6 +101,7 @@ func TestSwapEndsWithWhatIsAskedOfThePath(t *testing.T) {
 // A host that ends in any phase ends in time, with the old one in place, and the
 // next one goes on from there.
 func TestSwapWhileTheHostEnds(t *testing.T) {
+	long(t)
 	for phase, version := range map[string]func(s sums, r *rig) version{
 		"warm": func(s sums, r *rig) version { return r.version(s.sumsWith("starts = \"hangs\""), "next") },
 		"cut": func(s sums, r *rig) version {
@@ -275,6 +277,7 @@ func TestSwapOfAPathThatEnds(t *testing.T) {
 
 // What was rolled back can be tried again, and be rolled back again.
 func TestSwapRolledBackTwice(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := newLive(t)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))

@@ -39,13 +39,15 @@ func (v version) replace(steps ...string) []engine.Replacement {
 // swap puts a version in the place of steps.
 func (r *rig) swap(v version, probation engine.Probation, steps ...string) error {
 	r.t.Helper()
-	return r.Swap(soon(r.t), engine.Swap{Number: 7, Plugin: "test", Replacements: v.replace(steps...), Probation: probation})
+	ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
+	defer cancel()
+	return r.Swap(ctx, engine.Swap{Number: 7, Plugin: "test", Replacements: v.replace(steps...), Probation: probation})
 }
 
 // begun is a swap that goes on beside the test until its end is waited for.
 func (r *rig) beginSwap(s engine.Swap) (end func() error) {
 	done := make(chan error, 1)
-	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
 	go func() { done <- r.Swap(ctx, s) }()
 	return func() error {
 		defer cancel()
