@@ -71,6 +71,9 @@ func (c *Changes) Apply(ctx context.Context, r plan.Request) (plan.Outcome, erro
 	if w.preview.Empty() && w.config.Digest == w.now.configuration.Digest {
 		return out, nil
 	}
+	if err := c.free(w.now.graph.Processes); err != nil {
+		return out, err
+	}
 	return c.carryOut(ctx, w, out)
 }
 

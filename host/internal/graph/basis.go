@@ -31,6 +31,9 @@ func (p *Process) Basis() map[string]string {
 		inputs = append(inputs, e.Port+"="+e.From.Step.Name)
 	}
 	set("inputs", inputs)
+	if p.Step.After != "" {
+		set("after", p.Step.After)
+	}
 	if p.Register.Type == registry.Loader {
 		return basis
 	}
