@@ -37,7 +37,7 @@ func ServeAttached(ctx context.Context, service Service, listener net.Listener, 
 	case <-ctx.Done():
 	}
 	server.Stop()
-	_ = <-served // it was stopped
+	<-served // it was stopped
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastGrace)
 	defer cancel()
 	return adapter.Wait(last)
