@@ -62,7 +62,7 @@ func serve(t *testing.T, path string, answer http.HandlerFunc) {
 	go func() { served <- server.Serve(l) }()
 	t.Cleanup(func() {
 		_ = server.Close()
-		<-served // it was closed
+		<-served //nolint:errcheck // it was closed, which is the error
 	})
 }
 

@@ -37,7 +37,7 @@ func ServeAttached(ctx context.Context, service Service, listener net.Listener, 
 	case <-ctx.Done():
 	}
 	server.Stop()
-	<-served // it was stopped
+	<-served //nolint:errcheck // it was stopped, which is the error
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastGrace)
 	defer cancel()
 	return adapter.Wait(last)
