@@ -89,6 +89,7 @@ fuzz: ## fuzz what reads bytes from outside, half a minute each
 	$(GO) test -run '^$$' -fuzz FuzzFrame -fuzztime 30s ./sdk/internal/wire
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime 30s ./sdk/transit
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./host/internal/config
+	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 30s -fuzzminimizetime 1s ./sdk/recording
 
 clean: ## remove what make made
 	rm -rf $(BIN) .tools .penstock data/devchain.db*
