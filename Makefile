@@ -45,9 +45,9 @@ WHOLE := ./examples/... ./plugins/ethereum ./plugins/sqlite ./host ./host/intern
 	./host/internal/scaffold ./host/internal/change
 
 test: ## run every test, with the race detector where there is a C compiler
-	$(GO) test -vet=off -timeout 9m $(WHOLE)
-	$(GO) test -vet=off $(RACE) -short -timeout 9m ./host/internal/engine
-	$(GO) test -vet=off $(RACE) -timeout 9m $(filter-out $(shell $(GO) list $(WHOLE)),$(shell $(GO) list ./...))
+	$(GO) test -vet=off -timeout 25m $(WHOLE)
+	$(GO) test -vet=off $(RACE) -short -timeout 25m ./host/internal/engine
+	$(GO) test -vet=off $(RACE) -timeout 25m $(filter-out $(shell $(GO) list $(WHOLE)),$(shell $(GO) list ./...))
 
 check: lint generated tidy ## format, lint, generated code, go.mod, import walls
 	@$(GO) test -run Imports ./host
