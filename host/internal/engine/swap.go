@@ -72,7 +72,7 @@ type Probation struct {
 	// own; 0: 0.01, beyond what the old one refused. One row is nobody's undoing.
 	MaxPoison float64
 	// MaxSlower is how many times longer than the old one it may take to answer a
-	// barrier, beyond 100 milliseconds. 0: 10. Readers are free to wait for their source.
+	// barrier, beyond 100 milliseconds on average and 500 at most. 0: 10. Readers are free to wait for their source.
 	MaxSlower float64
 }
 

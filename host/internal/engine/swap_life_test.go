@@ -317,7 +317,7 @@ func TestSwapToWhatIsSlow(t *testing.T) {
 	swapped := r.beginSwap(engine.Swap{Plugin: "test", Replacements: v.replace("sums"), Probation: endless})
 	r.waitPhase(engine.SwapProbation)
 	s.shut(t, "sums")
-	waitFor(t, "a checkpoint that waits", func() bool { p := r.path().Pending; return p != nil && time.Since(p.Since) > 300*time.Millisecond })
+	waitFor(t, "a checkpoint that waits", func() bool { p := r.path().Pending; return p != nil && time.Since(p.Since) > 700*time.Millisecond })
 	s.open(t, "sums")
 	rolledBack(t, swapped(), "to answer a barrier")
 	r.grows()
