@@ -205,14 +205,14 @@ func TestPredecessor11PluginThatHangsAtTheEndIsKilled(t *testing.T) {
 	dir := t.TempDir()
 	stuck := fmt.Sprintf(live, "", filepath.Join(dir, "stuck"), `slow = "1h"`)
 	good := strings.Replace(fmt.Sprintf(live, "", filepath.Join(dir, "good"), ""), `"p"`, `"q"`, 1)
-	r := newRig(t, stuck+good, func(c *engine.Config) { c.HardTerminateAfter = time.Second })
+	r := newRig(t, stuck+good, func(c *engine.Config) { c.HardTerminateAfter = 5 * time.Second })
 	end := r.begin()
 	waitFor(t, "the good path to load 60 blocks and the other to be stuck", func() bool {
 		all := r.Status()
 		return all[0].Processes[1].RowsIn > 0 && all[1].Committed != nil && *all[1].Committed >= 60
 	})
 	err := end() // which checks that no process is left
-	if err == nil || !strings.Contains(err.Error(), "pipeline p: it did not end within 1s") || strings.Contains(err.Error(), "pipeline q") {
+	if err == nil || !strings.Contains(err.Error(), "pipeline p: it did not end within 5s") || strings.Contains(err.Error(), "pipeline q") {
 		t.Errorf("got %v, want that p alone was cut off", err)
 	}
 	rows := lines(t, filepath.Join(dir, "good"))

@@ -17,6 +17,7 @@ import (
 
 // An aggregator goes on with the tuples that it holds back.
 func TestSwapOfAnAggregator(t *testing.T) {
+	long(t) // its source ends, and a slow host is not to be overtaken by it
 	t.Parallel()
 	j := joined{dir: t.TempDir()}
 	source := strings.Replace(j.String(), "200us", "5ms", 1)
