@@ -74,7 +74,7 @@ func (b *bench) hostMemory(ctx context.Context) (mb float64, err error) {
 	if err := os.WriteFile(file, fmt.Appendf(nil, hostFile, b.typed), 0o600); err != nil {
 		return 0, err
 	}
-	cmd := exec.CommandContext(ctx, b.host, "run", "--view", "none", "--log-level", "warn", "--data-dir", filepath.Join(b.dir, "data"), file)
+	cmd := exec.CommandContext(ctx, b.host, "run", "--dev", "--view", "none", "--log-level", "warn", "--data-dir", filepath.Join(b.dir, "data"), file)
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second

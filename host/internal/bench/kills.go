@@ -149,7 +149,7 @@ func (b *bench) hostKills(ctx context.Context) (err error) {
 // startHost runs penstock, with the data directory of the host before it, until
 // it is killed or told to end.
 func (b *bench) startHost(file string) (*exec.Cmd, error) {
-	host := exec.Command(b.host, "run", "--view", "none", "--log-level", "error", "--data-dir", filepath.Join(b.dir, "hosted"), file) //nolint:noctx // it outlives the turn, and is killed or told to end
+	host := exec.Command(b.host, "run", "--dev", "--view", "none", "--log-level", "error", "--data-dir", filepath.Join(b.dir, "hosted"), file) //nolint:noctx // it outlives the turn, and is killed or told to end
 	host.Stderr = os.Stderr
 	return host, host.Start()
 }
