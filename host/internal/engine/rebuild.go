@@ -111,11 +111,9 @@ func (b *rebuilding) fits(d *domain) error {
 }
 
 // goesWith tells whether a path can go on from the checkpoints that are kept for
-// it, where others run in its place now.
+// it, where others run in its place now. What needs a new beginning is told
+// before what somebody could accept.
 func (d *domain) goesWith(old []*domain) error {
-	if err := d.fits(shapeOnly); err != nil {
-		return err
-	}
 	var changes []string
 	for _, before := range old {
 		for _, p := range d.processes {
@@ -125,7 +123,7 @@ func (d *domain) goesWith(old []*domain) error {
 		}
 	}
 	if len(changes) == 0 {
-		return nil
+		return d.fits(shapeOnly)
 	}
 	err := &ChangedError{Pipeline: d.name, Block: "none", Changes: changes, Fresh: true}
 	if d.newest != nil {
