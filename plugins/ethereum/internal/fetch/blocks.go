@@ -11,10 +11,10 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/answer"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
 	"github.com/penstock-io/penstock/sdk/eth"
+	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
 // Blocks reads blocks one by one, several in a JSON-RPC batch, and turns each into rows.
@@ -37,7 +37,7 @@ type Block struct {
 }
 
 // AttachReceipts copies what the receipts say, if there are any, to the transactions.
-func (b *Block) AttachReceipts() { answer.Attach(b.Transactions, b.Receipts) }
+func (b *Block) AttachReceipts() { decode.Attach(b.Transactions, b.Receipts) }
 
 // Size is the same in history and at the head: all blocks are linked either way.
 func (b *Blocks[T]) Size(bool) uint64 { return b.Batch }
@@ -79,7 +79,7 @@ var errEarly = errors.New("the node does not have the block yet that this answer
 
 func (b *Blocks[T]) read(ctx context.Context, e follow.Extent) ([]Block, error) {
 	var (
-		dec    = new(answer.Decoder)
+		dec    = new(decode.Decoder)
 		blocks = make([]Block, e.To-e.From+1)
 		calls  = make([]node.Call, 0, 2*len(blocks))
 		single = b.oneByOne.Load()
@@ -102,7 +102,7 @@ func (b *Blocks[T]) read(ctx context.Context, e follow.Extent) ([]Block, error) 
 	return blocks, nil
 }
 
-func (b *Blocks[T]) blockCall(dec *answer.Decoder, number uint64, into *Block) node.Call {
+func (b *Blocks[T]) blockCall(dec *decode.Decoder, number uint64, into *Block) node.Call {
 	decode := func(raw []byte) (err error) {
 		if b.Full {
 			into.Block, err = dec.Block(raw)
@@ -122,7 +122,7 @@ func (b *Blocks[T]) blockCall(dec *answer.Decoder, number uint64, into *Block) n
 }
 
 // receiptsCall must come after the call for its block.
-func receiptsCall(dec *answer.Decoder, number uint64, into *Block) node.Call {
+func receiptsCall(dec *decode.Decoder, number uint64, into *Block) node.Call {
 	return node.Call{Method: "eth_getBlockReceipts", Params: []any{node.Hex(number)}, Decode: func(raw []byte) (err error) {
 		if into.BlockHash == (common.Hash{}) {
 			return errEarly
@@ -133,7 +133,7 @@ func receiptsCall(dec *answer.Decoder, number uint64, into *Block) node.Call {
 }
 
 // receiptsOneByOne serves nodes that have eth_getTransactionReceipt only.
-func (b *Blocks[T]) receiptsOneByOne(ctx context.Context, dec *answer.Decoder, blocks []Block) error {
+func (b *Blocks[T]) receiptsOneByOne(ctx context.Context, dec *decode.Decoder, blocks []Block) error {
 	var calls []node.Call
 	for i := range blocks {
 		at := &blocks[i]

@@ -8,10 +8,10 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/answer"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
 	"github.com/penstock-io/penstock/sdk/eth"
+	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
 // Logs reads logs: by ranges of final blocks, as large as the node takes, and above them block by block, by hash.
@@ -121,7 +121,7 @@ func (l *Logs) pieces(ctx context.Context, from, to, piece uint64) (follow.Span[
 // has had the last one has all the logs.
 func (l *Logs) ask(ctx context.Context, from, to uint64) (follow.Span[eth.Log], error) {
 	var (
-		dec         = new(answer.Decoder)
+		dec         = new(decode.Decoder)
 		first, last node.Ref
 		parts       = l.split.of(l.addresses)
 		answers     = make([][]eth.Log, len(parts))
@@ -156,7 +156,7 @@ func (l *Logs) ask(ctx context.Context, from, to uint64) (follow.Span[eth.Log], 
 
 // check makes sure that logs can be what a range has, and gives them their time where the node did not.
 func (l *Logs) check(ctx context.Context, rows []eth.Log, first, last node.Ref) error {
-	if err := answer.InOrder(rows, first.Number, last.Number); err != nil {
+	if err := decode.InOrder(rows, first.Number, last.Number); err != nil {
 		return moved(err)
 	}
 	known := map[uint64]node.Ref{first.Number: first, last.Number: last}
@@ -167,7 +167,7 @@ func (l *Logs) check(ctx context.Context, rows []eth.Log, first, last node.Ref) 
 		row := &rows[i]
 		at, ok := known[row.BlockNumber]
 		if ok && at.Hash != row.BlockHash {
-			return moved(fmt.Errorf("a log of block %d: %w, %s and not %s", row.BlockNumber, answer.ErrElsewhere, row.BlockHash, at.Hash))
+			return moved(fmt.Errorf("a log of block %d: %w, %s and not %s", row.BlockNumber, decode.ErrElsewhere, row.BlockHash, at.Hash))
 		}
 		if row.Timestamp.IsZero() {
 			row.Timestamp = at.Time
@@ -203,7 +203,7 @@ func (l *Logs) times(ctx context.Context, rows []eth.Log, known map[uint64]node.
 
 // refs reads the places of blocks that must be there.
 func (l *Logs) refs(ctx context.Context, numbers []uint64) ([]node.Ref, error) {
-	dec := new(answer.Decoder)
+	dec := new(decode.Decoder)
 	refs := make([]node.Ref, len(numbers))
 	calls := make([]node.Call, len(numbers))
 	for i, number := range numbers {
@@ -212,7 +212,7 @@ func (l *Logs) refs(ctx context.Context, numbers []uint64) ([]node.Ref, error) {
 	return refs, l.node.Do(ctx, calls)
 }
 
-func refCall(dec *answer.Decoder, number uint64, into *node.Ref) node.Call {
+func refCall(dec *decode.Decoder, number uint64, into *node.Ref) node.Call {
 	return node.Call{Method: "eth_getBlockByNumber", Params: []any{node.Hex(number), false}, Decode: func(raw []byte) (err error) {
 		*into, err = dec.Ref(raw)
 		if err == nil && into.Number != number {

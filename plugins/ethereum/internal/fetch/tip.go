@@ -6,10 +6,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/answer"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
 	"github.com/penstock-io/penstock/sdk/eth"
+	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
 // each reads blocks that may still change: every one by its hash, so that an answer without logs is about that block too.
@@ -65,7 +65,7 @@ func (l *Logs) chain(ctx context.Context, e follow.Extent) ([]node.Ref, error) {
 // byHash reads the logs of each block.
 func (l *Logs) byHash(ctx context.Context, refs []node.Ref) ([][]eth.Log, error) {
 	var (
-		dec     = new(answer.Decoder)
+		dec     = new(decode.Decoder)
 		parts   = l.split.of(l.addresses)
 		answers = make([][]eth.Log, len(refs))
 		calls   = make([]node.Call, 0, len(refs)*len(parts))

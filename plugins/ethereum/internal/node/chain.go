@@ -8,11 +8,11 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/answer"
+	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
 // Ref is the place of a block in its chain.
-type Ref = answer.Ref
+type Ref = decode.Ref
 
 // Hex writes a number the way nodes want it.
 func Hex(n uint64) string { return "0x" + strconv.FormatUint(n, 16) }
@@ -41,7 +41,7 @@ func parseFinality(text string) (finality, error) {
 func (n *Node) Latest(ctx context.Context) (Ref, error) {
 	var (
 		ref Ref
-		dec answer.Decoder
+		dec decode.Decoder
 	)
 	err := n.Do(ctx, []Call{{Method: "eth_getBlockByNumber", Params: []any{"latest", false}, Decode: func(raw []byte) (err error) {
 		ref, err = dec.Ref(raw)
@@ -57,11 +57,11 @@ func (n *Node) Final(ctx context.Context, head uint64) (block uint64, known bool
 	}
 	var (
 		ref Ref
-		dec answer.Decoder
+		dec decode.Decoder
 	)
 	call := Call{Method: "eth_getBlockByNumber", Params: []any{n.finality.tag, false}, Never: true, Decode: func(raw []byte) (err error) {
 		ref, err = dec.Ref(raw)
-		if errors.Is(err, answer.ErrNull) {
+		if errors.Is(err, decode.ErrNull) {
 			ref, err = Ref{}, nil
 		}
 		return err
@@ -100,10 +100,10 @@ func (n *Node) ByHash(ctx context.Context, hash common.Hash) (Ref, bool, error) 
 
 // orNone asks for a block that need not be there.
 func orNone(ref *Ref, method string, which any) Call {
-	var dec answer.Decoder
+	var dec decode.Decoder
 	return Call{Method: method, Params: []any{which, false}, Decode: func(raw []byte) (err error) {
 		*ref, err = dec.Ref(raw)
-		if errors.Is(err, answer.ErrNull) {
+		if errors.Is(err, decode.ErrNull) {
 			*ref, err = Ref{}, nil
 		}
 		return err

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/answer"
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
 // endpoint is one way to reach the network, and what is known about it.
@@ -131,7 +131,7 @@ func (n *Node) admit(ctx context.Context, ep *endpoint) *Error {
 	}
 	var (
 		id   uint64
-		dec  answer.Decoder
+		dec  decode.Decoder
 		call = []*Call{{Method: "eth_chainId", Decode: func(raw []byte) (err error) {
 			id, err = dec.Quantity(raw)
 			return err
@@ -182,7 +182,7 @@ func (n *Node) agree(ep *endpoint, id uint64) error {
 func (n *Node) ChainID(ctx context.Context) (uint64, error) {
 	var (
 		id  uint64
-		dec answer.Decoder
+		dec decode.Decoder
 	)
 	err := n.Do(ctx, []Call{{Method: "eth_chainId", Decode: func(raw []byte) (err error) {
 		id, err = dec.Quantity(raw)

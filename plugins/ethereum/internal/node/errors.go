@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/answer"
+	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
 // Kind says what to do about an error of a node. Later kinds matter more when a batch has several.
@@ -139,7 +139,7 @@ func classify(err error) Kind {
 		return timedOut
 	case errors.Is(err, errTooLong):
 		return TooMuch
-	case errors.Is(err, answer.ErrElsewhere):
+	case errors.Is(err, decode.ErrElsewhere):
 		return Moved
 	}
 	return Transient

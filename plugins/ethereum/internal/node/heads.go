@@ -9,7 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rpc"
 
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/answer"
+	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
 const (
@@ -25,7 +25,7 @@ type Heads struct {
 	node *Node
 	poll time.Duration
 	last common.Hash // of the head that Next returned last
-	dec  answer.Decoder
+	dec  decode.Decoder
 
 	feed  chan json.RawMessage
 	sub   *rpc.ClientSubscription // nil: polling

@@ -12,12 +12,12 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/answer"
+	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
 // Block is a block of a Chain.
 type Block struct {
-	answer.Ref
+	decode.Ref
 	Transactions []common.Hash
 	Logs         []Log // ascending by Index
 }
@@ -70,7 +70,7 @@ func (c *Chain) mine() {
 		parent = c.blocks[number-1].Hash
 	}
 	seed := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(parent.Bytes(), number), c.salt)
-	b := &Block{Ref: answer.Ref{
+	b := &Block{Ref: decode.Ref{
 		Number: number, Hash: crypto.Keccak256Hash(seed), Parent: parent, Time: time.Unix(1_700_000_000+int64(number), 0).UTC(),
 	}}
 	b.fill()

@@ -1,4 +1,4 @@
-package answer_test
+package decode_test
 
 import (
 	"encoding/json"
@@ -10,8 +10,8 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/answer"
 	"github.com/penstock-io/penstock/sdk/eth"
+	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
 // recorded returns the results of a method that a mainnet node answered, by file. Without recordings the test is skipped.
@@ -61,7 +61,7 @@ func TestRecordedBlocks(t *testing.T) {
 		if err := json.Unmarshal(raw, &light); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		var d answer.Decoder
+		var d decode.Decoder
 		if len(light.Transactions) > 0 && light.Transactions[0][0] == '"' {
 			got, hashes, err := d.Header(raw)
 			if err != nil {
@@ -102,7 +102,7 @@ func TestRecordedReceipts(t *testing.T) {
 		for i, r := range want {
 			hashes[i] = r.TxHash
 		}
-		var d answer.Decoder
+		var d decode.Decoder
 		got, err := d.Receipts(raw, head, hashes)
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
@@ -142,7 +142,7 @@ func TestRecordedLogs(t *testing.T) {
 		if err := json.Unmarshal(raw, &want); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		var d answer.Decoder
+		var d decode.Decoder
 		got, err := d.Logs(raw)
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
@@ -162,14 +162,14 @@ func TestRecordedLogs(t *testing.T) {
 			}
 		}
 		if len(got) > 0 {
-			if err := answer.InOrder(got, got[0].BlockNumber, got[len(got)-1].BlockNumber); err != nil {
+			if err := decode.InOrder(got, got[0].BlockNumber, got[len(got)-1].BlockNumber); err != nil {
 				t.Errorf("%s: %v", file, err)
 			}
 		}
 	}
 }
 
-// The yardstick of each figure is go-ethereum's own type with encoding/json, on the same answer.
+// The yardstick of each figure is go-ethereum's own type with encoding/json, on the same decode.
 func BenchmarkDecode(b *testing.B) {
 	receipts := recorded(b, "eth_getBlockReceipts")["test_02.json"]
 	block := recorded(b, "eth_getBlockByNumber")["test_08.json"]
@@ -195,9 +195,9 @@ func BenchmarkDecode(b *testing.B) {
 		hashes[i] = want[i].TxHash
 	}
 	head := &eth.Header{BlockNumber: want[0].BlockNumber.Uint64(), BlockHash: want[0].BlockHash}
-	run("receipts/ours", receipts, len(want), func() error { _, err := new(answer.Decoder).Receipts(receipts, head, hashes); return err })
+	run("receipts/ours", receipts, len(want), func() error { _, err := new(decode.Decoder).Receipts(receipts, head, hashes); return err })
 	run("receipts/geth", receipts, len(want), func() error { var r []types.Receipt; return json.Unmarshal(receipts, &r) })
-	run("block/ours", block, len(want), func() error { _, err := new(answer.Decoder).Block(block); return err })
+	run("block/ours", block, len(want), func() error { _, err := new(decode.Decoder).Block(block); return err })
 	run("block/geth", block, len(want), func() error {
 		var h types.Header
 		var body struct {
@@ -212,6 +212,6 @@ func BenchmarkDecode(b *testing.B) {
 	if err := json.Unmarshal(logs, &all); err != nil {
 		b.Fatal(err)
 	}
-	run("logs/ours", logs, len(all), func() error { _, err := new(answer.Decoder).Logs(logs); return err })
+	run("logs/ours", logs, len(all), func() error { _, err := new(decode.Decoder).Logs(logs); return err })
 	run("logs/geth", logs, len(all), func() error { var l []types.Log; return json.Unmarshal(logs, &l) })
 }

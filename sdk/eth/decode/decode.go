@@ -1,9 +1,9 @@
-// Package answer turns the JSON that nodes answer into rows.
+// Package decode turns the JSON that Ethereum nodes answer into the rows of package eth.
 //
 // Nodes write every value as a hex string and differ in which fields they leave out. So an answer is first decoded into structs of
 // strings that alias it, with only the fields that a row needs, and then converted: what is missing becomes a zero or nil, what is there
 // but malformed is an error that names the field, and what ties an answer to its block (number, hash, parent) must be there.
-package answer
+package decode
 
 import (
 	"errors"
@@ -44,7 +44,7 @@ func unmarshal(raw []byte, into any) error {
 	return nil
 }
 
-// excerpt shows the beginning of an answer.
+// excerpt shows the beginning of an decode.
 func excerpt(raw []byte) string {
 	const most = 120
 	if len(raw) <= most {

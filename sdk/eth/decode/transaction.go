@@ -1,4 +1,4 @@
-package answer
+package decode
 
 import "github.com/penstock-io/penstock/sdk/eth"
 

@@ -1,4 +1,4 @@
-package answer_test
+package decode_test
 
 import (
 	"encoding/json"
@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/holiman/uint256"
 
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/answer"
 	"github.com/penstock-io/penstock/sdk/eth"
+	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
 func hashOf(n int64) common.Hash       { return common.BigToHash(big.NewInt(n)) }
@@ -88,7 +88,7 @@ func modernHeader() *types.Header {
 
 func TestBlockAgreesWithGoEthereum(t *testing.T) {
 	header, transactions := modernHeader(), everyType()
-	var d answer.Decoder
+	var d decode.Decoder
 	got, err := d.Block(asNode(t, header, transactions, true))
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestBlockAgreesWithGoEthereum(t *testing.T) {
 
 func TestHeaderListsTheHashesOfTransactions(t *testing.T) {
 	header, transactions := modernHeader(), everyType()
-	var d answer.Decoder
+	var d decode.Decoder
 	got, hashes, err := d.Header(asNode(t, header, transactions, false))
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestHeaderListsTheHashesOfTransactions(t *testing.T) {
 
 func TestOldBlockLeavesOutWhatCameLater(t *testing.T) {
 	old := &types.Header{Difficulty: big.NewInt(17179869184), Number: big.NewInt(1), Time: 1438269988}
-	var d answer.Decoder
+	var d decode.Decoder
 	got, _, err := d.Header(asNode(t, old, nil, false))
 	if err != nil {
 		t.Fatal(err)
@@ -235,7 +235,7 @@ func TestReceiptsFillTransactions(t *testing.T) {
 	head := &eth.Header{BlockNumber: 16, BlockHash: hashOf(1)}
 	hashes := []common.Hash{hashOf(5), hashOf(6)}
 	raw := "[" + receipt(hashOf(1), hashOf(5), "0") + "," + receipt(hashOf(1), hashOf(6), "1") + "]"
-	var d answer.Decoder
+	var d decode.Decoder
 	got, err := d.Receipts([]byte(raw), head, hashes)
 	if err != nil {
 		t.Fatal(err)
@@ -246,7 +246,7 @@ func TestReceiptsFillTransactions(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 	transactions := make([]eth.Transaction, 2)
-	answer.Attach(transactions, got)
+	decode.Attach(transactions, got)
 	tx := transactions[1]
 	if *tx.Status != 0 || *tx.GasUsed != 21000 || *tx.CumulativeGasUsed != 42000 || *tx.LogCount != 2 || *tx.ContractAddress != addressOf(2) ||
 		tx.EffectiveGasPrice.Uint64() != 7 || *tx.BlobGasUsed != 131072 || tx.BlobGasPrice.Uint64() != 1 {
@@ -256,7 +256,7 @@ func TestReceiptsFillTransactions(t *testing.T) {
 
 func TestAnswersThatAreNotUsed(t *testing.T) {
 	head := &eth.Header{BlockNumber: 16, BlockHash: hashOf(1)}
-	var d answer.Decoder
+	var d decode.Decoder
 	receipts := func(raw string) error {
 		_, err := d.Receipts([]byte(raw), head, []common.Hash{hashOf(5)})
 		return err
@@ -279,20 +279,20 @@ func TestAnswersThatAreNotUsed(t *testing.T) {
 		{"a decimal number", ref(`{"number":"17","hash":"` + h + `","parentHash":"` + h + `"}`), "not a number of 64 bits in hex"},
 		{"a time beyond time", ref(`{"number":"0x1","hash":"` + h + `","parentHash":"` + h + `","timestamp":"0xffffffffffff"}`), "later than the year 2262"},
 		{"one receipt too few", receipts(`[]`), "has 1 transactions but 0 receipts"},
-		{"a receipt of another block", receipts("[" + receipt(hashOf(2), hashOf(5), "0") + "]"), answer.ErrElsewhere.Error()},
+		{"a receipt of another block", receipts("[" + receipt(hashOf(2), hashOf(5), "0") + "]"), decode.ErrElsewhere.Error()},
 		{"a receipt of another transaction", receipts("[" + receipt(hashOf(1), hashOf(6), "0") + "]"), "is for transaction"},
 		{"a receipt in another place", receipts("[" + receipt(hashOf(1), hashOf(5), "3") + "]"), "says that it is number 3"},
 		{"a log that a reorg removed", logs(`[{"blockNumber":"0x1","blockHash":"` + h + `","transactionHash":"` + h + `","logIndex":"0x0","address":"0x0000000000000000000000000000000000000001","removed":true}]`), "reorg removed"},
 		{"a log without an index", logs(`[{"blockNumber":"0x1","blockHash":"` + h + `","transactionHash":"` + h + `","address":"0x0000000000000000000000000000000000000001"}]`), "field logIndex"},
 		{"data that is not hex", logs(`[{"blockNumber":"0x1","blockHash":"` + h + `","transactionHash":"` + h + `","logIndex":"0x0","address":"0x0000000000000000000000000000000000000001","data":"0x0g"}]`), "not bytes in hex"},
-		{"a transaction of another block", block(`{"number":"0x1","hash":"` + h + `","parentHash":"` + h + `","timestamp":"0x1","transactions":[{"hash":"` + h + `","blockHash":"` + hashOf(2).Hex() + `","transactionIndex":"0x0"}]}`), answer.ErrElsewhere.Error()},
+		{"a transaction of another block", block(`{"number":"0x1","hash":"` + h + `","parentHash":"` + h + `","timestamp":"0x1","transactions":[{"hash":"` + h + `","blockHash":"` + hashOf(2).Hex() + `","transactionIndex":"0x0"}]}`), decode.ErrElsewhere.Error()},
 	}
 	for _, c := range cases {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("%s: got %v, want an error with %q", c.name, c.err, c.want)
 		}
 	}
-	if !errors.Is(ref("null"), answer.ErrNull) {
+	if !errors.Is(ref("null"), decode.ErrNull) {
 		t.Error("null is not ErrNull")
 	}
 }
@@ -300,7 +300,7 @@ func TestAnswersThatAreNotUsed(t *testing.T) {
 // Whatever part of an answer arrives, it is an error and nothing worse.
 func TestHalfAnAnswer(t *testing.T) {
 	whole := asNode(t, modernHeader(), everyType(), true)
-	var d answer.Decoder
+	var d decode.Decoder
 	for n := range len(whole) {
 		if _, err := d.Block(whole[:n]); err == nil {
 			t.Fatalf("the first %d of %d bytes were taken for a block", n, len(whole))
@@ -313,7 +313,7 @@ func TestLogsInOrder(t *testing.T) {
 		return eth.Log{BlockNumber: block, LogIndex: index, BlockHash: hashOf(hash)}
 	}
 	mixed := []eth.Log{log(2, 0, 2), log(1, 3, 1), log(1, 1, 1)}
-	if err := answer.InOrder(mixed, 1, 2); err != nil || mixed[0].LogIndex != 1 || mixed[2].BlockNumber != 2 {
+	if err := decode.InOrder(mixed, 1, 2); err != nil || mixed[0].LogIndex != 1 || mixed[2].BlockNumber != 2 {
 		t.Errorf("got %v and %v, want them sorted", err, mixed)
 	}
 	for name, logs := range map[string][]eth.Log{
@@ -321,14 +321,14 @@ func TestLogsInOrder(t *testing.T) {
 		"outside":    {log(3, 0, 3)},
 		"two hashes": {log(1, 1, 1), log(1, 2, 9)},
 	} {
-		if err := answer.InOrder(logs, 1, 2); err == nil {
+		if err := decode.InOrder(logs, 1, 2); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 }
 
 func TestNumbersAsNodesWriteThem(t *testing.T) {
-	var d answer.Decoder
+	var d decode.Decoder
 	for text, want := range map[string]uint64{`"0x0"`: 0, `"0x"`: 0, `"0x0010"`: 16, `"0xffffffffffffffff"`: 1<<64 - 1, `"0XaB"`: 171} {
 		if got, err := d.Quantity([]byte(text)); err != nil || got != want {
 			t.Errorf("%s: got %d, %v, want %d", text, got, err, want)
