@@ -9,11 +9,11 @@ import (
 
 // Header is a block without what is in it.
 type Header struct {
-	BlockNumber uint64
-	BlockHash   common.Hash
+	BlockNumber uint64      // ethereum-etl: number
+	BlockHash   common.Hash // ethereum-etl: hash
 	ParentHash  common.Hash
 	Timestamp   time.Time
-	Miner       common.Address // who gets the fees; cryo calls it author
+	Miner       common.Address // who gets the fees; cryo: author
 
 	GasLimit         uint64
 	GasUsed          uint64
@@ -24,20 +24,24 @@ type Header struct {
 	StateRoot        common.Hash
 	TransactionsRoot common.Hash
 	ReceiptsRoot     common.Hash
-	Sha3Uncles       common.Hash
-	LogsBloom        []byte // 256 bytes
+	Sha3Uncles       common.Hash // cryo: uncles_hash
+	LogsBloom        []byte      // 256 bytes
 	ExtraData        []byte
 
-	Difficulty      uint256.Int // 0 since the Merge
-	TotalDifficulty *uint256.Int
-	MixHash         common.Hash // prev_randao since the Merge
+	Difficulty      uint256.Int  // 0 since the Merge
+	TotalDifficulty *uint256.Int // of the chain up to this block; nil where the node no longer tells it
+	MixHash         common.Hash  // prev_randao since the Merge
 	Nonce           [8]byte
 
-	WithdrawalsRoot  *common.Hash // since Shanghai
-	BlobGasUsed      *uint64      // since Cancun
-	ExcessBlobGas    *uint64      // since Cancun
-	ParentBeaconRoot *common.Hash // since Cancun
-	RequestsHash     *common.Hash // since Prague
+	WithdrawalsRoot     *common.Hash // since Shanghai
+	BlobGasUsed         *uint64      // since Cancun
+	ExcessBlobGas       *uint64      // since Cancun
+	ParentBeaconRoot    *common.Hash // since Cancun; nodes: parentBeaconBlockRoot
+	RequestsHash        *common.Hash // since Prague
+	BlockAccessListHash *common.Hash // since Amsterdam (EIP-7928)
+	SlotNumber          *uint64      // since Amsterdam (EIP-7843)
+
+	ChainID uint64 // of the network; from the reader
 }
 
 // TransitType names the type eth.header.

@@ -1,6 +1,7 @@
 package eth_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"github.com/penstock-io/penstock/sdk/eth"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
+
+var update = flag.Bool("update", false, "write testdata/columns.txt anew")
 
 // The columns are what plugins and databases rely on: a change to testdata/columns.txt breaks them.
 func TestColumns(t *testing.T) {
@@ -34,6 +37,17 @@ func TestColumns(t *testing.T) {
 	show(transit.TypeOf[eth.Transaction]())
 	show(transit.TypeOf[eth.Receipt]())
 	show(transit.TypeOf[eth.Log]())
+	show(transit.TypeOf[eth.Trace]())
+	show(transit.TypeOf[eth.Balance]())
+	show(transit.TypeOf[eth.Call]())
+	show(transit.TypeOf[eth.Gas]())
+	show(transit.TypeOf[eth.Epoch]())
+	show(transit.TypeOf[eth.PendingTransaction]())
+	if *update {
+		if err := os.WriteFile("testdata/columns.txt", []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	want, err := os.ReadFile("testdata/columns.txt")
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +66,8 @@ func header(n uint64) eth.Header {
 		StateRoot: common.Hash{9}, TransactionsRoot: common.Hash{10}, ReceiptsRoot: common.Hash{11}, Sha3Uncles: common.Hash{12},
 		LogsBloom: []byte{13}, ExtraData: []byte{14}, Difficulty: *number(15), TotalDifficulty: number(16), MixHash: common.Hash{17},
 		Nonce: [8]byte{18}, WithdrawalsRoot: new(common.Hash{19}), BlobGasUsed: new(uint64(20)), ExcessBlobGas: new(uint64(21)),
-		ParentBeaconRoot: new(common.Hash{22}), RequestsHash: new(common.Hash{23}),
+		ParentBeaconRoot: new(common.Hash{22}), RequestsHash: new(common.Hash{23}), BlockAccessListHash: new(common.Hash{24}),
+		SlotNumber: new(uint64(25)), ChainID: 26,
 	}
 }
 
@@ -64,7 +79,8 @@ func transaction() eth.Transaction {
 		BlobVersionedHashes: []common.Hash{{15}, {16}},
 		AccessList:          []eth.AccessTuple{{Address: common.Address{17}, StorageKeys: []common.Hash{{18}, {19}}}, {Address: common.Address{20}}},
 		AuthorizationList:   []eth.Authorization{{ChainID: *number(21), Address: common.Address{22}, Nonce: 23, YParity: 1, R: *number(24), S: *number(25)}},
-		ChainID:             new(uint64(26)), V: *number(27), R: *number(28), S: *number(29), Status: new(uint64(1)), GasUsed: new(uint64(30)),
+		ChainID:             26, V: *number(27), R: *number(28), S: *number(29), InputBytes: 1, InputNonzeroBytes: 1, RLPBytes: 30,
+		Status: new(uint64(1)), Success: new(true), GasUsed: new(uint64(30)),
 		CumulativeGasUsed: new(uint64(31)), EffectiveGasPrice: number(32), ContractAddress: &common.Address{33}, BlobGasUsed: new(uint64(34)),
 		BlobGasPrice: number(35), LogCount: new(uint64(36)),
 	}
@@ -113,11 +129,48 @@ func TestRowsTravel(t *testing.T) {
 		BlockNumber: 1, BlockHash: common.Hash{2}, Timestamp: time.Unix(3, 0).UTC(), TransactionIndex: 4, TransactionHash: common.Hash{5},
 		TransactionType: 2, From: common.Address{6}, To: &common.Address{7}, ContractAddress: &common.Address{8}, Status: new(uint64(1)),
 		Root: &common.Hash{9}, GasUsed: 10, CumulativeGasUsed: 11, EffectiveGasPrice: number(12), BlobGasUsed: new(uint64(13)),
-		BlobGasPrice: number(14), LogsBloom: []byte{15}, LogCount: 16,
+		BlobGasPrice: number(14), LogsBloom: []byte{15}, LogCount: 16, L1Fee: number(17), L1GasUsed: new(uint64(18)), L1GasPrice: number(19),
+		L1FeeScalar: new(0.684), ChainID: 20,
 	})
 	travels(t, eth.Log{
 		BlockNumber: 1, BlockHash: common.Hash{2}, Timestamp: time.Unix(3, 0).UTC(), TransactionIndex: 4, TransactionHash: common.Hash{5},
 		LogIndex: 6, Address: common.Address{7}, Topics: []common.Hash{{8}, {9}}, Data: []byte{10},
+		Topic0: &common.Hash{8}, Topic1: &common.Hash{9}, DataBytes: 1, ChainID: 11,
+	})
+}
+
+func TestRowsOfOtherReadersTravel(t *testing.T) {
+	at := time.Unix(1_700_000_000, 0).UTC()
+	travels(t,
+		eth.Trace{
+			BlockNumber: 1, BlockHash: common.Hash{2}, Timestamp: at, TransactionIndex: new(uint64(3)), TransactionHash: &common.Hash{4},
+			TraceAddress: []uint64{0, 2}, Subtraces: 5, TraceType: "call", CallType: "delegatecall", From: &common.Address{6}, To: &common.Address{7},
+			Value: *number(8), Gas: new(uint64(9)), GasUsed: new(uint64(10)), Input: []byte{11}, Output: []byte{12}, Error: "out of gas",
+			TraceID: "call_0x04_0_2", ChainID: 13,
+		},
+		eth.Trace{BlockNumber: 1, Timestamp: at, TraceType: "create", Init: []byte{1}, Code: []byte{2}, Status: 1},
+		eth.Trace{BlockNumber: 1, Timestamp: at, TraceType: "reward", RewardType: "uncle", Author: &common.Address{3}, To: &common.Address{3}, Status: 1},
+	)
+	travels(t, eth.Balance{BlockNumber: 1, BlockHash: common.Hash{2}, Timestamp: at, Address: common.Address{3}, Balance: *number(4), Nonce: new(uint64(5)), ChainID: 6})
+	travels(t, eth.Call{
+		BlockNumber: 1, BlockHash: common.Hash{2}, Timestamp: at, Address: common.Address{3}, Function: "totalSupply()", Selector: [4]byte{0x18, 0x16, 0x0d, 0xdd},
+		Input: []byte{4}, Output: []byte{5}, Values: `["6"]`, Success: true, Error: "7", ChainID: 8,
+	})
+	travels(t, eth.Epoch{
+		BlockNumber: 19, BlockHash: common.Hash{1}, Timestamp: at, EpochNumber: 2, BeginBlock: 10, EndBlock: 19, BeginHash: common.Hash{3}, EndHash: common.Hash{1},
+		BeginTime: at.Add(-time.Minute), EndTime: at, BlockCount: 10, ChainID: 4,
+	})
+	travels(t, eth.Gas{
+		BlockNumber: 1, BlockHash: common.Hash{2}, Timestamp: at, BaseFeePerGas: number(3), NextBaseFeePerGas: number(4), GasLimit: 5, GasUsed: 6, GasUsedRatio: 0.5,
+		BlobBaseFee: number(7), NextBlobBaseFee: number(8), BlobGasUsed: new(uint64(9)), BlobGasUsedRatio: new(0.25), Percentiles: []float64{10, 50.5},
+		PriorityFees: []uint256.Int{*number(11), *number(12)}, GasPrice: number(13), MaxPriorityFeePerGas: number(14), ChainID: 15,
+	})
+	tx := transaction()
+	travels(t, eth.PendingTransaction{
+		Timestamp: at, BlockNumber: 1, TransactionHash: tx.TransactionHash, TransactionType: tx.TransactionType, From: tx.From, To: tx.To, Nonce: tx.Nonce,
+		Value: tx.Value, Input: tx.Input, GasLimit: tx.GasLimit, GasPrice: tx.GasPrice, MaxFeePerGas: tx.MaxFeePerGas, MaxPriorityFeePerGas: tx.MaxPriorityFeePerGas,
+		MaxFeePerBlobGas: tx.MaxFeePerBlobGas, BlobVersionedHashes: tx.BlobVersionedHashes, AccessList: tx.AccessList, AuthorizationList: tx.AuthorizationList,
+		ChainID: tx.ChainID, V: tx.V, R: tx.R, S: tx.S, InputBytes: 1, InputNonzeroBytes: 1, RLPBytes: 30,
 	})
 }
 

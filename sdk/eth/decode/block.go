@@ -40,33 +40,35 @@ func (d *Decoder) Ref(raw []byte) (Ref, error) {
 
 // blockJSON is a block whose transactions are hashes or full.
 type blockJSON[T any] struct {
-	Number           string           `json:"number"`
-	Hash             string           `json:"hash"`
-	ParentHash       string           `json:"parentHash"`
-	Timestamp        string           `json:"timestamp"`
-	Miner            string           `json:"miner"`
-	GasLimit         string           `json:"gasLimit"`
-	GasUsed          string           `json:"gasUsed"`
-	BaseFeePerGas    string           `json:"baseFeePerGas"`
-	Size             string           `json:"size"`
-	StateRoot        string           `json:"stateRoot"`
-	TransactionsRoot string           `json:"transactionsRoot"`
-	ReceiptsRoot     string           `json:"receiptsRoot"`
-	Sha3Uncles       string           `json:"sha3Uncles"`
-	LogsBloom        string           `json:"logsBloom"`
-	ExtraData        string           `json:"extraData"`
-	Difficulty       string           `json:"difficulty"`
-	TotalDifficulty  string           `json:"totalDifficulty"`
-	MixHash          string           `json:"mixHash"`
-	Nonce            string           `json:"nonce"`
-	WithdrawalsRoot  string           `json:"withdrawalsRoot"`
-	BlobGasUsed      string           `json:"blobGasUsed"`
-	ExcessBlobGas    string           `json:"excessBlobGas"`
-	ParentBeaconRoot string           `json:"parentBeaconBlockRoot"`
-	RequestsHash     string           `json:"requestsHash"`
-	Uncles           []string         `json:"uncles"`
-	Withdrawals      []withdrawalJSON `json:"withdrawals"`
-	Transactions     []T              `json:"transactions"`
+	Number              string           `json:"number"`
+	Hash                string           `json:"hash"`
+	ParentHash          string           `json:"parentHash"`
+	Timestamp           string           `json:"timestamp"`
+	Miner               string           `json:"miner"`
+	GasLimit            string           `json:"gasLimit"`
+	GasUsed             string           `json:"gasUsed"`
+	BaseFeePerGas       string           `json:"baseFeePerGas"`
+	Size                string           `json:"size"`
+	StateRoot           string           `json:"stateRoot"`
+	TransactionsRoot    string           `json:"transactionsRoot"`
+	ReceiptsRoot        string           `json:"receiptsRoot"`
+	Sha3Uncles          string           `json:"sha3Uncles"`
+	LogsBloom           string           `json:"logsBloom"`
+	ExtraData           string           `json:"extraData"`
+	Difficulty          string           `json:"difficulty"`
+	TotalDifficulty     string           `json:"totalDifficulty"`
+	MixHash             string           `json:"mixHash"`
+	Nonce               string           `json:"nonce"`
+	WithdrawalsRoot     string           `json:"withdrawalsRoot"`
+	BlobGasUsed         string           `json:"blobGasUsed"`
+	ExcessBlobGas       string           `json:"excessBlobGas"`
+	ParentBeaconRoot    string           `json:"parentBeaconBlockRoot"`
+	RequestsHash        string           `json:"requestsHash"`
+	BlockAccessListHash string           `json:"blockAccessListHash"`
+	SlotNumber          string           `json:"slotNumber"`
+	Uncles              []string         `json:"uncles"`
+	Withdrawals         []withdrawalJSON `json:"withdrawals"`
+	Transactions        []T              `json:"transactions"`
 }
 
 type withdrawalJSON struct {
@@ -147,11 +149,15 @@ func toHeader[T any](d *Decoder, j *blockJSON[T]) eth.Header {
 		TotalDifficulty: d.optWord("totalDifficulty", j.TotalDifficulty),
 		MixHash:         d.hash("mixHash", j.MixHash),
 
-		WithdrawalsRoot:  d.optHash("withdrawalsRoot", j.WithdrawalsRoot),
-		BlobGasUsed:      d.optQuantity("blobGasUsed", j.BlobGasUsed),
-		ExcessBlobGas:    d.optQuantity("excessBlobGas", j.ExcessBlobGas),
-		ParentBeaconRoot: d.optHash("parentBeaconBlockRoot", j.ParentBeaconRoot),
-		RequestsHash:     d.optHash("requestsHash", j.RequestsHash),
+		WithdrawalsRoot:     d.optHash("withdrawalsRoot", j.WithdrawalsRoot),
+		BlobGasUsed:         d.optQuantity("blobGasUsed", j.BlobGasUsed),
+		ExcessBlobGas:       d.optQuantity("excessBlobGas", j.ExcessBlobGas),
+		ParentBeaconRoot:    d.optHash("parentBeaconBlockRoot", j.ParentBeaconRoot),
+		RequestsHash:        d.optHash("requestsHash", j.RequestsHash),
+		BlockAccessListHash: d.optHash("blockAccessListHash", j.BlockAccessListHash),
+		SlotNumber:          d.optQuantity("slotNumber", j.SlotNumber),
+
+		ChainID: d.ChainID,
 	}
 	if j.Timestamp == "" {
 		d.fail("timestamp", "", "missing")

@@ -25,6 +25,8 @@ var ErrElsewhere = errors.New("it belongs to another block")
 // Decoder turns answers into rows. What its rows point to is cut from larger pieces of memory that are never used twice: rows stay
 // as they are. It is not safe for concurrent use.
 type Decoder struct {
+	ChainID uint64 // of the network; every row says it
+
 	err    error // the first malformed field of the answer at hand
 	bytes  []byte
 	hashes []common.Hash

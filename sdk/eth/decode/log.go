@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/penstock-io/penstock/sdk/eth"
 )
 
@@ -45,6 +47,12 @@ func (d *Decoder) log(j *logJSON, l *eth.Log) {
 	l.Address = d.address("address", j.Address)
 	l.Topics = d.hashList("topics", j.Topics)
 	l.Data = d.data("data", j.Data)
+	l.DataBytes, l.ChainID = uint64(len(l.Data)), d.ChainID
+	for i, column := range []**common.Hash{&l.Topic0, &l.Topic1, &l.Topic2, &l.Topic3} {
+		if i < len(l.Topics) {
+			*column = &l.Topics[i]
+		}
+	}
 	if j.Address == "" {
 		d.fail("address", "", "missing")
 	}

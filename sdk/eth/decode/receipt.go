@@ -86,6 +86,7 @@ func (d *Decoder) receipt(j *receiptJSON, r *eth.Receipt) {
 	r.BlobGasPrice = d.optWord("blobGasPrice", j.BlobGasPrice)
 	r.LogsBloom = d.data("logsBloom", j.LogsBloom)
 	r.LogCount = uint64(len(j.Logs))
+	r.ChainID = d.ChainID
 }
 
 // Attach copies what receipts say to the transactions they are for. Both are in the order of the block.

@@ -56,7 +56,11 @@ func (d *Decoder) transaction(j *transactionJSON, tx *eth.Transaction) {
 	tx.MaxPriorityFeePerGas = d.optWord("maxPriorityFeePerGas", j.MaxPriorityFeePerGas)
 	tx.MaxFeePerBlobGas = d.optWord("maxFeePerBlobGas", j.MaxFeePerBlobGas)
 	tx.BlobVersionedHashes = d.hashList("blobVersionedHashes", j.BlobVersionedHashes)
-	tx.ChainID = d.optQuantity("chainId", j.ChainID)
+	tx.ChainID = d.ChainID
+	if d.ChainID == 0 {
+		tx.ChainID = d.quantity("chainId", j.ChainID)
+	}
+	tx.InputBytes = uint64(len(tx.Input))
 	tx.V, tx.R, tx.S = d.word("v", j.V), d.word("r", j.R), d.word("s", j.S)
 	for _, t := range j.AccessList {
 		tx.AccessList = append(tx.AccessList, eth.AccessTuple{
