@@ -27,8 +27,11 @@ var rules = []rule{
 	{"sdk/transit", []string{"sdk/transit"}},
 	{"sdk/eth", []string{"sdk/eth", "sdk/transit"}},
 	{"sdk/internal/wire", []string{"sdk/internal/wire"}},
-	{"sdk/internal", []string{"sdk/internal", "sdk/transit"}},
-	{"sdk/remote", []string{"sdk/remote", "sdk/internal", "sdk/transit"}},
+	{"sdk/chain", []string{"sdk/chain", "sdk/eth", "sdk/transit"}},
+	{"sdk/shared", nil},
+	{"sdk/digest", []string{"sdk/digest", "sdk/render", "sdk/transit"}},
+	{"sdk/internal", []string{"sdk/internal", "sdk/chain", "sdk/digest", "sdk/shared", "sdk/transit"}},
+	{"sdk/remote", []string{"sdk/remote", "sdk/internal", "sdk/chain", "sdk/digest", "sdk/shared", "sdk/transit"}},
 	{"sdk/recording", []string{"sdk/recording", "sdk/internal/wire", "sdk/render", "sdk/transit"}},
 	{"sdk", []string{"sdk"}},
 
@@ -36,6 +39,7 @@ var rules = []rule{
 	{"host/internal/registry", []string{"host/internal/registry", "sdk/transit"}},
 	{"host/internal/config", []string{"host/internal/config", "host/internal/registry", "sdk/transit"}},
 	{"host/internal/store", []string{"host/internal/store", "host/internal/registry"}},
+	{"host/internal/chain", []string{"host/internal/chain", "host/internal/config", "sdk/chain", "sdk/eth", "sdk/transit"}},
 	{"host/internal/graph", []string{"host/internal/graph", "host/internal/config", "host/internal/registry", "sdk/transit"}},
 	{"host/internal/catalog", []string{"host/internal/catalog", "host/internal/config", "host/internal/registry", "sdk/remote", "sdk/transit"}},
 	{"host/internal/engine", []string{
@@ -54,7 +58,7 @@ var rules = []rule{
 	{"host/internal/api", []string{"host/internal/api", "host/internal/engine", "host/internal/plan", "host/internal/registry", "host/internal/store"}},
 	{"host/internal/scaffold", []string{"host/internal/scaffold"}},
 	{"host/internal/conformance", []string{"host/internal/conformance", "host/internal/catalog", "host/internal/registry", "sdk/remote", "sdk/transit"}},
-	{"host/internal/cli", []string{"host/internal", "sdk/recording", "sdk/remote", "sdk/render", "sdk/transit"}},
+	{"host/internal/cli", []string{"host/internal", "sdk/chain", "sdk/digest", "sdk/recording", "sdk/remote", "sdk/render", "sdk/shared", "sdk/transit"}},
 	{"host/internal/bench", []string{"host", "sdk"}},
 	{"host", []string{"host/internal/cli"}},
 }

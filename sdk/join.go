@@ -32,7 +32,7 @@ type joinWorker[Out transit.Row] struct {
 }
 
 func (w *joinWorker[Out]) Open(ctx context.Context, open *pluginv1.Open, out *process.Sender) error {
-	start, err := startOf(open, out)
+	start, err := startOf(open, out.Generation())
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ type loadWorker struct {
 }
 
 func (w *loadWorker) Open(ctx context.Context, open *pluginv1.Open, out *process.Sender) error {
-	start, err := startOf(open, out)
+	start, err := startOf(open, out.Generation())
 	if err != nil {
 		return err
 	}

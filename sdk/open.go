@@ -3,7 +3,6 @@ package sdk
 import (
 	"fmt"
 
-	"github.com/penstock-io/penstock/sdk/internal/process"
 	"github.com/penstock-io/penstock/sdk/internal/wire"
 	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 	"github.com/penstock-io/penstock/sdk/transit"
@@ -31,7 +30,7 @@ func pointOf(f *wire.Frame) SafePoint {
 }
 
 // startOf reads what a process is told when it opens.
-func startOf(open *pluginv1.Open, out *process.Sender) (Start, error) {
+func startOf(open *pluginv1.Open, generation uint64) (Start, error) {
 	cursor, err := wire.CursorFromProto(open.Cursor)
 	if err != nil {
 		return Start{}, Stop(err)
@@ -39,7 +38,7 @@ func startOf(open *pluginv1.Open, out *process.Sender) (Start, error) {
 	s := Start{
 		Pipeline: open.Pipeline, Step: open.Step, Cursor: cursorOf(cursor),
 		From: open.From, FromLatest: open.FromLatest, To: open.To,
-		Domain: open.Domain, Generation: out.Generation(), Checkpoint: open.Checkpoint, Forks: open.Forks, Fresh: open.Fresh,
+		Domain: open.Domain, Generation: generation, Checkpoint: open.Checkpoint, Forks: open.Forks, Fresh: open.Fresh,
 	}
 	if n := open.Network; n != nil {
 		s.Network = Network{Name: n.Name, ChainID: n.ChainId, Finality: n.Finality}

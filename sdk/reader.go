@@ -18,7 +18,7 @@ type readWorker[Out transit.Row] struct {
 }
 
 func (w *readWorker[Out]) Open(ctx context.Context, open *pluginv1.Open, out *process.Sender) error {
-	start, err := startOf(open, out)
+	start, err := startOf(open, out.Generation())
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func newTransformWorker[In, Out transit.Row](a author) *transformWorker[In, Out]
 }
 
 func (w *transformWorker[In, Out]) Open(ctx context.Context, open *pluginv1.Open, out *process.Sender) error {
-	start, err := startOf(open, out)
+	start, err := startOf(open, out.Generation())
 	if err != nil {
 		return err
 	}

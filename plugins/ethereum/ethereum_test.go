@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock-io/penstock/examples/devchain/chain"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/nodetest"
+	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/eth"
 	"github.com/penstock-io/penstock/sdk/plugintest"

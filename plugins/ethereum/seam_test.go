@@ -17,7 +17,7 @@ import (
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/fetch"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/nodetest"
+	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/eth"
 	"github.com/penstock-io/penstock/sdk/transit"

@@ -25,6 +25,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -50,7 +51,10 @@ type TB interface {
 }
 
 // Plugin serves registers inside a test.
-type Plugin struct{ client wire.Client }
+type Plugin struct {
+	client  wire.Client
+	serving sync.WaitGroup // what registers ask of their host
+}
 
 // Run serves registers until the test has ended. It fails the test if they
 // could not be served, and at its end if a process does not end.

@@ -39,6 +39,8 @@ type AttachConfig struct {
 	HostVersion string
 	// Secrets stand in no error of it.
 	Secrets []string
+	// Services are what the plugin may ask of its host.
+	Services Services
 }
 
 // Attach connects to a plugin that runs already. What it does, prints and takes is
@@ -70,6 +72,7 @@ func Attach(ctx context.Context, config AttachConfig) (*Plugin, error) {
 	g.watching.Go(func() { g.watch(living) })
 	p := newPlugin(config.Name, config.HostVersion, g)
 	p.wire, p.patient, p.hides = wire.NewClient(conn), true, NewRedactor(config.Secrets)
+	p.serve(config.Services)
 	config.Logger.Info("attached: a person runs this plugin, outside of the sandbox and without deadlines", "pid", config.PID)
 	return p, nil
 }

@@ -72,6 +72,8 @@ type Config struct {
 	// MutualTLS has host and plugin prove to each other who they are, with
 	// certificates of this one start, and encrypts what they say.
 	MutualTLS bool
+	// Services are what the plugin may ask of its host.
+	Services Services
 }
 
 // LogLevelEnv names the environment variable that sets the level of a plugin's
@@ -140,6 +142,9 @@ type Plugin struct {
 	hides   *Redactor
 	patient bool // a call takes as long as it takes, unless its context says otherwise
 
+	serving sync.WaitGroup     // what the plugin asks of its host
+	unserve context.CancelFunc // ends that; nil: it is asked nothing
+
 	stopping sync.Once
 	stopped  chan struct{} // closed when nothing is left; stopErr is set before
 	stopErr  error
@@ -190,6 +195,7 @@ func Start(ctx context.Context, config Config) (*Plugin, error) {
 		p.Kill()
 		return nil, err
 	}
+	p.serve(config.Services)
 	return p, nil
 }
 

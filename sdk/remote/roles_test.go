@@ -414,3 +414,9 @@ func failed(class pluginv1.Class, message string) *wire.Frame {
 		Failed: &pluginv1.Failed{Class: class, Message: message, Stack: "stack", Row: 5},
 	}
 }
+
+func (service) Host(context.Context, wire.HostStream) error { return nil }
+
+func (service) Digest(context.Context, *pluginv1.DigestRequest) (*pluginv1.DigestResponse, error) {
+	return &pluginv1.DigestResponse{}, nil
+}

@@ -58,6 +58,10 @@ func (p *Plugin) begin() {
 			if err := p.body.finish(asked); err != nil {
 				p.stopErr = fmt.Errorf("stop plugin %s: %w", p.Name(), err)
 			}
+			if p.unserve != nil {
+				p.unserve()
+				p.serving.Wait()
+			}
 		}()
 	})
 }

@@ -192,3 +192,9 @@ func TestSocketElsewhere(t *testing.T) {
 		t.Errorf("got %v and\n%s", err, text)
 	}
 }
+
+func (silent) Host(context.Context, wire.HostStream) error { return nil }
+
+func (silent) Digest(context.Context, *pluginv1.DigestRequest) (*pluginv1.DigestResponse, error) {
+	return &pluginv1.DigestResponse{}, nil
+}

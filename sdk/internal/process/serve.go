@@ -39,7 +39,7 @@ func (s *Service) Process(ctx context.Context, stream wire.Stream) error {
 		return err
 	}
 	defer leave()
-	ctx = context.WithValue(ctx, loggerKey{}, s.logger.Named(first.Open.Pipeline+"."+first.Open.Step))
+	ctx = s.atHome(ctx, first.Open)
 	queue := make(chan *wire.Frame, queuedFrames)
 	// Recv cannot be interrupted from this side: the goroutine ends when the
 	// stream does, which is when this function has returned.

@@ -10,6 +10,7 @@ import (
 	"github.com/agext/levenshtein"
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/penstock-io/penstock/sdk/internal/hostlink"
 	"github.com/penstock-io/penstock/sdk/internal/wire"
 	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 )
@@ -20,6 +21,7 @@ type Service struct {
 	description *pluginv1.DescribeResponse
 	logger      hclog.Logger
 	turns       turns
+	link        *hostlink.Link
 }
 
 // NewService checks the registers; everything that is wrong with them is told
@@ -32,6 +34,7 @@ func NewService(registers []Register, version, sdkVersion string, logger hclog.L
 		registers:   make(map[string]Register),
 		description: &pluginv1.DescribeResponse{Version: version, SdkVersion: sdkVersion, Protocol: wire.Protocol},
 		logger:      logger,
+		link:        hostlink.NewLink(),
 	}
 	var errs []error
 	for _, r := range registers {

@@ -175,3 +175,15 @@ func (c *counted) Process(ctx context.Context, stream Stream) error {
 	c.called()
 	return c.service.Process(ctx, stream)
 }
+
+func (c *counted) Host(ctx context.Context, stream HostStream) error {
+	c.adapter.processes.Add(1)
+	defer c.adapter.processes.Done()
+	c.called()
+	return c.service.Host(ctx, stream)
+}
+
+func (c *counted) Digest(ctx context.Context, req *pluginv1.DigestRequest) (*pluginv1.DigestResponse, error) {
+	c.called()
+	return c.service.Digest(ctx, req)
+}

@@ -15,6 +15,24 @@ type Service interface {
 	Configure(ctx context.Context, req *pluginv1.ConfigureRequest) (*pluginv1.ConfigureResponse, error)
 	// Process lives as long as the stream; ctx ends with it.
 	Process(ctx context.Context, stream Stream) error
+	// Host asks the host for what processes want of it, as long as the stream
+	// lives; ctx ends with it.
+	Host(ctx context.Context, stream HostStream) error
+	Digest(ctx context.Context, req *pluginv1.DigestRequest) (*pluginv1.DigestResponse, error)
+}
+
+// HostStream is the plugin's end of a Host call. One goroutine may send while
+// another receives; neither may be called by two at once.
+type HostStream interface {
+	Send(r *pluginv1.HostRequest) error
+	// Recv blocks for the next answer; an error: the host has gone.
+	Recv() (*pluginv1.HostAnswer, error)
+}
+
+// HostClientStream is the host's end of a Host call, with the same rules.
+type HostClientStream interface {
+	Send(a *pluginv1.HostAnswer) error
+	Recv() (*pluginv1.HostRequest, error)
 }
 
 // Stream is one end of a process's conversation. One goroutine may send while
@@ -50,13 +68,12 @@ var serviceDesc = grpc.ServiceDesc{
 	Methods: []grpc.MethodDesc{
 		{MethodName: "Describe", Handler: unary(serviceName+"/Describe", Service.Describe)},
 		{MethodName: "Configure", Handler: unary(serviceName+"/Configure", Service.Configure)},
+		{MethodName: "Digest", Handler: unary(serviceName+"/Digest", Service.Digest)},
 	},
-	Streams: []grpc.StreamDesc{{
-		StreamName:    "Process",
-		Handler:       handleProcess,
-		ServerStreams: true,
-		ClientStreams: true,
-	}},
+	Streams: []grpc.StreamDesc{
+		{StreamName: "Process", Handler: handleProcess, ServerStreams: true, ClientStreams: true},
+		{StreamName: "Host", Handler: handleHost, ServerStreams: true, ClientStreams: true},
+	},
 	Metadata: "penstock/plugin/v1/plugin.proto",
 }
 
@@ -79,6 +96,20 @@ func unary[Req, Res any](method string, call func(Service, context.Context, *Req
 
 func handleProcess(srv any, stream grpc.ServerStream) error {
 	return srv.(Service).Process(stream.Context(), end{stream})
+}
+
+func handleHost(srv any, stream grpc.ServerStream) error {
+	return srv.(Service).Host(stream.Context(), messages[pluginv1.HostRequest, pluginv1.HostAnswer]{stream})
+}
+
+// messages is an end of a stream of generated messages.
+type messages[Out, In any] struct{ stream messageStream }
+
+func (m messages[Out, In]) Send(out *Out) error { return m.stream.SendMsg(out) }
+
+func (m messages[Out, In]) Recv() (*In, error) {
+	in := new(In)
+	return in, m.stream.RecvMsg(in)
 }
 
 // messageStream is what a client's and a server's stream have in common.
@@ -131,4 +162,20 @@ func (c Client) Process(ctx context.Context) (ClientStream, error) {
 		return nil, err
 	}
 	return clientEnd{end{stream}, stream}, nil
+}
+
+// Host opens the stream on which the plugin asks for things. It lives until ctx
+// ends or the plugin closes it.
+func (c Client) Host(ctx context.Context) (HostClientStream, error) {
+	stream, err := c.conn.NewStream(ctx, &serviceDesc.Streams[1], "/"+serviceName+"/Host")
+	if err != nil {
+		return nil, err
+	}
+	return messages[pluginv1.HostAnswer, pluginv1.HostRequest]{stream}, nil
+}
+
+// Digest asks a loader what it holds.
+func (c Client) Digest(ctx context.Context, req *pluginv1.DigestRequest) (*pluginv1.DigestResponse, error) {
+	res := new(pluginv1.DigestResponse)
+	return res, c.conn.Invoke(ctx, "/"+serviceName+"/Digest", req, res, grpc.MaxCallRecvMsgSize(maxAnswer))
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/nodetest"
+	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 	"github.com/penstock-io/penstock/sdk"
 )
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/nodetest"
+	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 )
 
 // Batches shrink until the node takes them, whatever it says about large ones.

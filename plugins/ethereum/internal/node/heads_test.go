@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/nodetest"
+	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 )
 
 func next(t *testing.T, h *node.Heads) node.Ref {

@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/nodetest"
+	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 	"github.com/penstock-io/penstock/sdk"
 )
 

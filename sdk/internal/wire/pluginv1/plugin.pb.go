@@ -2179,6 +2179,1104 @@ func (x *Progress) GetRow() uint32 {
 	return 0
 }
 
+// HostRequest is something that a plugin wants of its host. Requests are
+// answered in any order.
+type HostRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Greater than that of every request before it on the stream.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The process that asks, as pipeline/step.
+	Step string `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	// Types that are valid to be assigned to Ask:
+	//
+	//	*HostRequest_Cancel
+	//	*HostRequest_Chain
+	//	*HostRequest_Subscribe
+	//	*HostRequest_Known
+	//	*HostRequest_Learn
+	//	*HostRequest_Shared
+	Ask           isHostRequest_Ask `protobuf_oneof:"ask"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HostRequest) Reset() {
+	*x = HostRequest{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HostRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HostRequest) ProtoMessage() {}
+
+func (x *HostRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HostRequest.ProtoReflect.Descriptor instead.
+func (*HostRequest) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *HostRequest) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *HostRequest) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *HostRequest) GetAsk() isHostRequest_Ask {
+	if x != nil {
+		return x.Ask
+	}
+	return nil
+}
+
+func (x *HostRequest) GetCancel() uint64 {
+	if x != nil {
+		if x, ok := x.Ask.(*HostRequest_Cancel); ok {
+			return x.Cancel
+		}
+	}
+	return 0
+}
+
+func (x *HostRequest) GetChain() *ChainRequest {
+	if x != nil {
+		if x, ok := x.Ask.(*HostRequest_Chain); ok {
+			return x.Chain
+		}
+	}
+	return nil
+}
+
+func (x *HostRequest) GetSubscribe() *ChainSubscribe {
+	if x != nil {
+		if x, ok := x.Ask.(*HostRequest_Subscribe); ok {
+			return x.Subscribe
+		}
+	}
+	return nil
+}
+
+func (x *HostRequest) GetKnown() *ChainKnown {
+	if x != nil {
+		if x, ok := x.Ask.(*HostRequest_Known); ok {
+			return x.Known
+		}
+	}
+	return nil
+}
+
+func (x *HostRequest) GetLearn() *ChainLearn {
+	if x != nil {
+		if x, ok := x.Ask.(*HostRequest_Learn); ok {
+			return x.Learn
+		}
+	}
+	return nil
+}
+
+func (x *HostRequest) GetShared() *SharedWatch {
+	if x != nil {
+		if x, ok := x.Ask.(*HostRequest_Shared); ok {
+			return x.Shared
+		}
+	}
+	return nil
+}
+
+type isHostRequest_Ask interface {
+	isHostRequest_Ask()
+}
+
+type HostRequest_Cancel struct {
+	// The answer to the request of this number is not wanted any more.
+	Cancel uint64 `protobuf:"varint,10,opt,name=cancel,proto3,oneof"`
+}
+
+type HostRequest_Chain struct {
+	Chain *ChainRequest `protobuf:"bytes,11,opt,name=chain,proto3,oneof"`
+}
+
+type HostRequest_Subscribe struct {
+	Subscribe *ChainSubscribe `protobuf:"bytes,12,opt,name=subscribe,proto3,oneof"`
+}
+
+type HostRequest_Known struct {
+	Known *ChainKnown `protobuf:"bytes,13,opt,name=known,proto3,oneof"`
+}
+
+type HostRequest_Learn struct {
+	Learn *ChainLearn `protobuf:"bytes,14,opt,name=learn,proto3,oneof"`
+}
+
+type HostRequest_Shared struct {
+	Shared *SharedWatch `protobuf:"bytes,15,opt,name=shared,proto3,oneof"`
+}
+
+func (*HostRequest_Cancel) isHostRequest_Ask() {}
+
+func (*HostRequest_Chain) isHostRequest_Ask() {}
+
+func (*HostRequest_Subscribe) isHostRequest_Ask() {}
+
+func (*HostRequest_Known) isHostRequest_Ask() {}
+
+func (*HostRequest_Learn) isHostRequest_Ask() {}
+
+func (*HostRequest_Shared) isHostRequest_Ask() {}
+
+// HostAnswer is one answer, or one of several.
+type HostAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the request.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Others follow.
+	More bool `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	// Why there is no answer; the last one of its request.
+	Error         string            `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	Results       []*ChainResult    `protobuf:"bytes,10,rep,name=results,proto3" json:"results,omitempty"`
+	Event         []byte            `protobuf:"bytes,11,opt,name=event,proto3" json:"event,omitempty"`
+	Known         map[string]uint64 `protobuf:"bytes,12,rep,name=known,proto3" json:"known,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Shared        *SharedValue      `protobuf:"bytes,13,opt,name=shared,proto3" json:"shared,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HostAnswer) Reset() {
+	*x = HostAnswer{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HostAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HostAnswer) ProtoMessage() {}
+
+func (x *HostAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HostAnswer.ProtoReflect.Descriptor instead.
+func (*HostAnswer) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *HostAnswer) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *HostAnswer) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+func (x *HostAnswer) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *HostAnswer) GetResults() []*ChainResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+func (x *HostAnswer) GetEvent() []byte {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *HostAnswer) GetKnown() map[string]uint64 {
+	if x != nil {
+		return x.Known
+	}
+	return nil
+}
+
+func (x *HostAnswer) GetShared() *SharedValue {
+	if x != nil {
+		return x.Shared
+	}
+	return nil
+}
+
+// ChainRequest is JSON-RPC calls to the nodes of a network.
+type ChainRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Network string                 `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
+	Calls   []*ChainCall           `protobuf:"bytes,2,rep,name=calls,proto3" json:"calls,omitempty"`
+	// One node is to answer them all, in one exchange.
+	Together      bool `protobuf:"varint,3,opt,name=together,proto3" json:"together,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChainRequest) Reset() {
+	*x = ChainRequest{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChainRequest) ProtoMessage() {}
+
+func (x *ChainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChainRequest.ProtoReflect.Descriptor instead.
+func (*ChainRequest) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ChainRequest) GetNetwork() string {
+	if x != nil {
+		return x.Network
+	}
+	return ""
+}
+
+func (x *ChainRequest) GetCalls() []*ChainCall {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
+func (x *ChainRequest) GetTogether() bool {
+	if x != nil {
+		return x.Together
+	}
+	return false
+}
+
+type ChainCall struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Method string                 `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	// A JSON array.
+	Params []byte `protobuf:"bytes,2,opt,name=params,proto3" json:"params,omitempty"`
+	// An error answer that is not known to pass comes back at once.
+	Once bool `protobuf:"varint,3,opt,name=once,proto3" json:"once,omitempty"`
+	// Every error answer comes back at once.
+	Never bool `protobuf:"varint,4,opt,name=never,proto3" json:"never,omitempty"`
+	// Answers to this very call that were of no use.
+	Rejected      []*ChainRejection `protobuf:"bytes,5,rep,name=rejected,proto3" json:"rejected,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChainCall) Reset() {
+	*x = ChainCall{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChainCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChainCall) ProtoMessage() {}
+
+func (x *ChainCall) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChainCall.ProtoReflect.Descriptor instead.
+func (*ChainCall) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ChainCall) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *ChainCall) GetParams() []byte {
+	if x != nil {
+		return x.Params
+	}
+	return nil
+}
+
+func (x *ChainCall) GetOnce() bool {
+	if x != nil {
+		return x.Once
+	}
+	return false
+}
+
+func (x *ChainCall) GetNever() bool {
+	if x != nil {
+		return x.Never
+	}
+	return false
+}
+
+func (x *ChainCall) GetRejected() []*ChainRejection {
+	if x != nil {
+		return x.Rejected
+	}
+	return nil
+}
+
+type ChainRejection struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Endpoint      string                 `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChainRejection) Reset() {
+	*x = ChainRejection{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChainRejection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChainRejection) ProtoMessage() {}
+
+func (x *ChainRejection) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChainRejection.ProtoReflect.Descriptor instead.
+func (*ChainRejection) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ChainRejection) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *ChainRejection) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// ChainResult is what became of one call.
+type ChainResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// JSON.
+	Result []byte      `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
+	Error  *ChainError `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	// Who answered.
+	Endpoint      string `protobuf:"bytes,3,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChainResult) Reset() {
+	*x = ChainResult{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChainResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChainResult) ProtoMessage() {}
+
+func (x *ChainResult) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChainResult.ProtoReflect.Descriptor instead.
+func (*ChainResult) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ChainResult) GetResult() []byte {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *ChainResult) GetError() *ChainError {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *ChainResult) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+type ChainError struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Kind     uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Endpoint string                 `protobuf:"bytes,2,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	What     string                 `protobuf:"bytes,3,opt,name=what,proto3" json:"what,omitempty"`
+	Tries    uint32                 `protobuf:"varint,4,opt,name=tries,proto3" json:"tries,omitempty"`
+	SpentNs  int64                  `protobuf:"varint,5,opt,name=spent_ns,json=spentNs,proto3" json:"spent_ns,omitempty"`
+	Message  string                 `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
+	// The node answered with an error of its own.
+	Told bool   `protobuf:"varint,7,opt,name=told,proto3" json:"told,omitempty"`
+	Code int64  `protobuf:"varint,8,opt,name=code,proto3" json:"code,omitempty"`
+	Data []byte `protobuf:"bytes,9,opt,name=data,proto3" json:"data,omitempty"`
+	// What the node says it would take.
+	LimitBlocks   uint64 `protobuf:"varint,10,opt,name=limit_blocks,json=limitBlocks,proto3" json:"limit_blocks,omitempty"`
+	LimitFrom     uint64 `protobuf:"varint,11,opt,name=limit_from,json=limitFrom,proto3" json:"limit_from,omitempty"`
+	LimitTo       uint64 `protobuf:"varint,12,opt,name=limit_to,json=limitTo,proto3" json:"limit_to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChainError) Reset() {
+	*x = ChainError{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChainError) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChainError) ProtoMessage() {}
+
+func (x *ChainError) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChainError.ProtoReflect.Descriptor instead.
+func (*ChainError) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ChainError) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *ChainError) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *ChainError) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *ChainError) GetTries() uint32 {
+	if x != nil {
+		return x.Tries
+	}
+	return 0
+}
+
+func (x *ChainError) GetSpentNs() int64 {
+	if x != nil {
+		return x.SpentNs
+	}
+	return 0
+}
+
+func (x *ChainError) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *ChainError) GetTold() bool {
+	if x != nil {
+		return x.Told
+	}
+	return false
+}
+
+func (x *ChainError) GetCode() int64 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *ChainError) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *ChainError) GetLimitBlocks() uint64 {
+	if x != nil {
+		return x.LimitBlocks
+	}
+	return 0
+}
+
+func (x *ChainError) GetLimitFrom() uint64 {
+	if x != nil {
+		return x.LimitFrom
+	}
+	return 0
+}
+
+func (x *ChainError) GetLimitTo() uint64 {
+	if x != nil {
+		return x.LimitTo
+	}
+	return 0
+}
+
+// ChainSubscribe is answered by one event after another until it is cancelled.
+type ChainSubscribe struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Network string                 `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
+	// Those of eth_subscribe, a JSON array. newHeads is there with every endpoint.
+	Params        []byte `protobuf:"bytes,2,opt,name=params,proto3" json:"params,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChainSubscribe) Reset() {
+	*x = ChainSubscribe{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChainSubscribe) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChainSubscribe) ProtoMessage() {}
+
+func (x *ChainSubscribe) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChainSubscribe.ProtoReflect.Descriptor instead.
+func (*ChainSubscribe) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ChainSubscribe) GetNetwork() string {
+	if x != nil {
+		return x.Network
+	}
+	return ""
+}
+
+func (x *ChainSubscribe) GetParams() []byte {
+	if x != nil {
+		return x.Params
+	}
+	return nil
+}
+
+// ChainKnown asks for all that was learned about a network's nodes.
+type ChainKnown struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Network       string                 `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChainKnown) Reset() {
+	*x = ChainKnown{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChainKnown) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChainKnown) ProtoMessage() {}
+
+func (x *ChainKnown) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChainKnown.ProtoReflect.Descriptor instead.
+func (*ChainKnown) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ChainKnown) GetNetwork() string {
+	if x != nil {
+		return x.Network
+	}
+	return ""
+}
+
+// ChainLearn keeps a number under a name, 0 for nothing, for processes to come.
+type ChainLearn struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Network       string                 `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Value         uint64                 `protobuf:"varint,3,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChainLearn) Reset() {
+	*x = ChainLearn{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChainLearn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChainLearn) ProtoMessage() {}
+
+func (x *ChainLearn) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChainLearn.ProtoReflect.Descriptor instead.
+func (*ChainLearn) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ChainLearn) GetNetwork() string {
+	if x != nil {
+		return x.Network
+	}
+	return ""
+}
+
+func (x *ChainLearn) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ChainLearn) GetValue() uint64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+// SharedWatch is answered by the members of a set of the pipeline's shared
+// state, at once and whenever they change, until it is cancelled.
+type SharedWatch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharedWatch) Reset() {
+	*x = SharedWatch{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharedWatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharedWatch) ProtoMessage() {}
+
+func (x *SharedWatch) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharedWatch.ProtoReflect.Descriptor instead.
+func (*SharedWatch) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *SharedWatch) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+type SharedValue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Greater with every change.
+	Version uint64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	// Sorted.
+	Members       []string `protobuf:"bytes,2,rep,name=members,proto3" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharedValue) Reset() {
+	*x = SharedValue{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharedValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharedValue) ProtoMessage() {}
+
+func (x *SharedValue) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharedValue.ProtoReflect.Descriptor instead.
+func (*SharedValue) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SharedValue) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *SharedValue) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+type DigestRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the loader, as it was opened.
+	Open *Open `protobuf:"bytes,1,opt,name=open,proto3" json:"open,omitempty"`
+	// The index of the input whose rows are meant.
+	Input uint32 `protobuf:"varint,2,opt,name=input,proto3" json:"input,omitempty"`
+	// The column that the ranges are of, such as block_number.
+	Column        string         `protobuf:"bytes,3,opt,name=column,proto3" json:"column,omitempty"`
+	Ranges        []*DigestRange `protobuf:"bytes,4,rep,name=ranges,proto3" json:"ranges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DigestRequest) Reset() {
+	*x = DigestRequest{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DigestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DigestRequest) ProtoMessage() {}
+
+func (x *DigestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DigestRequest.ProtoReflect.Descriptor instead.
+func (*DigestRequest) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *DigestRequest) GetOpen() *Open {
+	if x != nil {
+		return x.Open
+	}
+	return nil
+}
+
+func (x *DigestRequest) GetInput() uint32 {
+	if x != nil {
+		return x.Input
+	}
+	return 0
+}
+
+func (x *DigestRequest) GetColumn() string {
+	if x != nil {
+		return x.Column
+	}
+	return ""
+}
+
+func (x *DigestRequest) GetRanges() []*DigestRange {
+	if x != nil {
+		return x.Ranges
+	}
+	return nil
+}
+
+type DigestResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of the request.
+	Ranges        []*DigestRange `protobuf:"bytes,1,rep,name=ranges,proto3" json:"ranges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DigestResponse) Reset() {
+	*x = DigestResponse{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DigestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DigestResponse) ProtoMessage() {}
+
+func (x *DigestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DigestResponse.ProtoReflect.Descriptor instead.
+func (*DigestResponse) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *DigestResponse) GetRanges() []*DigestRange {
+	if x != nil {
+		return x.Ranges
+	}
+	return nil
+}
+
+type DigestRange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          uint64                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	To            uint64                 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
+	Rows          uint64                 `protobuf:"varint,3,opt,name=rows,proto3" json:"rows,omitempty"`
+	Sum           []byte                 `protobuf:"bytes,4,opt,name=sum,proto3" json:"sum,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DigestRange) Reset() {
+	*x = DigestRange{}
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DigestRange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DigestRange) ProtoMessage() {}
+
+func (x *DigestRange) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_plugin_v1_plugin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DigestRange.ProtoReflect.Descriptor instead.
+func (*DigestRange) Descriptor() ([]byte, []int) {
+	return file_penstock_plugin_v1_plugin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *DigestRange) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *DigestRange) GetTo() uint64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *DigestRange) GetRows() uint64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *DigestRange) GetSum() []byte {
+	if x != nil {
+		return x.Sum
+	}
+	return nil
+}
+
 var File_penstock_plugin_v1_plugin_proto protoreflect.FileDescriptor
 
 const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
@@ -2348,7 +3446,93 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\bProgress\x12\x1a\n" +
 	"\bpoisoned\x18\x01 \x01(\x04R\bpoisoned\x12\x14\n" +
 	"\x05cause\x18\x02 \x01(\tR\x05cause\x12\x10\n" +
-	"\x03row\x18\x03 \x01(\rR\x03row*\x97\x01\n" +
+	"\x03row\x18\x03 \x01(\rR\x03row\"\xfb\x02\n" +
+	"\vHostRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\tR\x04step\x12\x18\n" +
+	"\x06cancel\x18\n" +
+	" \x01(\x04H\x00R\x06cancel\x128\n" +
+	"\x05chain\x18\v \x01(\v2 .penstock.plugin.v1.ChainRequestH\x00R\x05chain\x12B\n" +
+	"\tsubscribe\x18\f \x01(\v2\".penstock.plugin.v1.ChainSubscribeH\x00R\tsubscribe\x126\n" +
+	"\x05known\x18\r \x01(\v2\x1e.penstock.plugin.v1.ChainKnownH\x00R\x05known\x126\n" +
+	"\x05learn\x18\x0e \x01(\v2\x1e.penstock.plugin.v1.ChainLearnH\x00R\x05learn\x129\n" +
+	"\x06shared\x18\x0f \x01(\v2\x1f.penstock.plugin.v1.SharedWatchH\x00R\x06sharedB\x05\n" +
+	"\x03ask\"\xcb\x02\n" +
+	"\n" +
+	"HostAnswer\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\x12\x14\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\x129\n" +
+	"\aresults\x18\n" +
+	" \x03(\v2\x1f.penstock.plugin.v1.ChainResultR\aresults\x12\x14\n" +
+	"\x05event\x18\v \x01(\fR\x05event\x12?\n" +
+	"\x05known\x18\f \x03(\v2).penstock.plugin.v1.HostAnswer.KnownEntryR\x05known\x127\n" +
+	"\x06shared\x18\r \x01(\v2\x1f.penstock.plugin.v1.SharedValueR\x06shared\x1a8\n" +
+	"\n" +
+	"KnownEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"y\n" +
+	"\fChainRequest\x12\x18\n" +
+	"\anetwork\x18\x01 \x01(\tR\anetwork\x123\n" +
+	"\x05calls\x18\x02 \x03(\v2\x1d.penstock.plugin.v1.ChainCallR\x05calls\x12\x1a\n" +
+	"\btogether\x18\x03 \x01(\bR\btogether\"\xa5\x01\n" +
+	"\tChainCall\x12\x16\n" +
+	"\x06method\x18\x01 \x01(\tR\x06method\x12\x16\n" +
+	"\x06params\x18\x02 \x01(\fR\x06params\x12\x12\n" +
+	"\x04once\x18\x03 \x01(\bR\x04once\x12\x14\n" +
+	"\x05never\x18\x04 \x01(\bR\x05never\x12>\n" +
+	"\brejected\x18\x05 \x03(\v2\".penstock.plugin.v1.ChainRejectionR\brejected\"D\n" +
+	"\x0eChainRejection\x12\x1a\n" +
+	"\bendpoint\x18\x01 \x01(\tR\bendpoint\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"w\n" +
+	"\vChainResult\x12\x16\n" +
+	"\x06result\x18\x01 \x01(\fR\x06result\x124\n" +
+	"\x05error\x18\x02 \x01(\v2\x1e.penstock.plugin.v1.ChainErrorR\x05error\x12\x1a\n" +
+	"\bendpoint\x18\x03 \x01(\tR\bendpoint\"\xb4\x02\n" +
+	"\n" +
+	"ChainError\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x1a\n" +
+	"\bendpoint\x18\x02 \x01(\tR\bendpoint\x12\x12\n" +
+	"\x04what\x18\x03 \x01(\tR\x04what\x12\x14\n" +
+	"\x05tries\x18\x04 \x01(\rR\x05tries\x12\x19\n" +
+	"\bspent_ns\x18\x05 \x01(\x03R\aspentNs\x12\x18\n" +
+	"\amessage\x18\x06 \x01(\tR\amessage\x12\x12\n" +
+	"\x04told\x18\a \x01(\bR\x04told\x12\x12\n" +
+	"\x04code\x18\b \x01(\x03R\x04code\x12\x12\n" +
+	"\x04data\x18\t \x01(\fR\x04data\x12!\n" +
+	"\flimit_blocks\x18\n" +
+	" \x01(\x04R\vlimitBlocks\x12\x1d\n" +
+	"\n" +
+	"limit_from\x18\v \x01(\x04R\tlimitFrom\x12\x19\n" +
+	"\blimit_to\x18\f \x01(\x04R\alimitTo\"B\n" +
+	"\x0eChainSubscribe\x12\x18\n" +
+	"\anetwork\x18\x01 \x01(\tR\anetwork\x12\x16\n" +
+	"\x06params\x18\x02 \x01(\fR\x06params\"&\n" +
+	"\n" +
+	"ChainKnown\x12\x18\n" +
+	"\anetwork\x18\x01 \x01(\tR\anetwork\"P\n" +
+	"\n" +
+	"ChainLearn\x12\x18\n" +
+	"\anetwork\x18\x01 \x01(\tR\anetwork\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\x04R\x05value\"\x1f\n" +
+	"\vSharedWatch\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\"A\n" +
+	"\vSharedValue\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x18\n" +
+	"\amembers\x18\x02 \x03(\tR\amembers\"\xa4\x01\n" +
+	"\rDigestRequest\x12,\n" +
+	"\x04open\x18\x01 \x01(\v2\x18.penstock.plugin.v1.OpenR\x04open\x12\x14\n" +
+	"\x05input\x18\x02 \x01(\rR\x05input\x12\x16\n" +
+	"\x06column\x18\x03 \x01(\tR\x06column\x127\n" +
+	"\x06ranges\x18\x04 \x03(\v2\x1f.penstock.plugin.v1.DigestRangeR\x06ranges\"I\n" +
+	"\x0eDigestResponse\x127\n" +
+	"\x06ranges\x18\x01 \x03(\v2\x1f.penstock.plugin.v1.DigestRangeR\x06ranges\"W\n" +
+	"\vDigestRange\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\x04R\x02to\x12\x12\n" +
+	"\x04rows\x18\x03 \x01(\x04R\x04rows\x12\x10\n" +
+	"\x03sum\x18\x04 \x01(\fR\x03sum*\x97\x01\n" +
 	"\vProcessType\x12\x1c\n" +
 	"\x18PROCESS_TYPE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13PROCESS_TYPE_READER\x10\x01\x12\x1b\n" +
@@ -2387,11 +3571,13 @@ const file_penstock_plugin_v1_plugin_proto_rawDesc = "" +
 	"\fCLASS_REWIND\x10\x02\x12\x0e\n" +
 	"\n" +
 	"CLASS_STOP\x10\x03\x12\x10\n" +
-	"\fCLASS_POISON\x10\x042\xfe\x01\n" +
+	"\fCLASS_POISON\x10\x042\x9c\x03\n" +
 	"\x06Plugin\x12U\n" +
 	"\bDescribe\x12#.penstock.plugin.v1.DescribeRequest\x1a$.penstock.plugin.v1.DescribeResponse\x12X\n" +
 	"\tConfigure\x12$.penstock.plugin.v1.ConfigureRequest\x1a%.penstock.plugin.v1.ConfigureResponse\x12C\n" +
-	"\aProcess\x12\x19.penstock.plugin.v1.Frame\x1a\x19.penstock.plugin.v1.Frame(\x010\x01BEZCgithub.com/penstock-io/penstock/sdk/internal/wire/pluginv1;pluginv1b\x06proto3"
+	"\aProcess\x12\x19.penstock.plugin.v1.Frame\x1a\x19.penstock.plugin.v1.Frame(\x010\x01\x12K\n" +
+	"\x04Host\x12\x1e.penstock.plugin.v1.HostAnswer\x1a\x1f.penstock.plugin.v1.HostRequest(\x010\x01\x12O\n" +
+	"\x06Digest\x12!.penstock.plugin.v1.DigestRequest\x1a\".penstock.plugin.v1.DigestResponseBEZCgithub.com/penstock-io/penstock/sdk/internal/wire/pluginv1;pluginv1b\x06proto3"
 
 var (
 	file_penstock_plugin_v1_plugin_proto_rawDescOnce sync.Once
@@ -2406,7 +3592,7 @@ func file_penstock_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_penstock_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_penstock_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_penstock_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_penstock_plugin_v1_plugin_proto_goTypes = []any{
 	(ProcessType)(0),          // 0: penstock.plugin.v1.ProcessType
 	(Access)(0),               // 1: penstock.plugin.v1.Access
@@ -2436,6 +3622,22 @@ var file_penstock_plugin_v1_plugin_proto_goTypes = []any{
 	(*Snapshot)(nil),          // 25: penstock.plugin.v1.Snapshot
 	(*Failed)(nil),            // 26: penstock.plugin.v1.Failed
 	(*Progress)(nil),          // 27: penstock.plugin.v1.Progress
+	(*HostRequest)(nil),       // 28: penstock.plugin.v1.HostRequest
+	(*HostAnswer)(nil),        // 29: penstock.plugin.v1.HostAnswer
+	(*ChainRequest)(nil),      // 30: penstock.plugin.v1.ChainRequest
+	(*ChainCall)(nil),         // 31: penstock.plugin.v1.ChainCall
+	(*ChainRejection)(nil),    // 32: penstock.plugin.v1.ChainRejection
+	(*ChainResult)(nil),       // 33: penstock.plugin.v1.ChainResult
+	(*ChainError)(nil),        // 34: penstock.plugin.v1.ChainError
+	(*ChainSubscribe)(nil),    // 35: penstock.plugin.v1.ChainSubscribe
+	(*ChainKnown)(nil),        // 36: penstock.plugin.v1.ChainKnown
+	(*ChainLearn)(nil),        // 37: penstock.plugin.v1.ChainLearn
+	(*SharedWatch)(nil),       // 38: penstock.plugin.v1.SharedWatch
+	(*SharedValue)(nil),       // 39: penstock.plugin.v1.SharedValue
+	(*DigestRequest)(nil),     // 40: penstock.plugin.v1.DigestRequest
+	(*DigestResponse)(nil),    // 41: penstock.plugin.v1.DigestResponse
+	(*DigestRange)(nil),       // 42: penstock.plugin.v1.DigestRange
+	nil,                       // 43: penstock.plugin.v1.HostAnswer.KnownEntry
 }
 var file_penstock_plugin_v1_plugin_proto_depIdxs = []int32{
 	7,  // 0: penstock.plugin.v1.DescribeResponse.registers:type_name -> penstock.plugin.v1.Register
@@ -2466,17 +3668,35 @@ var file_penstock_plugin_v1_plugin_proto_depIdxs = []int32{
 	4,  // 25: penstock.plugin.v1.Policy.kind:type_name -> penstock.plugin.v1.Policy.Kind
 	9,  // 26: penstock.plugin.v1.Opened.output:type_name -> penstock.plugin.v1.DataType
 	3,  // 27: penstock.plugin.v1.Failed.class:type_name -> penstock.plugin.v1.Class
-	5,  // 28: penstock.plugin.v1.Plugin.Describe:input_type -> penstock.plugin.v1.DescribeRequest
-	13, // 29: penstock.plugin.v1.Plugin.Configure:input_type -> penstock.plugin.v1.ConfigureRequest
-	16, // 30: penstock.plugin.v1.Plugin.Process:input_type -> penstock.plugin.v1.Frame
-	6,  // 31: penstock.plugin.v1.Plugin.Describe:output_type -> penstock.plugin.v1.DescribeResponse
-	14, // 32: penstock.plugin.v1.Plugin.Configure:output_type -> penstock.plugin.v1.ConfigureResponse
-	16, // 33: penstock.plugin.v1.Plugin.Process:output_type -> penstock.plugin.v1.Frame
-	31, // [31:34] is the sub-list for method output_type
-	28, // [28:31] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	30, // 28: penstock.plugin.v1.HostRequest.chain:type_name -> penstock.plugin.v1.ChainRequest
+	35, // 29: penstock.plugin.v1.HostRequest.subscribe:type_name -> penstock.plugin.v1.ChainSubscribe
+	36, // 30: penstock.plugin.v1.HostRequest.known:type_name -> penstock.plugin.v1.ChainKnown
+	37, // 31: penstock.plugin.v1.HostRequest.learn:type_name -> penstock.plugin.v1.ChainLearn
+	38, // 32: penstock.plugin.v1.HostRequest.shared:type_name -> penstock.plugin.v1.SharedWatch
+	33, // 33: penstock.plugin.v1.HostAnswer.results:type_name -> penstock.plugin.v1.ChainResult
+	43, // 34: penstock.plugin.v1.HostAnswer.known:type_name -> penstock.plugin.v1.HostAnswer.KnownEntry
+	39, // 35: penstock.plugin.v1.HostAnswer.shared:type_name -> penstock.plugin.v1.SharedValue
+	31, // 36: penstock.plugin.v1.ChainRequest.calls:type_name -> penstock.plugin.v1.ChainCall
+	32, // 37: penstock.plugin.v1.ChainCall.rejected:type_name -> penstock.plugin.v1.ChainRejection
+	34, // 38: penstock.plugin.v1.ChainResult.error:type_name -> penstock.plugin.v1.ChainError
+	19, // 39: penstock.plugin.v1.DigestRequest.open:type_name -> penstock.plugin.v1.Open
+	42, // 40: penstock.plugin.v1.DigestRequest.ranges:type_name -> penstock.plugin.v1.DigestRange
+	42, // 41: penstock.plugin.v1.DigestResponse.ranges:type_name -> penstock.plugin.v1.DigestRange
+	5,  // 42: penstock.plugin.v1.Plugin.Describe:input_type -> penstock.plugin.v1.DescribeRequest
+	13, // 43: penstock.plugin.v1.Plugin.Configure:input_type -> penstock.plugin.v1.ConfigureRequest
+	16, // 44: penstock.plugin.v1.Plugin.Process:input_type -> penstock.plugin.v1.Frame
+	29, // 45: penstock.plugin.v1.Plugin.Host:input_type -> penstock.plugin.v1.HostAnswer
+	40, // 46: penstock.plugin.v1.Plugin.Digest:input_type -> penstock.plugin.v1.DigestRequest
+	6,  // 47: penstock.plugin.v1.Plugin.Describe:output_type -> penstock.plugin.v1.DescribeResponse
+	14, // 48: penstock.plugin.v1.Plugin.Configure:output_type -> penstock.plugin.v1.ConfigureResponse
+	16, // 49: penstock.plugin.v1.Plugin.Process:output_type -> penstock.plugin.v1.Frame
+	28, // 50: penstock.plugin.v1.Plugin.Host:output_type -> penstock.plugin.v1.HostRequest
+	41, // 51: penstock.plugin.v1.Plugin.Digest:output_type -> penstock.plugin.v1.DigestResponse
+	47, // [47:52] is the sub-list for method output_type
+	42, // [42:47] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_penstock_plugin_v1_plugin_proto_init() }
@@ -2485,13 +3705,21 @@ func file_penstock_plugin_v1_plugin_proto_init() {
 		return
 	}
 	file_penstock_plugin_v1_plugin_proto_msgTypes[14].OneofWrappers = []any{}
+	file_penstock_plugin_v1_plugin_proto_msgTypes[23].OneofWrappers = []any{
+		(*HostRequest_Cancel)(nil),
+		(*HostRequest_Chain)(nil),
+		(*HostRequest_Subscribe)(nil),
+		(*HostRequest_Known)(nil),
+		(*HostRequest_Learn)(nil),
+		(*HostRequest_Shared)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_penstock_plugin_v1_plugin_proto_rawDesc), len(file_penstock_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   23,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
