@@ -1,15 +1,21 @@
 // Package digest makes what two stores hold comparable: counts and sums of rows
 // by range, independent of the order of rows and of how a store writes values.
 //
-// The digest of a row is SHA-256 over its cells, each with its length, in the
-// text that package render has for them; a null is told apart from an empty
-// text. The sum of a range is the sum of its rows' digests modulo 2^256, so that
-// a row that is missing, added, changed or there twice shows.
+// The digest of a row is SHA-256 over its cells in the order of the type's
+// columns, each with its length and in one canonical text: numbers in decimals,
+// bytes, addresses and hashes in lower-case hexadecimal with 0x, times in RFC
+// 3339 in UTC, lists and structs as JSON without blanks and with sorted names. A
+// null is told apart from an empty text. The sum of a range is the sum of its
+// rows' digests modulo 2^256, so that a row that is missing, added, changed or
+// there twice shows.
 package digest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
+	"fmt"
 	"hash"
 	"math/bits"
 
@@ -49,14 +55,41 @@ type Row struct {
 	hash hash.Hash
 	size [9]byte
 	sum  [32]byte
+	text []byte
 }
 
-// Text adds a cell. The text is in the form of package render.
+// Text adds a cell that is text, or is in its canonical text already.
 func (r *Row) Text(cell []byte) {
 	r.size[0] = 1
 	binary.BigEndian.PutUint64(r.size[1:], uint64(len(cell)))
 	r.begin().Write(r.size[:])
 	r.hash.Write(cell)
+}
+
+// Value adds a cell as transit.Batch.Value has it: nil, bool, int64, uint64,
+// float64, string, []byte, an address, a hash, *big.Int, time.Time, []any or
+// map[string]any.
+func (r *Row) Value(v any) {
+	if v == nil {
+		r.Null()
+		return
+	}
+	r.text = appendValue(r.text[:0], v)
+	r.Text(r.text)
+}
+
+// Nested adds a list or struct that is JSON, whatever its blanks, the order of
+// its names and the case of its hexadecimals.
+func (r *Row) Nested(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return fmt.Errorf("read a list or struct as JSON: %w", err)
+	}
+	r.text = appendNested(r.text[:0], v)
+	r.Text(r.text)
+	return nil
 }
 
 // Null adds a cell that holds nothing.
