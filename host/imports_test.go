@@ -38,7 +38,7 @@ var rules = []rule{
 	// In the host imports point one way.
 	{"host/internal/registry", []string{"host/internal/registry", "sdk/transit"}},
 	{"host/internal/config", []string{"host/internal/config", "host/internal/registry", "sdk/transit"}},
-	{"host/internal/store", []string{"host/internal/store", "host/internal/registry"}},
+	{"host/internal/store", []string{"host/internal/store", "host/internal/registry", "sdk/shared"}},
 	{"host/internal/chain", []string{"host/internal/chain", "host/internal/config", "sdk/chain", "sdk/eth", "sdk/transit"}},
 	{"host/internal/graph", []string{"host/internal/graph", "host/internal/config", "host/internal/registry", "sdk/transit"}},
 	{"host/internal/catalog", []string{"host/internal/catalog", "host/internal/config", "host/internal/registry", "sdk/remote", "sdk/transit"}},

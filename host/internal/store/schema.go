@@ -11,7 +11,7 @@ import (
 // raised when an older host could no longer make sense of the file.
 //
 //	1  the numbers of registers
-//	2  and domains, each with checkpoints, snapshots, notes and dead letters
+//	2  and domains, each with checkpoints, snapshots, notes and dead letters; and the shared state of pipelines, which older hosts leave alone
 const schema = 2
 
 var (

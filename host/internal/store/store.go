@@ -45,6 +45,7 @@ type Store struct {
 	domains   map[string]*Domain
 
 	tallies tallies
+	sets    *Sets
 }
 
 // Has tells whether a host has ever kept anything in a directory.
@@ -69,6 +70,7 @@ func Open(dir string) (*Store, error) {
 	}
 	s := &Store{dir: dir, db: db, domains: make(map[string]*Domain)}
 	s.tallies.of = make(map[string]*tally)
+	s.sets = &Sets{store: s, sets: make(map[SetOf]*set)}
 	s.writer.update, s.writer.view = db.Update, db.View
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(explain(dir, err), db.Close())
