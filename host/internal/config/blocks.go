@@ -3,9 +3,7 @@ package config
 import (
 	"fmt"
 	"math/big"
-	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,100 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/gocty"
-
-	"github.com/penstock-io/penstock/host/internal/registry"
 )
-
-// network reads a network block.
-func (f *File) network(block *hclsyntax.Block) {
-	e, body := f.eval, block.Body
-	e.shape(body, shape{
-		what:       "a network block",
-		at:         block.DefRange(),
-		attributes: []string{"chain_id", "layer", "finality"},
-		blocks:     []string{"endpoint"},
-	})
-	n := &Network{Name: block.Labels[0], Layer: registry.Layer1, Finality: "finalized", Range: block.DefRange()}
-	f.Networks = append(f.Networks, n)
-	id, given := e.number(body, "chain_id")
-	if at := rangeOf(body, "chain_id"); given && id == 0 {
-		e.errorf(&at, "Wrong value", "chain_id must be a positive number: Ethereum's is 1.")
-	}
-	n.ChainID = id
-	if layer, given := e.number(body, "layer"); given {
-		n.Layer = registry.Layer(layer)
-		if at := rangeOf(body, "layer"); layer != 1 && layer != 2 {
-			e.errorf(&at, "Wrong value", "layer is 1 or 2.")
-			n.Layer = registry.Layer1
-		}
-	}
-	if body.Attributes["finality"] != nil {
-		n.Finality = parsed(e, body, "finality", `"finalized", "safe" or a number of confirmations`, parseFinality)
-	}
-	seen := make(map[string]hcl.Range)
-	for _, nested := range body.Blocks {
-		if nested.Type == "endpoint" && e.labels(nested, "name") && !e.duplicate(seen, describe("endpoint", nested.Labels[0]), nested.LabelRanges[0]) {
-			n.Endpoints = append(n.Endpoints, e.endpoint(nested))
-		}
-	}
-	if child(body, "endpoint") == nil {
-		at := block.DefRange()
-		e.warnf(&at, "No endpoint", "Network %q has no endpoint block, so no reader can reach it.", n.Name)
-	}
-}
-
-func parseFinality(text string) (string, error) {
-	if text == "finalized" || text == "safe" {
-		return text, nil
-	}
-	confirmations, err := strconv.ParseUint(text, 10, 32)
-	return strconv.FormatUint(confirmations, 10), err
-}
-
-func (e *evaluator) endpoint(block *hclsyntax.Block) Endpoint {
-	e.shape(block.Body, shape{
-		what:       "an endpoint block",
-		at:         block.DefRange(),
-		attributes: []string{"url", "rate"},
-		required:   []string{"url"},
-	})
-	address := parsed(e, block.Body, "url", "an http, https, ws or wss URL with a host, or the path of a socket", parseURL)
-	e.hidden.endpoint(address)
-	return Endpoint{
-		Name: block.Labels[0],
-		URL:  address,
-		Rate: parsed(e, block.Body, "rate", `a number of requests per s, m or h, such as "25/s"`, parseRate),
-	}
-}
-
-func parseURL(text string) (string, error) {
-	if text == "" {
-		return "", strconv.ErrSyntax
-	}
-	if !strings.Contains(text, "://") {
-		return text, nil // the path of a socket
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		return "", err
-	}
-	if u.Host == "" || !slices.Contains([]string{"http", "https", "ws", "wss"}, u.Scheme) {
-		return "", strconv.ErrSyntax
-	}
-	return text, nil
-}
-
-var rate = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?/[smh]$`)
-
-func parseRate(text string) (string, error) {
-	if !rate.MatchString(text) {
-		return "", strconv.ErrSyntax
-	}
-	if n, err := strconv.ParseFloat(text[:len(text)-2], 64); err != nil || n == 0 {
-		return "", strconv.ErrRange
-	}
-	return text, nil
-}
 
 // into converts a value to a Go map or slice of strings.
 func into[T any](value cty.Value) (T, error) {

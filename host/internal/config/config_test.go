@@ -197,13 +197,25 @@ func TestModel(t *testing.T) {
 	f, m, diags := load(t, "testdata/good.hcl")
 	noDiagnostics(t, f, diags)
 
-	to := uint64(19000100)
+	to, cache := uint64(19000100), uint64(1<<20)
 	wantNetworks := []*config.Network{
 		{
 			Name: "mainnet", ChainID: 1, Layer: registry.Layer1, Finality: "12",
-			Endpoints: []config.Endpoint{{Name: "primary", URL: "https://node.example/hunter2", Rate: "25/s"}, {Name: "local", URL: "/run/geth.ipc"}},
+			Endpoints: []config.Endpoint{
+				{Name: "primary", URL: "https://node.example/hunter2", Rate: "25/s", Role: config.Primary},
+				{Name: "local", URL: "/run/geth.ipc", Role: config.Primary},
+				{
+					Name: "archive", URL: "https://archive.example", Rate: "100000000/day; 20000/minute;2500/second", Role: config.Archive, Cost: 2.5,
+					Weights: map[string]float64{"eth_getLogs": 75, "eth_call": 26}, Headers: map[string]string{"Authorization": "Bearer hunter3"}, Batch: 50,
+				},
+				{Name: "files", URL: "era1:testdata/history", Role: config.Fallback},
+			},
+			RPC: config.RPC{
+				Timeout: 15 * time.Second, Retries: new(uint64), Hedge: "1.5s", Cache: &cache,
+				Breaker: config.Breaker{Failures: 3, Rest: 30 * time.Second},
+			},
 		},
-		{Name: "base", ChainID: 8453, Layer: registry.Layer2, Finality: "finalized", Endpoints: []config.Endpoint{{Name: "primary", URL: "wss://base.example"}}},
+		{Name: "base", ChainID: 8453, Layer: registry.Layer2, Finality: "finalized", Endpoints: []config.Endpoint{{Name: "primary", URL: "wss://base.example", Role: config.Primary}}},
 	}
 	ignoreRanges := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Range" }, cmp.Ignore())
 	if diff := cmp.Diff(wantNetworks, m.Networks, ignoreRanges); diff != "" {
@@ -287,7 +299,7 @@ func TestModel(t *testing.T) {
 		at := logs.Places[name]
 		places = append(places, fmt.Sprintf("%s:%d:%d", at.Filename, at.Start.Line, at.Start.Column))
 	}
-	if diff := cmp.Diff([]string{"good.hcl:69:17", "good.hcl:70:17", "good.hcl:71:17", "good.hcl:72:17", "good.hcl:74:5", "good.hcl:77:5"}, places); diff != "" || len(logs.Places) != 6 {
+	if diff := cmp.Diff([]string{"good.hcl:92:17", "good.hcl:93:17", "good.hcl:94:17", "good.hcl:95:17", "good.hcl:97:5", "good.hcl:100:5"}, places); diff != "" || len(logs.Places) != 6 {
 		t.Errorf("places (-want +got):\n%s", diff)
 	}
 }

@@ -27,14 +27,48 @@ type Network struct {
 	Layer     registry.Layer
 	Endpoints []Endpoint
 	Finality  string // "finalized", "safe" or a number of confirmations
+	RPC       RPC
 	Range     Range
 }
 
-// Endpoint is one node of a network.
+// RPC says how the nodes of a network are asked. A zero value was not set.
+type RPC struct {
+	Timeout time.Duration // of one call of one endpoint
+	Retries *uint64       // how often a call is made again before it has failed
+	Hedge   string        // "off", "auto" or a time: see HedgeAfter
+	Cache   *uint64       // bytes of answers that are kept; 0: none
+	Breaker Breaker
+}
+
+// Breaker says when an endpoint is left alone: for the time Rest, after Failures
+// calls in a row that failed.
+type Breaker struct {
+	Failures uint64
+	Rest     time.Duration
+}
+
+// The roles of endpoints.
+const (
+	Primary  = "primary"  // asked as long as it answers
+	Fallback = "fallback" // asked while no primary one answers
+	Archive  = "archive"  // asked for what the others no longer have, and after all of them
+)
+
+// Endpoint is one node of a network, or a place where answers of one are kept.
 type Endpoint struct {
 	Name string
+	// URL is that of a node (http, https, ws, wss), the path of an IPC socket, or
+	// a directory behind era1: or recorded:.
 	URL  string
-	Rate string // requests per time, such as 25/s; "" is unlimited
+	Rate string // units of cost per time, such as 25/s, for ParseRate; "" is unlimited
+	Role string // Primary, Fallback or Archive; "" is Primary
+	// Cost is the price of a unit here relative to others; 0 was not set, and is 1.
+	Cost float64
+	// Weights are the units that a call costs, by method; 1 for a method that is
+	// not there.
+	Weights map[string]float64
+	Headers map[string]string // sent with every request; nobody may see their values
+	Batch   uint64            // most calls in one request; 0 was not set, 1: no batches
 }
 
 // Pipeline is a set of steps that work on one network.

@@ -54,12 +54,20 @@ func hostAttributes(h config.Host) []attribute {
 
 // pipelineAttributes are those of a pipeline and of the network that it works
 // on, without its steps.
-func pipelineAttributes(p *config.Pipeline) []attribute {
+func pipelineAttributes(in Source) []attribute {
+	p := in.Pipeline
 	out := fields("", "Pipeline", *p)
 	if p.FromLatest {
 		out = set(out, attribute{name: "from", raw: "latest", shown: `"latest"`, effect: Restart})
 	}
-	return append(out, networkAttributes(p.Network)...)
+	// Plugins ask the nodes through the host, which takes over another endpoint
+	// while they run; those that reach nodes themselves were told of them at their
+	// beginning.
+	endpoints := Live
+	if slices.ContainsFunc(in.Processes, func(p *graph.Process) bool { return p.Register.Network }) {
+		endpoints = Restart
+	}
+	return append(out, networkAttributes(p.Network, endpoints)...)
 }
 
 // set puts an attribute in the place of the one with its name.
@@ -68,7 +76,9 @@ func set(list []attribute, a attribute) []attribute {
 	return append(list, a)
 }
 
-func networkAttributes(n *config.Network) []attribute {
+// networkAttributes are those of a network. A change of its endpoints has the
+// effect that is given.
+func networkAttributes(n *config.Network, endpoints Effect) []attribute {
 	if n == nil {
 		return nil
 	}
@@ -80,11 +90,14 @@ func networkAttributes(n *config.Network) []attribute {
 			if strings.HasSuffix(a.name, ".url") {
 				a.shown = masked(e.URL)
 			}
+			a.effect = endpoints
 			out = append(out, a)
 		}
 	}
 	if len(names) > 1 { // their order counts
-		out = append(out, text("network.endpoints", strings.Join(names, ", ")))
+		list := text("network.endpoints", strings.Join(names, ", "))
+		list.effect = endpoints
+		out = append(out, list)
 	}
 	return append([]attribute{text("network", n.Name)}, quiet(out)...)
 }

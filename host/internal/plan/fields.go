@@ -25,7 +25,10 @@ var effects = map[string]Effect{
 	"Host.Restart.Max": Live, "Host.Restart.Within": Live,
 
 	"Network.ChainID": Restart, "Network.Layer": Restart, "Network.Finality": Restart,
-	"Endpoint.URL": Restart, "Endpoint.Rate": Restart,
+	"Network.RPC.Timeout": Live, "Network.RPC.Retries": Live, "Network.RPC.Hedge": Live, "Network.RPC.Cache": Live,
+	"Network.RPC.Breaker.Failures": Live, "Network.RPC.Breaker.Rest": Live,
+	"Endpoint.URL": Live, "Endpoint.Rate": Live, "Endpoint.Role": Live, "Endpoint.Cost": Live, "Endpoint.Weights": Live,
+	"Endpoint.Headers": Live, "Endpoint.Batch": Live,
 
 	"Pipeline.From": Restart, "Pipeline.To": Restart,
 	"Pipeline.Epoch.Size": Restart, "Pipeline.Epoch.Offset": Restart,
@@ -59,7 +62,7 @@ var elsewhere = []string{
 var unnamed = []string{"Pipeline.Recovery"}
 
 // sizes are the fields that a file writes as 512MiB.
-var sizes = []string{"Pipeline.Recovery.Checkpoint.MaxState", "Plugin.Limits.Memory"}
+var sizes = []string{"Pipeline.Recovery.Checkpoint.MaxState", "Plugin.Limits.Memory", "Network.RPC.Cache"}
 
 // fields makes attributes of what a struct of the model holds, in the order of
 // its fields. What is zero was not set.
@@ -85,8 +88,8 @@ func fieldsOf(prefix, of string, v reflect.Value) []attribute {
 			out = append(out, fieldsOf(name+".", path, value)...)
 		case path == "Plugin.Sandbox.Off":
 			out = append(out, attribute{name: name, raw: "false", shown: "false", effect: effectOf(path)})
-		case path == "Plugin.Env":
-			out = append(out, environment(name+".", value.Interface().(map[string]string))...)
+		case path == "Plugin.Env", path == "Endpoint.Headers":
+			out = append(out, secrets(name+".", value.Interface().(map[string]string), effectOf(path))...)
 		default:
 			raw := shown(path, value)
 			out = append(out, attribute{name: name, raw: raw, shown: raw, effect: effectOf(path)})
@@ -106,11 +109,12 @@ func effectOf(path string) Effect {
 	return Restart
 }
 
-// environment hides all values: most of them are there because they are secret.
-func environment(prefix string, env map[string]string) []attribute {
+// secrets hides all values of an environment, or of headers: most of them are
+// there because they are secret.
+func secrets(prefix string, values map[string]string, effect Effect) []attribute {
 	var out []attribute
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		out = append(out, attribute{name: prefix + name, raw: "=" + env[name], shown: hidden, effect: Swap})
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		out = append(out, attribute{name: prefix + name, raw: "=" + values[name], shown: hidden, effect: effect})
 	}
 	return out
 }

@@ -141,7 +141,7 @@ func Diff(running, wanted Side) Plan {
 }
 
 func added(now Source) Pipeline {
-	p := Pipeline{Name: now.Pipeline.Name, Effect: New, Changes: told(pipelineAttributes(now.Pipeline))}
+	p := Pipeline{Name: now.Pipeline.Name, Effect: New, Changes: told(pipelineAttributes(now))}
 	for _, process := range now.Processes {
 		p.Steps = append(p.Steps, addedStep(process, now))
 	}
@@ -183,7 +183,7 @@ func told(attributes []attribute) []Change {
 
 // pipeline compares two pipelines of one name.
 func pipeline(was, now Source) Pipeline {
-	p := Pipeline{Name: now.Pipeline.Name, Changes: compare(pipelineAttributes(was.Pipeline), pipelineAttributes(now.Pipeline))}
+	p := Pipeline{Name: now.Pipeline.Name, Changes: compare(pipelineAttributes(was), pipelineAttributes(now))}
 	for _, c := range p.Changes {
 		p.Effect = stronger(p.Effect, c.Effect)
 	}

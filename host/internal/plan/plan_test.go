@@ -24,10 +24,12 @@ type sample struct {
 	reader *config.Step
 	join   *config.Step
 	plugin *config.Plugin
+	// network: its plugins reach nodes themselves.
+	network bool
 }
 
 func newSample() *sample {
-	to := uint64(500)
+	to, retries, cache := uint64(500), uint64(3), uint64(64<<20)
 	s := &sample{
 		reader: &config.Step{
 			Kind: registry.Reader, Register: "test.read", Name: "logs", After: "final", Secrets: []string{"home"},
@@ -43,7 +45,16 @@ func newSample() *sample {
 	}
 	network := &config.Network{
 		Name: "main", ChainID: 1, Layer: registry.Layer1, Finality: "finalized",
-		Endpoints: []config.Endpoint{{Name: "primary", URL: "https://node.example/v3/s3cret", Rate: "25/s"}, {Name: "backup", URL: "/run/geth.ipc"}},
+		Endpoints: []config.Endpoint{
+			{
+				Name: "primary", URL: "https://node.example/v3/s3cret", Rate: "25/s", Role: config.Primary, Cost: 2,
+				Weights: map[string]float64{"eth_getLogs": 75}, Headers: map[string]string{"Authorization": "s3cret"}, Batch: 50,
+			},
+			{Name: "backup", URL: "/run/geth.ipc", Role: config.Primary},
+		},
+		RPC: config.RPC{
+			Timeout: 10 * time.Second, Retries: &retries, Hedge: "auto", Cache: &cache, Breaker: config.Breaker{Failures: 5, Rest: time.Minute},
+		},
 	}
 	s.model = config.Model{
 		Networks: []*config.Network{network},
@@ -78,7 +89,7 @@ func (s *sample) side() plan.Side {
 	for _, p := range s.model.Pipelines {
 		for _, step := range p.Steps {
 			g.Processes = append(g.Processes, &graph.Process{Pipeline: p, Step: step, Register: registry.Register{
-				Name: step.Register, Type: step.Kind, Plugin: "test", Settings: schema, Output: transit.Type{Name: "test.row"},
+				Name: step.Register, Type: step.Kind, Plugin: "test", Settings: schema, Output: transit.Type{Name: "test.row"}, Network: s.network,
 			}})
 		}
 	}
@@ -91,8 +102,11 @@ var wanted = map[string]plan.Effect{
 	"Host.DataDir": plan.Host, "Host.PluginDir": plan.Host, "Host.HardTerminateAfter": plan.Live, "Host.StartTimeout": plan.Live,
 	"Host.Restart.Max": plan.Live, "Host.Restart.Within": plan.Live,
 
-	"Network.Name": plan.Restart, "Network.ChainID": plan.Restart, "Network.Layer": plan.Restart, "Network.Finality": plan.Restart, "Network.Endpoints": plan.Restart,
-	"Endpoint.Name": plan.Restart, "Endpoint.URL": plan.Restart, "Endpoint.Rate": plan.Restart,
+	"Network.Name": plan.Restart, "Network.ChainID": plan.Restart, "Network.Layer": plan.Restart, "Network.Finality": plan.Restart, "Network.Endpoints": plan.Live,
+	"Network.RPC.Timeout": plan.Live, "Network.RPC.Retries": plan.Live, "Network.RPC.Hedge": plan.Live, "Network.RPC.Cache": plan.Live,
+	"Network.RPC.Breaker.Failures": plan.Live, "Network.RPC.Breaker.Rest": plan.Live,
+	"Endpoint.Name": plan.Live, "Endpoint.URL": plan.Live, "Endpoint.Rate": plan.Live, "Endpoint.Role": plan.Live, "Endpoint.Cost": plan.Live,
+	"Endpoint.Weights": plan.Live, "Endpoint.Headers": plan.Live, "Endpoint.Batch": plan.Live,
 
 	"Pipeline.Name": plan.New, "Pipeline.Network": plan.Restart, "Pipeline.From": plan.Restart, "Pipeline.FromLatest": plan.Restart, "Pipeline.To": plan.Restart,
 	"Pipeline.Epoch.Size": plan.Restart, "Pipeline.Epoch.Offset": plan.Restart, "Pipeline.Steps": plan.Restart,
@@ -260,8 +274,11 @@ func TestChanges(t *testing.T) {
 		"at the head":       {func(s *sample) { s.model.Pipelines[0].From, s.model.Pipelines[0].FromLatest = 0, true }, plan.Change{Attribute: "from", Old: `10`, New: `"latest"`, Effect: plan.Restart}},
 		"the budget":        {func(s *sample) { s.model.Host.Restart.Max = 9 }, plan.Change{Attribute: "restart.max", Old: `3`, New: `9`, Effect: plan.Live}},
 		"chain":             {func(s *sample) { s.model.Networks[0].ChainID = 5 }, plan.Change{Attribute: "network.chain_id", Old: `1`, New: `5`, Effect: plan.Restart}},
-		"a node":            {func(s *sample) { s.model.Networks[0].Endpoints[0].URL = "https://other.example/s3cret" }, plan.Change{Attribute: "network.endpoint.primary.url", Old: `"https://node.example/…"`, New: `"https://other.example/…"`, Effect: plan.Restart}},
-		"a key in a node":   {func(s *sample) { s.model.Networks[0].Endpoints[0].URL += "2" }, plan.Change{Attribute: "network.endpoint.primary.url", Old: `"https://node.example/…"`, New: `"https://node.example/…"`, Effect: plan.Restart}},
+		"a node":            {func(s *sample) { s.model.Networks[0].Endpoints[0].URL = "https://other.example/s3cret" }, plan.Change{Attribute: "network.endpoint.primary.url", Old: `"https://node.example/…"`, New: `"https://other.example/…"`, Effect: plan.Live}},
+		"a key in a node":   {func(s *sample) { s.model.Networks[0].Endpoints[0].URL += "2" }, plan.Change{Attribute: "network.endpoint.primary.url", Old: `"https://node.example/…"`, New: `"https://node.example/…"`, Effect: plan.Live}},
+		"a header":          {func(s *sample) { s.model.Networks[0].Endpoints[0].Headers["Authorization"] = "other" }, plan.Change{Attribute: "network.endpoint.primary.headers.Authorization", Old: "(sensitive)", New: "(sensitive)", Effect: plan.Live}},
+		"a weight":          {func(s *sample) { s.model.Networks[0].Endpoints[0].Weights["eth_getLogs"] = 5 }, plan.Change{Attribute: "network.endpoint.primary.weights", Old: `{"eth_getLogs":75}`, New: `{"eth_getLogs":5}`, Effect: plan.Live}},
+		"a cache":           {func(s *sample) { *s.model.Networks[0].RPC.Cache = 1 << 20 }, plan.Change{Attribute: "network.rpc.cache", Old: `"64MiB"`, New: `"1MiB"`, Effect: plan.Live}},
 		"a setting":         {func(s *sample) { s.edit(`"count": 3`, `"count": 4`) }, plan.Change{Attribute: "count", Old: `3`, New: `4`, Effect: plan.Swap, Note: note}},
 		"a new setting":     {func(s *sample) { s.edit(`"count"`, `"a": [1, {"b": 2}], "count"`) }, plan.Change{Attribute: "a", New: `[1,{"b":2}]`, Effect: plan.Swap, Note: note}},
 		"a secret":          {func(s *sample) { s.edit("s3cret", "other") }, plan.Change{Attribute: "token", Old: "(sensitive)", New: "(sensitive)", Effect: plan.Swap, Note: note}},
@@ -300,6 +317,22 @@ func TestChanges(t *testing.T) {
 				t.Errorf("a secret is told: %+v", p)
 			}
 		})
+	}
+}
+
+// A plugin that reaches nodes itself was told of them when it began.
+func TestEndpointsOfPluginsWithANetwork(t *testing.T) {
+	was, s := newSample(), newSample()
+	was.network, s.network = true, true
+	s.model.Networks[0].Endpoints[0].URL = "https://other.example"
+	if got := effectOf(plan.Diff(was.side(), s.side())); got != plan.Restart {
+		t.Errorf("another URL has the effect %q, want %q", got, plan.Restart)
+	}
+	s = newSample()
+	s.network = true
+	s.model.Networks[0].RPC.Timeout = time.Hour
+	if got := effectOf(plan.Diff(was.side(), s.side())); got != plan.Live {
+		t.Errorf("another timeout has the effect %q, want %q", got, plan.Live)
 	}
 }
 

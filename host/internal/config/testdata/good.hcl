@@ -23,6 +23,29 @@ network "mainnet" {
   endpoint "local" {
     url = trimspace(file("socket.txt"))
   }
+  endpoint "archive" {
+    url     = "https://archive.example"
+    role    = "archive"
+    rate    = "100000000/day; 20000/minute;2500/second"
+    cost    = 2.5
+    weights = { eth_getLogs = 75, eth_call = 26 }
+    headers = { Authorization = "Bearer hunter3" }
+    batch   = 50
+  }
+  endpoint "files" {
+    url  = "era1:history"
+    role = "fallback"
+  }
+  rpc {
+    timeout = "15s"
+    retries = 0
+    hedge   = "1.5s"
+    cache   = "1MiB"
+    breaker {
+      failures = 3
+      rest     = "30s"
+    }
+  }
   finality = 12
 }
 

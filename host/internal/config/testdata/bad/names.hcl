@@ -18,7 +18,7 @@ network "mainnet" {
   endpoint = "http://localhost"
   endpoint "a" {
     url = "http://localhost"
-    headers {}
+    keys {}
   }
   endpoint "a" {
     url = "http://localhost"
