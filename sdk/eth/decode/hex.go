@@ -1,57 +1,82 @@
 package decode
 
-import "github.com/holiman/uint256"
+import (
+	"encoding/binary"
+	"math/bits"
 
-// nibbles maps a hex digit to its value and everything else to 0xff.
-var nibbles = func() (t [256]byte) {
-	for i := range t {
-		t[i] = 0xff
+	"github.com/holiman/uint256"
+)
+
+// ones is 1 in each byte of a word: a multiple of it has the same value in each byte.
+const ones = 0x0101010101010101
+
+// pack turns eight hex digits, the first in the lowest byte, into four bytes in the same order. It works on all eight at once: no byte
+// reaches 0x100 on the way, so none disturbs the next. What is not 0 in the second result says that one of them was no digit.
+func pack(x uint64) (uint32, uint64) {
+	lower := x | 0x20*ones
+	digit := (x + 0x50*ones) &^ (x + 0x46*ones)          // the high bit where x is from '0' to '9'
+	letter := (lower + 0x1f*ones) &^ (lower + 0x19*ones) // and where it is from 'a' to 'f' in either case
+	bad := (x | ^(digit | letter)) & (0x80 * ones)       //
+	n := x&(0x0f*ones) + (letter&(0x80*ones))>>7*9       // a nibble per byte
+	n = (n<<4 | n>>8) & 0x00ff00ff00ff00ff               // a byte in every other byte
+	n = (n | n>>8) & 0x0000ffff0000ffff                  //
+	return uint32(n | n>>16), bad
+}
+
+// nibble is the value of a hex digit, and 0xff of anything else.
+func nibble(c byte) byte {
+	switch {
+	case c-'0' < 10:
+		return c - '0'
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return c | 0x20 - 'a' + 10
 	}
-	for i := range byte(10) {
-		t['0'+i] = i
+	return 0xff
+}
+
+// decodeHex fills dst from exactly twice as many digits.
+func decodeHex(dst, digits []byte) bool {
+	if len(digits) != 2*len(dst) {
+		return false
 	}
-	for i := range byte(6) {
-		t['a'+i], t['A'+i] = 10+i, 10+i
+	var bad uint64
+	for len(digits) >= 16 {
+		a, badA := pack(binary.LittleEndian.Uint64(digits))
+		b, badB := pack(binary.LittleEndian.Uint64(digits[8:]))
+		bad |= badA | badB
+		binary.LittleEndian.PutUint64(dst, uint64(a)|uint64(b)<<32)
+		digits, dst = digits[16:], dst[8:]
 	}
-	return t
-}()
+	for i := range dst {
+		hi, lo := nibble(digits[2*i]), nibble(digits[2*i+1])
+		bad |= uint64((hi | lo) & 0xf0)
+		dst[i] = hi<<4 | lo
+	}
+	return bad == 0
+}
 
 // hexDigits cuts off the 0x.
-func hexDigits(s string) (string, bool) {
-	if len(s) < 2 || s[0] != '0' || (s[1] != 'x' && s[1] != 'X') {
-		return "", false
+func hexDigits(s []byte) ([]byte, bool) {
+	if len(s) < 2 || s[0] != '0' || s[1]|0x20 != 'x' {
+		return nil, false
 	}
 	return s[2:], true
 }
 
-// decodeHex fills dst from exactly twice as many digits.
-func decodeHex(dst []byte, digits string) bool {
-	if len(digits) != 2*len(dst) {
-		return false
-	}
-	var bad byte
-	for i := range dst {
-		hi, lo := nibbles[digits[2*i]], nibbles[digits[2*i+1]]
-		bad |= hi | lo
-		dst[i] = hi<<4 | lo
-	}
-	return bad < 16
-}
-
-func parseFixed(dst []byte, s string) bool {
+func parseFixed(dst, s []byte) bool {
 	digits, ok := hexDigits(s)
 	return ok && decodeHex(dst, digits)
 }
 
 // parseQuantity accepts leading zeros and 0x alone, as some nodes write them.
-func parseQuantity(s string) (uint64, bool) {
+func parseQuantity(s []byte) (uint64, bool) {
 	digits, ok := hexDigits(s)
 	if !ok {
 		return 0, false
 	}
 	var n uint64
-	for i := range len(digits) {
-		v := nibbles[digits[i]]
+	for _, c := range digits {
+		v := nibble(c)
 		if v > 15 || n>>60 != 0 {
 			return 0, false
 		}
@@ -61,7 +86,7 @@ func parseQuantity(s string) (uint64, bool) {
 }
 
 // parseWord is parseQuantity for 256 bits.
-func parseWord(s string, n *uint256.Int) bool {
+func parseWord(s []byte, n *uint256.Int) bool {
 	digits, ok := hexDigits(s)
 	if !ok {
 		return false
@@ -72,14 +97,24 @@ func parseWord(s string, n *uint256.Int) bool {
 	if len(digits) > 64 {
 		return false
 	}
-	var limbs [4]uint64
-	var bad byte
-	for i := range len(digits) {
-		at := len(digits) - 1 - i
-		v := nibbles[digits[at]]
-		bad |= v
-		limbs[i/16] |= uint64(v&15) << (4 * (i % 16))
+	var (
+		limbs [4]uint64
+		bad   uint64
+		limb  int
+	)
+	for ; len(digits) >= 16; limb++ {
+		last := digits[len(digits)-16:]
+		hi, badHi := pack(binary.LittleEndian.Uint64(last))
+		lo, badLo := pack(binary.LittleEndian.Uint64(last[8:]))
+		bad |= badHi | badLo
+		limbs[limb] = uint64(bits.ReverseBytes32(hi))<<32 | uint64(bits.ReverseBytes32(lo))
+		digits = digits[:len(digits)-16]
+	}
+	for _, c := range digits {
+		v := nibble(c)
+		bad |= uint64(v & 0xf0)
+		limbs[limb] = limbs[limb]<<4 | uint64(v)
 	}
 	*n = limbs
-	return bad < 16
+	return bad == 0
 }

@@ -11,53 +11,78 @@ import (
 	"github.com/penstock-io/penstock/sdk/eth"
 )
 
-type logJSON struct {
-	BlockNumber      string   `json:"blockNumber"`
-	BlockHash        string   `json:"blockHash"`
-	BlockTimestamp   string   `json:"blockTimestamp"`
-	TransactionHash  string   `json:"transactionHash"`
-	TransactionIndex string   `json:"transactionIndex"`
-	LogIndex         string   `json:"logIndex"`
-	Address          string   `json:"address"`
-	Topics           []string `json:"topics"`
-	Data             string   `json:"data"`
-	Removed          bool     `json:"removed"`
-}
-
 // Logs decodes logs. Where the node does not tell their time it is the zero time. Some nodes write null where there are none.
 func (d *Decoder) Logs(raw []byte) ([]eth.Log, error) {
-	var j []logJSON
-	if err := unmarshal(raw, &j); err != nil && !errors.Is(err, ErrNull) {
+	if err := d.start(raw); err != nil {
+		if errors.Is(err, ErrNull) {
+			return nil, nil
+		}
 		return nil, err
 	}
-	out := make([]eth.Log, len(j))
-	for i := range j {
-		d.log(&j[i], &out[i])
+	d.logs = d.logs[:0]
+	for d.begin('['); d.element(); {
+		d.part, d.index = "log", len(d.logs)
+		d.logs = append(d.logs, eth.Log{})
+		d.log(&d.logs[d.index])
 	}
+	out := rows(d.logs)
 	return out, d.finish()
 }
 
-func (d *Decoder) log(j *logJSON, l *eth.Log) {
-	l.BlockNumber = d.needQuantity("blockNumber", j.BlockNumber)
-	l.BlockHash = d.needHash("blockHash", j.BlockHash)
-	l.Timestamp = d.time("blockTimestamp", j.BlockTimestamp)
-	l.TransactionHash = d.needHash("transactionHash", j.TransactionHash)
-	l.TransactionIndex = d.quantity("transactionIndex", j.TransactionIndex)
-	l.LogIndex = d.needQuantity("logIndex", j.LogIndex)
-	l.Address = d.address("address", j.Address)
-	l.Topics = d.hashList("topics", j.Topics)
-	l.Data = d.data("data", j.Data)
-	l.DataBytes, l.ChainID = uint64(len(l.Data)), d.ChainID
-	for i, column := range []**common.Hash{&l.Topic0, &l.Topic1, &l.Topic2, &l.Topic3} {
+// errRemoved is for a log that belongs to no chain.
+var errRemoved = errors.New("the node answered with a log that a reorg removed")
+
+// logFields are those that must be there, and whether they are.
+type logFields struct{ block, hash, index, address bool }
+
+func (d *Decoder) log(l *eth.Log) {
+	var seen logFields
+	removed := false
+	for d.begin('{'); d.member(); {
+		switch string(d.key) {
+		case "blockNumber":
+			seen.block = d.quantity(&l.BlockNumber)
+		case "blockHash":
+			seen.hash = d.hash(&l.BlockHash)
+		case "blockTimestamp":
+			d.time(&l.Timestamp)
+		case "transactionHash":
+			d.hash(&l.TransactionHash)
+		case "transactionIndex":
+			d.quantity(&l.TransactionIndex)
+		case "logIndex":
+			seen.index = d.quantity(&l.LogIndex)
+		case "address":
+			seen.address = d.address(&l.Address)
+		case "topics":
+			l.Topics = d.hashList()
+		case "data":
+			l.Data = d.data()
+		case "removed":
+			removed = d.boolean()
+		default:
+			d.skip()
+		}
+	}
+	d.require("blockNumber", seen.block)
+	d.require("blockHash", seen.hash)
+	d.require("logIndex", seen.index)
+	d.require("address", seen.address)
+	if removed {
+		d.stop(errRemoved)
+	}
+	Columns(l)
+	l.ChainID = d.ChainID
+}
+
+// Columns fills those columns of a log that repeat others: a topic each, and the length of the data.
+func Columns(l *eth.Log) {
+	l.DataBytes = uint64(len(l.Data))
+	for i, column := range [...]**common.Hash{&l.Topic0, &l.Topic1, &l.Topic2, &l.Topic3} {
+		*column = nil
 		if i < len(l.Topics) {
 			*column = &l.Topics[i]
 		}
-	}
-	if j.Address == "" {
-		d.fail("address", "", "missing")
-	}
-	if j.Removed && d.err == nil {
-		d.err = errors.New("the node answered with a log that a reorg removed")
 	}
 }
 
@@ -67,7 +92,7 @@ func InOrder(logs []eth.Log, from, to uint64) error {
 	order := func(a, b eth.Log) int {
 		return cmp.Or(cmp.Compare(a.BlockNumber, b.BlockNumber), cmp.Compare(a.LogIndex, b.LogIndex))
 	}
-	if !slices.IsSortedFunc(logs, order) {
+	if !inOrder(logs) {
 		slices.SortFunc(logs, order)
 	}
 	for i := range logs {
@@ -87,4 +112,15 @@ func InOrder(logs []eth.Log, from, to uint64) error {
 		}
 	}
 	return nil
+}
+
+// inOrder looks at the rows where they are: they are large, and nearly always in order.
+func inOrder(logs []eth.Log) bool {
+	for i := 1; i < len(logs); i++ {
+		a, b := &logs[i-1], &logs[i]
+		if a.BlockNumber > b.BlockNumber || a.BlockNumber == b.BlockNumber && a.LogIndex > b.LogIndex {
+			return false
+		}
+	}
+	return true
 }

@@ -1,77 +1,185 @@
 package decode
 
-import "github.com/penstock-io/penstock/sdk/eth"
+import (
+	"bytes"
+	"fmt"
 
-type transactionJSON struct {
-	BlockHash            string      `json:"blockHash"`
-	TransactionIndex     string      `json:"transactionIndex"`
-	Hash                 string      `json:"hash"`
-	Type                 string      `json:"type"`
-	From                 string      `json:"from"`
-	To                   string      `json:"to"`
-	Nonce                string      `json:"nonce"`
-	Value                string      `json:"value"`
-	Input                string      `json:"input"`
-	Gas                  string      `json:"gas"`
-	GasPrice             string      `json:"gasPrice"`
-	MaxFeePerGas         string      `json:"maxFeePerGas"`
-	MaxPriorityFeePerGas string      `json:"maxPriorityFeePerGas"`
-	MaxFeePerBlobGas     string      `json:"maxFeePerBlobGas"`
-	BlobVersionedHashes  []string    `json:"blobVersionedHashes"`
-	AccessList           []tupleJSON `json:"accessList"`
-	AuthorizationList    []authJSON  `json:"authorizationList"`
-	ChainID              string      `json:"chainId"`
-	V                    string      `json:"v"`
-	R                    string      `json:"r"`
-	S                    string      `json:"s"`
+	"github.com/holiman/uint256"
+
+	"github.com/penstock-io/penstock/sdk/eth"
+	"github.com/penstock-io/penstock/sdk/eth/internal/rlp"
+)
+
+// readTransactions reads the transactions of a block.
+func (d *Decoder) readTransactions() {
+	d.transactions = d.transactions[:0]
+	d.part = "transaction"
+	for d.begin('['); d.element(); {
+		d.index = len(d.transactions)
+		d.transactions = append(d.transactions, eth.Transaction{})
+		tx := &d.transactions[d.index]
+		block, index := d.transaction(tx)
+		d.require("blockHash", block)
+		d.require("transactionIndex", index)
+	}
+	d.part = ""
 }
 
-type tupleJSON struct {
-	Address     string   `json:"address"`
-	StorageKeys []string `json:"storageKeys"`
+// transaction reads a transaction and reports whether it says its block and its place there.
+func (d *Decoder) transaction(tx *eth.Transaction) (block, index bool) {
+	var (
+		hash   bool
+		signed uint256.Int // the chain that it was signed for
+	)
+	for d.begin('{'); d.member(); {
+		switch string(d.key) {
+		case "blockHash":
+			block = d.hash(&tx.BlockHash)
+		case "transactionIndex":
+			index = d.quantity(&tx.TransactionIndex)
+		case "hash":
+			hash = d.hash(&tx.TransactionHash)
+		case "type":
+			d.octet(&tx.TransactionType)
+		case "from":
+			d.address(&tx.From)
+		case "to":
+			tx.To = d.optAddress()
+		case "nonce":
+			d.quantity(&tx.Nonce)
+		case "value":
+			d.word(&tx.Value)
+		case "input":
+			tx.Input = d.data()
+		case "chainId":
+			d.word(&signed)
+		default:
+			d.price(tx)
+		}
+	}
+	d.require("hash", hash)
+	d.chain(tx, &signed)
+	count(tx)
+	return block, index
 }
 
-type authJSON struct {
-	ChainID string `json:"chainId"`
-	Address string `json:"address"`
-	Nonce   string `json:"nonce"`
-	YParity string `json:"yParity"`
-	R       string `json:"r"`
-	S       string `json:"s"`
-}
-
-func (d *Decoder) transaction(j *transactionJSON, tx *eth.Transaction) {
-	tx.BlockHash = d.needHash("blockHash", j.BlockHash)
-	tx.TransactionIndex = d.needQuantity("transactionIndex", j.TransactionIndex)
-	tx.TransactionHash = d.needHash("hash", j.Hash)
-	tx.TransactionType = d.octet("type", j.Type)
-	tx.From = d.address("from", j.From)
-	tx.To = d.optAddress("to", j.To)
-	tx.Nonce = d.quantity("nonce", j.Nonce)
-	tx.Value = d.word("value", j.Value)
-	tx.Input = d.data("input", j.Input)
-	tx.GasLimit = d.quantity("gas", j.Gas)
-	tx.GasPrice = d.word("gasPrice", j.GasPrice)
-	tx.MaxFeePerGas = d.optWord("maxFeePerGas", j.MaxFeePerGas)
-	tx.MaxPriorityFeePerGas = d.optWord("maxPriorityFeePerGas", j.MaxPriorityFeePerGas)
-	tx.MaxFeePerBlobGas = d.optWord("maxFeePerBlobGas", j.MaxFeePerBlobGas)
-	tx.BlobVersionedHashes = d.hashList("blobVersionedHashes", j.BlobVersionedHashes)
+// chain says which chain a transaction is on. One that says itself what it was signed for must agree with the network; on what a legacy
+// transaction is valid is said by its V.
+func (d *Decoder) chain(tx *eth.Transaction, signed *uint256.Int) {
 	tx.ChainID = d.ChainID
 	if d.ChainID == 0 {
-		tx.ChainID = d.quantity("chainId", j.ChainID)
+		tx.ChainID = signed.Uint64()
+		return
 	}
+	if tx.TransactionType != 0 && !signed.IsZero() && !signed.Eq(uint256.NewInt(d.ChainID)) {
+		d.failAt("chainId", []byte(signed.Hex()), fmt.Sprintf("the network's is %#x", d.ChainID))
+	}
+}
+
+// count fills what is counted from other fields.
+func count(tx *eth.Transaction) {
 	tx.InputBytes = uint64(len(tx.Input))
-	tx.V, tx.R, tx.S = d.word("v", j.V), d.word("r", j.R), d.word("s", j.S)
-	for _, t := range j.AccessList {
-		tx.AccessList = append(tx.AccessList, eth.AccessTuple{
-			Address: d.address("accessList.address", t.Address), StorageKeys: d.hashList("accessList.storageKeys", t.StorageKeys),
-		})
+	tx.InputZeroBytes = uint64(bytes.Count(tx.Input, zero))
+	tx.InputNonzeroBytes = tx.InputBytes - tx.InputZeroBytes
+	tx.RLPBytes = uint64(rlp.TransactionSize(tx))
+}
+
+var zero = []byte{0}
+
+// price reads a field that says what a transaction may cost or who signed it, and leaves others to lists.
+func (d *Decoder) price(tx *eth.Transaction) {
+	switch string(d.key) {
+	case "gas":
+		d.quantity(&tx.GasLimit)
+	case "gasPrice":
+		d.word(&tx.GasPrice)
+	case "maxFeePerGas":
+		tx.MaxFeePerGas = d.optWord()
+	case "maxPriorityFeePerGas":
+		tx.MaxPriorityFeePerGas = d.optWord()
+	case "maxFeePerBlobGas":
+		tx.MaxFeePerBlobGas = d.optWord()
+	case "v":
+		d.word(&tx.V)
+	case "r":
+		d.word(&tx.R)
+	case "s":
+		d.word(&tx.S)
+	default:
+		d.lists(tx)
 	}
-	for _, a := range j.AuthorizationList {
-		tx.AuthorizationList = append(tx.AuthorizationList, eth.Authorization{
-			ChainID: d.word("authorizationList.chainId", a.ChainID), Address: d.address("authorizationList.address", a.Address),
-			Nonce: d.quantity("authorizationList.nonce", a.Nonce), YParity: d.octet("authorizationList.yParity", a.YParity),
-			R: d.word("authorizationList.r", a.R), S: d.word("authorizationList.s", a.S),
-		})
+}
+
+func (d *Decoder) lists(tx *eth.Transaction) {
+	switch string(d.key) {
+	case "blobVersionedHashes":
+		tx.BlobVersionedHashes = d.hashList()
+	case "accessList":
+		tx.AccessList = d.accessList()
+	case "authorizationList":
+		tx.AuthorizationList = d.authorizations()
+	default:
+		d.skip()
 	}
+}
+
+// accessList reads the addresses and storage keys that a transaction lists. Like any list it is nil if it is empty.
+func (d *Decoder) accessList() []eth.AccessTuple {
+	list := d.tuples[:0]
+	d.list = "accessList."
+	for d.begin('['); d.element(); {
+		var (
+			t     eth.AccessTuple
+			there bool
+		)
+		for d.begin('{'); d.member(); {
+			switch string(d.key) {
+			case "address":
+				there = d.address(&t.Address)
+			case "storageKeys":
+				t.StorageKeys = d.hashList()
+			default:
+				d.skip()
+			}
+		}
+		d.require("address", there)
+		list = append(list, t)
+	}
+	d.list = ""
+	d.tuples = list
+	return rows(list)
+}
+
+func (d *Decoder) authorizations() []eth.Authorization {
+	list := d.signed[:0]
+	d.list = "authorizationList."
+	for d.begin('['); d.element(); {
+		var (
+			a     eth.Authorization
+			there bool
+		)
+		for d.begin('{'); d.member(); {
+			switch string(d.key) {
+			case "chainId":
+				d.word(&a.ChainID)
+			case "address":
+				there = d.address(&a.Address)
+			case "nonce":
+				d.quantity(&a.Nonce)
+			case "yParity", "v": // as the draft of its time had it
+				d.octet(&a.YParity)
+			case "r":
+				d.word(&a.R)
+			case "s":
+				d.word(&a.S)
+			default:
+				d.skip()
+			}
+		}
+		d.require("address", there)
+		list = append(list, a)
+	}
+	d.list = ""
+	d.signed = list
+	return rows(list)
 }
