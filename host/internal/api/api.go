@@ -67,6 +67,8 @@ type Config struct {
 	Plugins       Plugins       // nil: no plugin can be swapped
 	Configuration Configuration // nil: nothing else can be run
 	Taps          Taps          // nil: nobody can look at rows
+	Sets          Sets          // nil: pipelines share no state
+	Words         Words         // nil: sets take any words
 	Events        *Events       // what the engine tells
 	DataDir       string
 	Version       string
@@ -171,6 +173,7 @@ func (s *Server) handler() http.Handler {
 		mux.Handle(hostv1connect.NewConfigurationServiceHandler(&configurationService{s}, usual))
 	}
 	(&tapService{s}).handle(mux, usual)
+	(&stateService{s}).handle(mux, usual)
 	mux.Handle("GET /metrics", s.metrics())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

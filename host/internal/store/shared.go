@@ -20,6 +20,14 @@ const (
 	MaxSetWord  = 128       // bytes of a word
 )
 
+// ErrNoSet tells that there cannot be a set of that name, or with those words.
+var ErrNoSet = errors.New("it is not kept")
+
+// noSet makes an ErrNoSet of a sentence that needs no other words.
+type noSet struct{ error }
+
+func (noSet) Is(target error) bool { return target == ErrNoSet }
+
 // SetOf names a set of the shared state of a pipeline.
 type SetOf struct{ Pipeline, Key string }
 
@@ -78,7 +86,7 @@ func (s *Sets) Read(of SetOf) (shared.Value, error) {
 // written where nothing would.
 func (s *Sets) Change(of SetOf, c SetChange) (now shared.Value, added, removed int, err error) {
 	if err := c.check(); err != nil {
-		return now, 0, 0, fmt.Errorf("change %s: %w", of, err)
+		return now, 0, 0, noSet{fmt.Errorf("change %s: %w", of, err)}
 	}
 	one, err := s.open(of)
 	if err != nil {
@@ -89,7 +97,7 @@ func (s *Sets) Change(of SetOf, c SetChange) (now shared.Value, added, removed i
 	before, _ := one.state()
 	next := c.apply(before.Members)
 	if len(next) > MaxSetWords {
-		return before, 0, 0, fmt.Errorf("change %s: it would have %d words, the most are %d", of, len(next), MaxSetWords)
+		return before, 0, 0, noSet{fmt.Errorf("change %s: it would have %d words, the most are %d", of, len(next), MaxSetWords)}
 	}
 	fresh, gone := difference(next, before.Members), difference(before.Members, next)
 	if len(fresh)+len(gone) == 0 {
@@ -130,7 +138,7 @@ func (s *Sets) Watch(ctx context.Context, q shared.Query, take func(shared.Value
 // open finds a set and reads it when it is asked for first.
 func (s *Sets) open(of SetOf) (*set, error) {
 	if err := of.check(); err != nil {
-		return nil, err
+		return nil, noSet{err}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

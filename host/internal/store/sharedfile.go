@@ -59,7 +59,7 @@ func (s *Store) putSet(of SetOf, v shared.Value, fresh, gone []string) error {
 			return err
 		}
 		if head.Version == 0 && countSets(sets) >= MaxSets {
-			return fmt.Errorf("pipeline %q has %d sets, which is as many as may be", of.Pipeline, MaxSets)
+			return noSet{fmt.Errorf("pipeline %q has %d sets, which is as many as may be", of.Pipeline, MaxSets)}
 		}
 		for _, word := range gone {
 			head.Sum -= sumOfWord(word)
