@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	ethereum "github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
@@ -18,8 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock-io/penstock/examples/devchain/chain"
-	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 	"github.com/penstock-io/penstock/sdk/eth"
 	"github.com/penstock-io/penstock/sdk/plugintest"
 )
@@ -49,13 +50,19 @@ func client(tb testing.TB, c *chain.Chain) *ethclient.Client {
 	return client
 }
 
-func network(url string) sdk.Network {
-	return sdk.Network{Name: "dev", ChainID: chain.ChainID, Endpoints: []sdk.Endpoint{{Name: "local", URL: url}}}
+// serve runs the registers with a host that asks the node at a URL.
+func serve(tb testing.TB, url string) *plugintest.Plugin {
+	tb.Helper()
+	service := &nodetest.Service{URL: url, Poll: 5 * time.Millisecond}
+	tb.Cleanup(service.Close)
+	p := plugintest.Run(tb, registers()...)
+	p.Host(tb, service, nil)
+	return p
 }
 
-func upTo(url string, to uint64) sdk.Start {
-	return sdk.Start{Network: network(url), To: &to}
-}
+func network() sdk.Network { return sdk.Network{Name: "dev", ChainID: chain.ChainID} }
+
+func upTo(to uint64) sdk.Start { return sdk.Start{Network: network(), To: &to} }
 
 // read is what the registers tell of a chain.
 type read struct {
@@ -83,10 +90,10 @@ func readAll(t *testing.T, p *plugintest.Plugin, start sdk.Start) read {
 // Whatever way a node is reached, all registers tell of the chain what go-ethereum's own client does.
 func TestReadsTheDevelopmentChain(t *testing.T) {
 	c := devchain(t, 45)
-	p := plugintest.Run(t, registers()...)
+	p := serve(t, c.HTTPURL())
 	want := client(t, c)
 	head := c.Head().Number.Uint64()
-	got := readAll(t, p, upTo(c.HTTPURL(), head))
+	got := readAll(t, p, upTo(head))
 	compareBlocks(t, want, got.Headers, got.Blocks)
 	compareTransactions(t, want, got.Blocks, got.Transactions, got.Receipts)
 	compareLogs(t, want, got.Logs, 0, head)
@@ -99,8 +106,9 @@ func TestReadsTheDevelopmentChain(t *testing.T) {
 		t.Errorf("last safe point (-want +got):\n%s", diff)
 	}
 	for name, url := range map[string]string{"websocket": c.WSURL(), "ipc": c.IPCPath()} {
-		blocks := plugintest.Read[eth.Block](t, p, "eth.blocks", nil, upTo(url, head)).Rows
-		logs := plugintest.Read[eth.Log](t, p, "eth.logs", nil, upTo(url, head)).Rows
+		p := serve(t, url)
+		blocks := plugintest.Read[eth.Block](t, p, "eth.blocks", nil, upTo(head)).Rows
+		logs := plugintest.Read[eth.Log](t, p, "eth.logs", nil, upTo(head)).Rows
 		if diff := differ(got.Blocks, blocks) + differ(got.Logs, logs); diff != "" {
 			t.Errorf("%s differs from http (-http +%s):\n%s", name, name, diff)
 		}
@@ -192,9 +200,9 @@ func compareLogs(t *testing.T, want *ethclient.Client, logs []eth.Log, from, to 
 
 func TestEventsChooseLogs(t *testing.T) {
 	c := devchain(t, 12)
-	p := plugintest.Run(t, registers()...)
+	p := serve(t, c.HTTPURL())
 	settings := map[string]any{"events": []string{"event Sync(uint112 reserve0, uint112 reserve1);"}}
-	logs := plugintest.Read[eth.Log](t, p, "eth.logs", settings, upTo(c.HTTPURL(), 12)).Rows
+	logs := plugintest.Read[eth.Log](t, p, "eth.logs", settings, upTo(12)).Rows
 	compareLogs(t, client(t, c), logs, 0, 12, []common.Hash{common.HexToHash("0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1")})
 }
 
@@ -204,9 +212,9 @@ func TestFollowsTheHeadOverReorgs(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			c := devchain(t, 12)
 			url := map[string]string{"http": c.HTTPURL(), "websocket": c.WSURL()}[transport]
-			p := plugintest.Run(t, registers()...)
+			p := serve(t, url)
 			reading := plugintest.Open(t, p, plugintest.Step{
-				Register: "eth.logs", Start: sdk.Start{Network: network(url)}, Settings: map[string]any{"poll": "10ms"},
+				Register: "eth.logs", Start: sdk.Start{Network: network()}, Settings: map[string]any{"poll": "10ms"},
 			})
 			rows := map[uint64][]eth.Log{}
 			until := func(done func(plugintest.Event) bool) plugintest.Event {
@@ -265,30 +273,27 @@ func TestWhatStopsAReader(t *testing.T) {
 		}
 		return nil
 	}}
-	url := served.Serve(t)
-	on := func(id uint64, endpoints ...sdk.Endpoint) sdk.Start {
-		to := uint64(10)
-		return sdk.Start{Network: sdk.Network{Name: "mainnet", ChainID: id, Endpoints: endpoints}, To: &to}
-	}
-	here := sdk.Endpoint{Name: "local", URL: url}
-	elsewhere := on(5, here)
+	to := uint64(10)
+	mainnet := sdk.Start{Network: sdk.Network{Name: "mainnet", ChainID: 5}, To: &to}
+	elsewhere := mainnet
+	elsewhere.Network.ChainID = 0 // it is asked for
 	elsewhere.Cursor = &sdk.Cursor{ChainID: 1, Block: 3}
-	backwards := on(5, here)
+	backwards := mainnet
 	backwards.From = 11
+	odd := mainnet
+	odd.Network.Finality = "soon"
 	cases := map[string]struct {
 		start sdk.Start
 		want  string
 	}{
-		"another chain":               {on(1, here), `it serves chain 5, but network "mainnet" is chain 1`},
-		"a cursor of another":         {elsewhere, `reading ended on chain 1, but network "mainnet" is chain 5 now`},
-		"no endpoint":                 {on(1), `network "mainnet" has no endpoint: add a block`},
-		"an odd endpoint":             {on(1, sdk.Endpoint{Name: "x", URL: "ftp://y"}), `endpoint "x": ftp is no scheme for a node`},
-		"history is gone":             {on(5, here), "pruned history unavailable (code 4444)"},
+		"a cursor of another chain":   {elsewhere, `reading ended on chain 1, but network "mainnet" is chain 5 now`},
+		"an odd finality":             {odd, `network "mainnet": finality "soon" is not understood: write "finalized"`},
+		"history is gone":             {mainnet, "pruned history unavailable (code 4444)"},
 		"an end before the beginning": {backwards, "the last block to read, 10, lies before the first, 11"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			p := plugintest.Run(t, registers()...)
+			p := serve(t, served.Serve(t))
 			e := plugintest.Open(t, p, plugintest.Step{Register: "eth.logs", Start: c.start}).Expect(plugintest.Failed)
 			if e.Failure.Class != "stop" || !strings.Contains(e.Failure.Message, c.want) {
 				t.Errorf("got %s, want stop and %q", e.Failure, c.want)
@@ -298,10 +303,9 @@ func TestWhatStopsAReader(t *testing.T) {
 }
 
 func TestNodeThatIsDownIsTriedAgainByTheHost(t *testing.T) {
-	p := plugintest.Run(t, registers()...)
-	start := sdk.Start{Network: network("http://127.0.0.1:1")}
-	e := plugintest.Open(t, p, plugintest.Step{Register: "eth.headers", Start: start, Settings: map[string]any{"retries": 0}}).Expect(plugintest.Failed)
-	if e.Failure.Class != "retry" || !strings.Contains(e.Failure.Message, "local (http://127.0.0.1:1) for eth_chainId: dial tcp 127.0.0.1:1: connect: connection refused") {
+	p := serve(t, "http://127.0.0.1:1")
+	e := plugintest.Open(t, p, plugintest.Step{Register: "eth.headers", Start: sdk.Start{Network: network()}}).Expect(plugintest.Failed)
+	if e.Failure.Class != "retry" || !strings.Contains(e.Failure.Message, "127.0.0.1:1: connect: connection refused") {
 		t.Errorf("got %s", e.Failure)
 	}
 }
@@ -316,8 +320,8 @@ func TestSettingsThatCannotWork(t *testing.T) {
 		{"eth.headers", map[string]any{"batch": 0}, "batch is 0: write a number from 1 to 1000"},
 		{"eth.blocks", map[string]any{"concurrency": 0}, "concurrency is 0: write a number from 1 to 100"},
 		{"eth.transactions", map[string]any{"poll": "1ms"}, "poll is 1ms: write 10ms or more"},
-		{"eth.receipts", map[string]any{"timeout": "1ms"}, "timeout is 1ms: write 100ms or more"},
-		{"eth.logs", map[string]any{"retries": -1}, "retries is -1: write 0 or more"},
+		{"eth.receipts", map[string]any{"timeout": "1s"}, `timeout is a setting of the network now: take it out here and write rpc { timeout = "10s" } into the network block`},
+		{"eth.logs", map[string]any{"retries": 0}, "retries is a setting of the network now: take it out here and write rpc { retries = 10 }"},
 		{"eth.logs", map[string]any{"events": []string{"Transfer"}}, `"Transfer" is no event: write a signature such as Transfer(address,address,uint256)`},
 		{"eth.logs", map[string]any{"addresses": []string{"0x12"}}, "addresses"},
 		{"eth.logs", map[string]any{"topics": [][]string{{}, {}, {}, {}, {}}}, "topics has 5 positions: a log has at most 4"},
@@ -340,8 +344,8 @@ func TestSettingsThatCannotWork(t *testing.T) {
 func BenchmarkHistory(b *testing.B) {
 	const blocks = 600
 	c := devchain(b, blocks)
-	p := plugintest.Run(b, registers()...)
-	start := upTo(c.HTTPURL(), blocks)
+	p := serve(b, c.HTTPURL())
+	start := upTo(blocks)
 	read := func(name string, once func(b *testing.B) int) {
 		b.Run(name, func(b *testing.B) {
 			rows := 0

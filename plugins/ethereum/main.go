@@ -1,8 +1,8 @@
-// Command ethereum reads an Ethereum node over HTTP, WebSocket or IPC: headers, blocks, transactions, receipts and logs, from any
-// block to the head and then as the chain grows.
+// Command ethereum reads an Ethereum chain: headers, blocks, transactions, receipts and logs, from any block to the head and then as
+// the chain grows. It asks nodes through its host and needs no network of its own.
 //
-// Each register is a struct of settings whose Read ties three packages together: node asks the endpoints, fetch turns what they answer
-// into rows, follow decides which blocks to read next and what to make of a reorg.
+// Each register is a struct of settings whose Read ties three packages together: fetch turns what nodes answer into rows, view watches the
+// chain as a whole, follow decides which blocks to read next and what to make of a reorg.
 package main
 
 import "github.com/penstock-io/penstock/sdk"
@@ -14,18 +14,18 @@ func registers() []sdk.Register {
 	return []sdk.Register{
 		sdk.Reader("eth.headers", &headers{
 			Batch: manyBlocks, connection: defaults(),
-		}).Doc("reads block headers").Network(),
+		}).Doc("reads block headers"),
 		sdk.Reader("eth.blocks", &blocks{
 			Receipts: true, Batch: fewBlocks, connection: defaults(),
-		}).Doc("reads blocks with their transactions, receipts and withdrawals").Network(),
+		}).Doc("reads blocks with their transactions, receipts and withdrawals"),
 		sdk.Reader("eth.transactions", &transactions{
 			Receipts: true, Batch: fewBlocks, connection: defaults(),
-		}).Doc("reads transactions with the fields of their receipts").Network(),
+		}).Doc("reads transactions with the fields of their receipts"),
 		sdk.Reader("eth.receipts", &receipts{
 			Batch: fewBlocks, connection: defaults(),
-		}).Doc("reads receipts of transactions").Network(),
+		}).Doc("reads receipts of transactions"),
 		sdk.Reader("eth.logs", &logs{
 			Range: mostBlocks, connection: defaults(),
-		}).Doc("reads logs of contracts, by address, event and topic").Network().Addressable(),
+		}).Doc("reads logs of contracts, by address, event and topic").Addressable(),
 	}
 }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/fetch"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/chain"
 	"github.com/penstock-io/penstock/sdk/eth"
 )
 
@@ -30,12 +30,12 @@ func (h *headers) Validate() error { return h.validate(h.Batch) }
 
 // Read follows the chain and emits its headers.
 func (h *headers) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Header]) error {
-	return run(ctx, h.connection, h.Batch, start, out, h.source)
+	return run(ctx, h.connection, start, out, h.source)
 }
 
-func (h *headers) source(n *node.Node, log hclog.Logger) follow.Source[eth.Header] {
+func (h *headers) source(client *chain.Client, log hclog.Logger) follow.Source[eth.Header] {
 	return &fetch.Blocks[eth.Header]{
-		Node: n, Batch: uint64(h.Batch), Log: log,
+		Client: client, Batch: uint64(h.Batch), Log: log,
 		Rows: func(dst []eth.Header, b *fetch.Block) []eth.Header { return append(dst, b.Header) },
 	}
 }
@@ -51,12 +51,12 @@ func (b *blocks) Validate() error { return b.validate(b.Batch) }
 
 // Read follows the chain and emits its blocks.
 func (b *blocks) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Block]) error {
-	return run(ctx, b.connection, b.Batch, start, out, b.source)
+	return run(ctx, b.connection, start, out, b.source)
 }
 
-func (b *blocks) source(n *node.Node, log hclog.Logger) follow.Source[eth.Block] {
+func (b *blocks) source(client *chain.Client, log hclog.Logger) follow.Source[eth.Block] {
 	return &fetch.Blocks[eth.Block]{
-		Node: n, Batch: uint64(b.Batch), Full: true, Receipts: b.Receipts, Log: log,
+		Client: client, Batch: uint64(b.Batch), Full: true, Receipts: b.Receipts, Log: log,
 		Rows: func(dst []eth.Block, f *fetch.Block) []eth.Block {
 			f.AttachReceipts()
 			return append(dst, f.Block)
@@ -75,12 +75,12 @@ func (t *transactions) Validate() error { return t.validate(t.Batch) }
 
 // Read follows the chain and emits the transactions of its blocks.
 func (t *transactions) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Transaction]) error {
-	return run(ctx, t.connection, t.Batch, start, out, t.source)
+	return run(ctx, t.connection, start, out, t.source)
 }
 
-func (t *transactions) source(n *node.Node, log hclog.Logger) follow.Source[eth.Transaction] {
+func (t *transactions) source(client *chain.Client, log hclog.Logger) follow.Source[eth.Transaction] {
 	return &fetch.Blocks[eth.Transaction]{
-		Node: n, Batch: uint64(t.Batch), Full: true, Receipts: t.Receipts, Log: log,
+		Client: client, Batch: uint64(t.Batch), Full: true, Receipts: t.Receipts, Log: log,
 		Rows: func(dst []eth.Transaction, f *fetch.Block) []eth.Transaction {
 			f.AttachReceipts()
 			return append(dst, f.Transactions...)
@@ -98,12 +98,12 @@ func (r *receipts) Validate() error { return r.validate(r.Batch) }
 
 // Read follows the chain and emits the receipts of its blocks.
 func (r *receipts) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Receipt]) error {
-	return run(ctx, r.connection, r.Batch, start, out, r.source)
+	return run(ctx, r.connection, start, out, r.source)
 }
 
-func (r *receipts) source(n *node.Node, log hclog.Logger) follow.Source[eth.Receipt] {
+func (r *receipts) source(client *chain.Client, log hclog.Logger) follow.Source[eth.Receipt] {
 	return &fetch.Blocks[eth.Receipt]{
-		Node: n, Batch: uint64(r.Batch), Receipts: true, Log: log,
+		Client: client, Batch: uint64(r.Batch), Receipts: true, Log: log,
 		Rows: func(dst []eth.Receipt, f *fetch.Block) []eth.Receipt { return append(dst, f.Receipts...) },
 	}
 }
@@ -131,7 +131,7 @@ func (l *logs) Read(ctx context.Context, start sdk.Start, out *sdk.Output[eth.Lo
 	if err != nil {
 		return sdk.Stop(err)
 	}
-	return run(ctx, l.connection, manyBlocks, start, out, func(n *node.Node, log hclog.Logger) follow.Source[eth.Log] {
-		return fetch.NewLogs(n, filter, l.Range, log)
+	return run(ctx, l.connection, start, out, func(client *chain.Client, log hclog.Logger) follow.Source[eth.Log] {
+		return fetch.NewLogs(client, filter, l.Range, log)
 	})
 }

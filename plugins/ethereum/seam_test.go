@@ -16,9 +16,9 @@ import (
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/fetch"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
-	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/chain"
+	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 	"github.com/penstock-io/penstock/sdk/eth"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
@@ -176,10 +176,13 @@ func settle[T transit.Row](t *testing.T, u *unruly, url string, from uint64, ope
 	var world sync.WaitGroup
 	defer world.Wait()
 	world.Go(func() { u.goOn(ctx) })
-	c := connection{Concurrency: 3, Poll: 10 * time.Millisecond, Timeout: time.Second, Retries: 30, backoff: time.Microsecond}
-	start := sdk.Start{From: from, Network: sdk.Network{Name: "test", Endpoints: []sdk.Endpoint{{URL: url}}}}
+	c := connection{Concurrency: 3, Poll: 10 * time.Millisecond, pause: time.Microsecond}
+	start := sdk.Start{From: from, Network: sdk.Network{Name: "test"}}
+	service := &nodetest.Service{URL: url, Tries: 30, Batch: 12}
+	defer service.Close()
+	client := chain.NewClient(service, "test", chain.Asker{})
 	for {
-		err := run(ctx, c, 7, start, out, open)
+		err := runOn(ctx, client, hclog.NewNullLogger(), c, start, out, open)
 		if errors.Is(err, arrived) {
 			return out.all
 		}
@@ -211,8 +214,8 @@ func TestNothingIsLostOrComesTwice(t *testing.T) {
 			}
 			var got, want []string
 			if seed%4 == 0 || seed%4 == 3 {
-				for _, l := range settle(t, u, url, from, func(n *node.Node, log hclog.Logger) follow.Source[eth.Log] {
-					return fetch.NewLogs(n, fetch.Filter{}, 0, log)
+				for _, l := range settle(t, u, url, from, func(client *chain.Client, log hclog.Logger) follow.Source[eth.Log] {
+					return fetch.NewLogs(client, fetch.Filter{}, 0, log)
 				}) {
 					got = append(got, nodetest.Key(l.BlockNumber, l.BlockHash, l.LogIndex))
 				}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rpc"
@@ -51,8 +50,15 @@ func (e *Error) Error() string { return e.Message }
 // ErrorCode is the code of the answer.
 func (e *Error) ErrorCode() int { return e.Code }
 
+// TB is the part of testing.TB that is used here.
+type TB interface {
+	Helper()
+	Cleanup(f func())
+	Fatal(args ...any)
+}
+
 // RPC is the node without a transport.
-func (n *Node) RPC(tb testing.TB) *rpc.Server {
+func (n *Node) RPC(tb TB) *rpc.Server {
 	tb.Helper()
 	server := rpc.NewServer()
 	tb.Cleanup(server.Stop)
@@ -66,7 +72,7 @@ func (n *Node) RPC(tb testing.TB) *rpc.Server {
 }
 
 // Handler serves HTTP and, on the same path, WebSocket.
-func (n *Node) Handler(tb testing.TB) http.Handler {
+func (n *Node) Handler(tb TB) http.Handler {
 	tb.Helper()
 	server := n.RPC(tb)
 	ws := server.WebsocketHandler([]string{"*"})
@@ -80,7 +86,7 @@ func (n *Node) Handler(tb testing.TB) http.Handler {
 }
 
 // Serve serves the node on loopback and returns its URL.
-func (n *Node) Serve(tb testing.TB) string {
+func (n *Node) Serve(tb TB) string {
 	tb.Helper()
 	s := httptest.NewServer(n.Handler(tb))
 	tb.Cleanup(s.Close)

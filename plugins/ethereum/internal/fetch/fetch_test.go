@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
@@ -14,43 +13,37 @@ import (
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/fetch"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
+	"github.com/penstock-io/penstock/sdk/chain"
 	"github.com/penstock-io/penstock/sdk/chain/nodetest"
-	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/eth"
 )
 
 // open asks a made-up node, with hardly a wait between tries.
-func open(t *testing.T, served *nodetest.Node) *node.Node {
+func open(t *testing.T, served *nodetest.Node) *chain.Client {
 	t.Helper()
-	n, err := node.New(node.Config{Endpoints: []sdk.Endpoint{{URL: served.Serve(t)}}, Backoff: time.Microsecond, Retries: 5})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(n.Close)
-	return n
+	return chain.NewClient(nodetest.Direct(t, served), "test", chain.Asker{})
 }
 
-func blocksOf(n *node.Node, full, receipts bool) *fetch.Blocks[fetch.Block] {
+func blocksOf(client *chain.Client, full, receipts bool) *fetch.Blocks[fetch.Block] {
 	return &fetch.Blocks[fetch.Block]{
-		Node: n, Batch: 10, Full: full, Receipts: receipts, Log: hclog.NewNullLogger(),
+		Client: client, Batch: 10, Full: full, Receipts: receipts, Log: hclog.NewNullLogger(),
 		Rows: func(dst []fetch.Block, b *fetch.Block) []fetch.Block { return append(dst, *b) },
 	}
 }
 
 func TestBlocksWithTransactionsAndReceipts(t *testing.T) {
-	chain := nodetest.NewChain(30)
-	for _, served := range []*nodetest.Node{{Chain: chain}, {Chain: chain, NoReceipts: true}, {Chain: chain, BatchItems: 3}} {
+	made := nodetest.NewChain(30)
+	for _, served := range []*nodetest.Node{{Chain: made}, {Chain: made, NoReceipts: true}, {Chain: made, BatchItems: 3}} {
 		source := blocksOf(open(t, served), true, true)
 		span, err := source.Span(t.Context(), follow.Extent{From: 5, To: 20})
 		if err != nil {
 			t.Fatalf("%+v: %v", served, err)
 		}
-		if span.Parent != chain.At(4).Hash || len(span.Rows) != 16 {
+		if span.Parent != made.At(4).Hash || len(span.Rows) != 16 {
 			t.Fatalf("got %d blocks after %s, want 16 after block 4", len(span.Rows), span.Parent)
 		}
 		for i, got := range span.Rows {
-			want := chain.At(uint64(5 + i))
+			want := made.At(uint64(5 + i))
 			if at := span.Blocks[i]; at.Hash != want.Hash || at.Number != want.Number || at.Parent != want.Parent || at.End != i+1 {
 				t.Errorf("block %d is placed at %+v", want.Number, at)
 			}
@@ -92,12 +85,12 @@ func TestReceiptsAreLeftOutUnlessAskedFor(t *testing.T) {
 // A chain that moves between two calls of a batch gives no rows, but word that it moved.
 func TestChainThatMovesMeanwhile(t *testing.T) {
 	for method, full := range map[string]bool{"eth_getBlockReceipts": true, "eth_getBlockByNumber": false} {
-		chain := nodetest.NewChain(30)
+		made := nodetest.NewChain(30)
 		calls := 0
-		served := &nodetest.Node{Chain: chain, Before: func(m string, _ ...any) error {
+		served := &nodetest.Node{Chain: made, Before: func(m string, _ ...any) error {
 			if m == method {
 				if calls++; calls == 2 {
-					chain.Reorg(25, 30)
+					made.Reorg(25, 30)
 				}
 			}
 			return nil
@@ -111,9 +104,9 @@ func TestChainThatMovesMeanwhile(t *testing.T) {
 
 // A node behind a balancer may answer for a chain that is shorter than the head we know.
 func TestWaitsForALaggingNode(t *testing.T) {
-	chain := nodetest.NewChain(20)
+	made := nodetest.NewChain(20)
 	behind := uint64(3)
-	served := &nodetest.Node{Chain: chain, Height: func() uint64 { return 20 - behind }, Before: func(m string, params ...any) error {
+	served := &nodetest.Node{Chain: made, Height: func() uint64 { return 20 - behind }, Before: func(m string, params ...any) error {
 		if m == "eth_getBlockByNumber" && params[0] == "0x14" && behind > 0 {
 			behind--
 		}
@@ -126,9 +119,9 @@ func TestWaitsForALaggingNode(t *testing.T) {
 
 // Logs that a node gave before it had the end of their range are not trusted.
 func TestLogsOfALaggingNodeAreAskedForAgain(t *testing.T) {
-	chain := nodetest.NewChain(60)
+	made := nodetest.NewChain(60)
 	behind, asked := uint64(30), 0
-	served := &nodetest.Node{Chain: chain, Partial: true, Height: func() uint64 { return 60 - behind }, Before: func(m string, _ ...any) error {
+	served := &nodetest.Node{Chain: made, Partial: true, Height: func() uint64 { return 60 - behind }, Before: func(m string, _ ...any) error {
 		if m == "eth_getLogs" {
 			asked++
 			behind = 0 // it catches up after it has answered with half of them
@@ -140,7 +133,7 @@ func TestLogsOfALaggingNodeAreAskedForAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(keys(chain, 10, 50, filter), keysOf(t, chain, span.Rows)); diff != "" || asked != 2 {
+	if diff := cmp.Diff(keys(made, 10, 50, filter), keysOf(t, made, span.Rows)); diff != "" || asked != 2 {
 		t.Errorf("asked %d times, logs (-want +got):\n%s", asked, diff)
 	}
 }
@@ -186,7 +179,7 @@ func all(ctx context.Context, l *fetch.Logs, from, to uint64, final bool) (rows 
 }
 
 func TestLogsOfEveryKindOfNode(t *testing.T) {
-	chain := nodetest.NewChain(600)
+	made := nodetest.NewChain(600)
 	many := make([]common.Address, 40)
 	for i := range many {
 		many[i] = nodetest.Address(i)
@@ -197,18 +190,18 @@ func TestLogsOfEveryKindOfNode(t *testing.T) {
 		"addresses":      {Addresses: many},
 		"a topic":        {Topics: [][]common.Hash{{nodetest.Topic(1)}, {}, {}}},
 		"either topic":   {Topics: [][]common.Hash{{nodetest.Topic(0), nodetest.Topic(1)}}},
-		"second topic":   {Topics: [][]common.Hash{{}, {chain.At(77).Hash, chain.At(78).Hash, chain.At(480).Hash}}},
+		"second topic":   {Topics: [][]common.Hash{{}, {made.At(77).Hash, made.At(78).Hash, made.At(480).Hash}}},
 		"nothing at all": {Addresses: []common.Address{{0xff}}},
 	}
 	nodes := map[string]*nodetest.Node{
-		"obliging":      {Chain: chain},
-		"few blocks":    {Chain: chain, MostBlocks: 7},
-		"one block":     {Chain: chain, MostBlocks: 1},
-		"few logs":      {Chain: chain, MostLogs: 25},
-		"few addresses": {Chain: chain, MostAddresses: 3},
-		"without times": {Chain: chain, NoTimes: true},
-		"small batches": {Chain: chain, BatchItems: 2},
-		"all of it":     {Chain: chain, MostBlocks: 50, MostLogs: 60, MostAddresses: 9, NoTimes: true, BatchItems: 20},
+		"obliging":      {Chain: made},
+		"few blocks":    {Chain: made, MostBlocks: 7},
+		"one block":     {Chain: made, MostBlocks: 1},
+		"few logs":      {Chain: made, MostLogs: 25},
+		"few addresses": {Chain: made, MostAddresses: 3},
+		"without times": {Chain: made, NoTimes: true},
+		"small batches": {Chain: made, BatchItems: 2},
+		"all of it":     {Chain: made, MostBlocks: 50, MostLogs: 60, MostAddresses: 9, NoTimes: true, BatchItems: 20},
 	}
 	for name, served := range nodes {
 		for what, filter := range filters {
@@ -222,7 +215,7 @@ func TestLogsOfEveryKindOfNode(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(keys(chain, 0, 500, filter), keysOf(t, chain, append(rows, tip...))); diff != "" {
+				if diff := cmp.Diff(keys(made, 0, 500, filter), keysOf(t, made, append(rows, tip...))); diff != "" {
 					t.Errorf("logs (-want +got):\n%s", diff)
 				}
 			})
@@ -267,15 +260,15 @@ func TestRangesAreLearnt(t *testing.T) {
 
 func TestRangeAsSuggested(t *testing.T) {
 	var sizes []uint64
-	chain := nodetest.NewChain(3000)
-	served := &nodetest.Node{Chain: chain, Before: func(method string, params ...any) error {
+	made := nodetest.NewChain(3000)
+	served := &nodetest.Node{Chain: made, Before: func(method string, params ...any) error {
 		if method != "eth_getLogs" {
 			return nil
 		}
 		from, to := params[0].(nodetest.Query).Blocks()
 		sizes = append(sizes, to-from+1)
 		if to-from+1 > 130 {
-			return &nodetest.Error{Code: -32602, Message: "query returned too much. Try with this block range [" + node.Hex(from) + ", " + node.Hex(from+129) + "]."}
+			return &nodetest.Error{Code: -32602, Message: "query returned too much. Try with this block range [" + chain.Hex(from) + ", " + chain.Hex(from+129) + "]."}
 		}
 		return nil
 	}}
@@ -293,11 +286,11 @@ func TestLogsThatCannotBeRead(t *testing.T) {
 		name string
 		say  error
 		want string
-		kind node.Kind
+		kind chain.Kind
 	}{
-		{"old blocks are gone", &nodetest.Error{Code: 4444, Message: "pruned history unavailable"}, "pruned history unavailable (code 4444)", node.Pruned},
-		{"too many logs in one block", &nodetest.Error{Code: -32005, Message: "query returned more than 10 results"}, "query returned more than 10 results", node.TooMuch},
-		{"no such method", &nodetest.Error{Code: -32601, Message: "the method eth_getLogs does not exist/is not available"}, "eth_getLogs does not exist", node.NoMethod},
+		{"old blocks are gone", &nodetest.Error{Code: 4444, Message: "pruned history unavailable"}, "pruned history unavailable (code 4444)", chain.Pruned},
+		{"too many logs in one block", &nodetest.Error{Code: -32005, Message: "query returned more than 10 results"}, "query returned more than 10 results", chain.TooMuch},
+		{"no such method", &nodetest.Error{Code: -32601, Message: "the method eth_getLogs does not exist/is not available"}, "eth_getLogs does not exist", chain.NoMethod},
 	}
 	for _, c := range cases {
 		served := &nodetest.Node{Chain: nodetest.NewChain(100), Before: func(method string, _ ...any) error {
@@ -308,58 +301,58 @@ func TestLogsThatCannotBeRead(t *testing.T) {
 		}}
 		l := fetch.NewLogs(open(t, served), fetch.Filter{}, 0, hclog.NewNullLogger())
 		_, err := all(t.Context(), l, 0, 99, true)
-		if err == nil || !strings.Contains(err.Error(), c.want) || node.KindOf(err) != c.kind {
-			t.Errorf("%s: got %v of kind %d, want %q of kind %d", c.name, err, node.KindOf(err), c.want, c.kind)
+		if err == nil || !strings.Contains(err.Error(), c.want) || chain.KindOf(err) != c.kind {
+			t.Errorf("%s: got %v of kind %d, want %q of kind %d", c.name, err, chain.KindOf(err), c.want, c.kind)
 		}
 	}
 }
 
 // A node that has a block but not yet its logs answers with none.
 func TestMissingLogsAreNoticed(t *testing.T) {
-	chain := nodetest.NewChain(40)
+	made := nodetest.NewChain(40)
 	full := uint64(0)
-	for chain.At(full).Quiet {
+	for made.At(full).Quiet {
 		full++
 	}
 	asked := 0
-	served := &nodetest.Node{Chain: chain, Hide: func() bool { asked++; return asked < 3 }}
+	served := &nodetest.Node{Chain: made, Hide: func() bool { asked++; return asked < 3 }}
 	l := fetch.NewLogs(open(t, served), fetch.Filter{}, 0, hclog.NewNullLogger())
 	span, err := l.Span(t.Context(), follow.Extent{From: full, To: full})
-	if err != nil || len(span.Rows) != len(chain.At(full).Logs) {
-		t.Errorf("got %d logs and %v, want %d", len(span.Rows), err, len(chain.At(full).Logs))
+	if err != nil || len(span.Rows) != len(made.At(full).Logs) {
+		t.Errorf("got %d logs and %v, want %d", len(span.Rows), err, len(made.At(full).Logs))
 	}
 }
 
 // At the head one question is enough: the head itself is known.
 func TestHeadIsNotAskedForAgain(t *testing.T) {
-	chain := nodetest.NewChain(40)
+	made := nodetest.NewChain(40)
 	var methods []string
-	served := &nodetest.Node{Chain: chain, Before: func(method string, _ ...any) error {
+	served := &nodetest.Node{Chain: made, Before: func(method string, _ ...any) error {
 		methods = append(methods, method)
 		return nil
 	}}
 	l := fetch.NewLogs(open(t, served), fetch.Filter{}, 0, hclog.NewNullLogger())
-	if _, err := l.Span(t.Context(), follow.Extent{From: 40, To: 40, Head: chain.Head().Ref}); err != nil {
+	if _, err := l.Span(t.Context(), follow.Extent{From: 40, To: 40, Head: made.Head().Ref}); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"eth_chainId", "eth_getLogs"}, methods); diff != "" {
+	if diff := cmp.Diff([]string{"eth_getLogs"}, methods); diff != "" {
 		t.Errorf("methods (-want +got):\n%s", diff)
 	}
 }
 
 func TestLogsOfAChainThatMovesMeanwhile(t *testing.T) {
 	for _, final := range []bool{true, false} {
-		chain := nodetest.NewChain(60)
+		made := nodetest.NewChain(60)
 		from := uint64(30)
-		for chain.At(from).Quiet {
+		for made.At(from).Quiet {
 			from++
 		}
 		calls := 0
-		served := &nodetest.Node{Chain: chain, Before: func(string, ...any) error {
-			if calls++; calls == 3 {
-				chain.Reorg(int(chain.Height()-from)+2, 45)
-				for chain.At(from).Quiet {
-					chain.Reorg(int(chain.Height()-from)+2, 45)
+		served := &nodetest.Node{Chain: made, Before: func(string, ...any) error {
+			if calls++; calls == 2 {
+				made.Reorg(int(made.Height()-from)+2, 45)
+				for made.At(from).Quiet {
+					made.Reorg(int(made.Height()-from)+2, 45)
 				}
 			}
 			return nil

@@ -9,14 +9,15 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/view"
+	"github.com/penstock-io/penstock/sdk/chain"
 	"github.com/penstock-io/penstock/sdk/eth"
 	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
 // Logs reads logs: by ranges of final blocks, as large as the node takes, and above them block by block, by hash.
 type Logs struct {
-	node      *node.Node
+	client    *chain.Client
 	log       hclog.Logger
 	addresses []common.Address
 	topics    [][]common.Hash
@@ -31,7 +32,7 @@ type Filter struct {
 }
 
 // NewLogs makes a source of logs that asks for at most so many blocks at once; 0: 10000.
-func NewLogs(n *node.Node, filter Filter, most uint64, log hclog.Logger) *Logs {
+func NewLogs(client *chain.Client, filter Filter, most uint64, log hclog.Logger) *Logs {
 	if most == 0 {
 		most = 10_000
 	}
@@ -40,7 +41,7 @@ func NewLogs(n *node.Node, filter Filter, most uint64, log hclog.Logger) *Logs {
 		first = 20 // every log there is
 	}
 	return &Logs{
-		node: n, log: log, addresses: filter.Addresses, topics: plain(filter.Topics),
+		client: client, log: log, addresses: filter.Addresses, topics: plain(filter.Topics),
 		size: newRangeSize(first, most), split: &addressSplit{most: 1000},
 	}
 }
@@ -81,15 +82,15 @@ func (l *Logs) Span(ctx context.Context, e follow.Extent) (follow.Span[eth.Log],
 func (l *Logs) whole(ctx context.Context, from, to uint64) (follow.Span[eth.Log], error) {
 	width := l.split.width()
 	span, err := l.ask(ctx, from, to)
-	switch kind := node.KindOf(err); {
+	switch kind := chain.KindOf(err); {
 	case err == nil:
 		l.size.worked(to-from+1, len(span.Rows))
 		return span, nil
-	case kind == node.TooManyAddresses && l.split.narrow(min(width, len(l.addresses))):
+	case kind == chain.TooManyAddresses && l.split.narrow(min(width, len(l.addresses))):
 		l.log.Info("the node takes fewer addresses at once", "addresses", l.split.width())
 		return l.whole(ctx, from, to)
-	case kind != node.TooMuch || from == to:
-		return span, unlinkedIfMoved(err)
+	case kind != chain.TooMuch || from == to:
+		return span, err
 	}
 	piece := l.size.refused(to-from+1, err)
 	l.log.Debug("smaller ranges of logs", "blocks", piece, "why", err)
@@ -122,18 +123,18 @@ func (l *Logs) pieces(ctx context.Context, from, to, piece uint64) (follow.Span[
 func (l *Logs) ask(ctx context.Context, from, to uint64) (follow.Span[eth.Log], error) {
 	var (
 		dec         = new(decode.Decoder)
-		first, last node.Ref
+		first, last view.Ref
 		parts       = l.split.of(l.addresses)
 		answers     = make([][]eth.Log, len(parts))
-		calls       = []node.Call{refCall(dec, to, &last)}
+		calls       = []chain.Call{refCall(dec, to, &last)}
 	)
 	if to > from {
 		calls = append(calls, refCall(dec, from, &first))
 	}
 	for i, addresses := range parts {
 		query := l.query(addresses)
-		query["fromBlock"], query["toBlock"] = node.Hex(from), node.Hex(to)
-		calls = append(calls, node.Call{Method: "eth_getLogs", Params: []any{query}, Once: from < to, Decode: func(raw []byte) (err error) {
+		query["fromBlock"], query["toBlock"] = chain.Hex(from), chain.Hex(to)
+		calls = append(calls, chain.Call{Method: "eth_getLogs", Params: []any{query}, Once: from < to, Decode: func(raw []byte) (err error) {
 			if last.Hash == (common.Hash{}) {
 				return errEarly // what a node says of a range whose end it does not have may be half of it
 			}
@@ -141,7 +142,7 @@ func (l *Logs) ask(ctx context.Context, from, to uint64) (follow.Span[eth.Log], 
 			return err
 		}})
 	}
-	if err := l.node.Do(ctx, calls); err != nil {
+	if err := l.client.Do(ctx, calls); err != nil {
 		return follow.Span[eth.Log]{}, err
 	}
 	if to == from {
@@ -155,11 +156,11 @@ func (l *Logs) ask(ctx context.Context, from, to uint64) (follow.Span[eth.Log], 
 }
 
 // check makes sure that logs can be what a range has, and gives them their time where the node did not.
-func (l *Logs) check(ctx context.Context, rows []eth.Log, first, last node.Ref) error {
+func (l *Logs) check(ctx context.Context, rows []eth.Log, first, last view.Ref) error {
 	if err := decode.InOrder(rows, first.Number, last.Number); err != nil {
 		return moved(err)
 	}
-	known := map[uint64]node.Ref{first.Number: first, last.Number: last}
+	known := map[uint64]view.Ref{first.Number: first, last.Number: last}
 	if err := l.times(ctx, rows, known); err != nil {
 		return err
 	}
@@ -180,12 +181,12 @@ func (l *Logs) check(ctx context.Context, rows []eth.Log, first, last node.Ref) 
 func moved(err error) error { return fmt.Errorf("%w: %w", follow.ErrUnlinked, err) }
 
 // times asks for the blocks of logs without a time, beyond those that are known.
-func (l *Logs) times(ctx context.Context, rows []eth.Log, known map[uint64]node.Ref) error {
+func (l *Logs) times(ctx context.Context, rows []eth.Log, known map[uint64]view.Ref) error {
 	var missing []uint64
 	for i := range rows {
 		number := rows[i].BlockNumber
 		if _, ok := known[number]; !ok && rows[i].Timestamp.IsZero() {
-			known[number] = node.Ref{}
+			known[number] = view.Ref{}
 			missing = append(missing, number)
 		}
 	}
@@ -202,18 +203,18 @@ func (l *Logs) times(ctx context.Context, rows []eth.Log, known map[uint64]node.
 }
 
 // refs reads the places of blocks that must be there.
-func (l *Logs) refs(ctx context.Context, numbers []uint64) ([]node.Ref, error) {
+func (l *Logs) refs(ctx context.Context, numbers []uint64) ([]view.Ref, error) {
 	dec := new(decode.Decoder)
-	refs := make([]node.Ref, len(numbers))
-	calls := make([]node.Call, len(numbers))
+	refs := make([]view.Ref, len(numbers))
+	calls := make([]chain.Call, len(numbers))
 	for i, number := range numbers {
 		calls[i] = refCall(dec, number, &refs[i])
 	}
-	return refs, l.node.Do(ctx, calls)
+	return refs, l.client.Do(ctx, calls)
 }
 
-func refCall(dec *decode.Decoder, number uint64, into *node.Ref) node.Call {
-	return node.Call{Method: "eth_getBlockByNumber", Params: []any{node.Hex(number), false}, Decode: func(raw []byte) (err error) {
+func refCall(dec *decode.Decoder, number uint64, into *view.Ref) chain.Call {
+	return chain.Call{Method: "eth_getBlockByNumber", Params: []any{chain.Hex(number), false}, Decode: func(raw []byte) (err error) {
 		*into, err = dec.Ref(raw)
 		if err == nil && into.Number != number {
 			err = fmt.Errorf("asked for block %d, the node answered with block %d", number, into.Number)

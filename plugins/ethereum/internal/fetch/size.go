@@ -1,11 +1,12 @@
 package fetch
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
+	"github.com/penstock-io/penstock/sdk/chain"
 )
 
 // plenty is how many logs an answer should have at most: more take long and gain nothing.
@@ -53,7 +54,7 @@ func (s *rangeSize) refused(size uint64, err error) uint64 {
 	defer s.mu.Unlock()
 	s.warned = true
 	piece := max(1, size/2)
-	switch limit := node.LimitOf(err); {
+	switch limit := limitOf(err); {
 	case limit.Blocks > 0:
 		s.most = max(1, min(s.most, limit.Blocks, size-1))
 		piece = s.most
@@ -96,4 +97,12 @@ func (a *addressSplit) of(addresses []common.Address) [][]common.Address {
 		addresses = addresses[most:]
 	}
 	return append(parts, addresses)
+}
+
+// limitOf is what the node said it would take.
+func limitOf(err error) chain.Limit {
+	if e, ok := errors.AsType[*chain.Error](err); ok {
+		return e.Limit
+	}
+	return chain.Limit{}
 }

@@ -7,23 +7,24 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/view"
+	"github.com/penstock-io/penstock/sdk/chain"
 	"github.com/penstock-io/penstock/sdk/eth"
 	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
 // each reads blocks that may still change: every one by its hash, so that an answer without logs is about that block too.
 func (l *Logs) each(ctx context.Context, e follow.Extent) (follow.Span[eth.Log], error) {
-	refs, err := l.chain(ctx, e)
+	refs, err := l.places(ctx, e)
 	if err != nil {
-		return follow.Span[eth.Log]{}, unlinkedIfMoved(err)
+		return follow.Span[eth.Log]{}, err
 	}
 	answers, err := l.byHash(ctx, refs)
-	if node.KindOf(err) == node.TooManyAddresses && l.split.narrow(min(l.split.width(), len(l.addresses))) {
+	if chain.KindOf(err) == chain.TooManyAddresses && l.split.narrow(min(l.split.width(), len(l.addresses))) {
 		return l.each(ctx, e)
 	}
 	if err != nil {
-		return follow.Span[eth.Log]{}, unlinkedIfMoved(err)
+		return follow.Span[eth.Log]{}, err
 	}
 	span := follow.Span[eth.Log]{Parent: refs[0].Parent}
 	for i, ref := range refs {
@@ -36,8 +37,8 @@ func (l *Logs) each(ctx context.Context, e follow.Extent) (follow.Span[eth.Log],
 	return span, nil
 }
 
-// chain is the places of the blocks of an extent, linked. The head need not be asked for.
-func (l *Logs) chain(ctx context.Context, e follow.Extent) ([]node.Ref, error) {
+// places is those of the blocks of an extent, linked. The head need not be asked for.
+func (l *Logs) places(ctx context.Context, e follow.Extent) ([]view.Ref, error) {
 	numbers := make([]uint64, 0, e.To-e.From+1)
 	for n := e.From; n < e.To; n++ {
 		numbers = append(numbers, n)
@@ -63,19 +64,19 @@ func (l *Logs) chain(ctx context.Context, e follow.Extent) ([]node.Ref, error) {
 }
 
 // byHash reads the logs of each block.
-func (l *Logs) byHash(ctx context.Context, refs []node.Ref) ([][]eth.Log, error) {
+func (l *Logs) byHash(ctx context.Context, refs []view.Ref) ([][]eth.Log, error) {
 	var (
 		dec     = new(decode.Decoder)
 		parts   = l.split.of(l.addresses)
 		answers = make([][]eth.Log, len(refs))
-		calls   = make([]node.Call, 0, len(refs)*len(parts))
+		calls   = make([]chain.Call, 0, len(refs)*len(parts))
 		all     = len(l.addresses) == 0 && len(l.topics) == 0
 	)
 	for i, ref := range refs {
 		for _, addresses := range parts {
 			query := l.query(addresses)
 			query["blockHash"] = ref.Hash
-			calls = append(calls, node.Call{Method: "eth_getLogs", Params: []any{query}, Decode: func(raw []byte) error {
+			calls = append(calls, chain.Call{Method: "eth_getLogs", Params: []any{query}, Decode: func(raw []byte) error {
 				logs, err := dec.Logs(raw)
 				if err == nil && all && len(logs) == 0 && !ref.Quiet {
 					err = fmt.Errorf("the node answered with no logs for block %d, whose bloom says that there are some", ref.Number)
@@ -85,5 +86,5 @@ func (l *Logs) byHash(ctx context.Context, refs []node.Ref) ([][]eth.Log, error)
 			}})
 		}
 	}
-	return answers, l.node.Do(ctx, calls)
+	return answers, l.client.Do(ctx, calls)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/view"
 	"github.com/penstock-io/penstock/sdk"
 )
 
@@ -26,14 +26,14 @@ var ErrUnlinked = errors.New("blocks do not follow one another")
 // Chain is what is asked about the chain as a whole.
 type Chain interface {
 	// Next waits for a head other than the one it returned last; the first comes at once.
-	Next(ctx context.Context) (node.Ref, error)
-	Latest(ctx context.Context) (node.Ref, error)
+	Next(ctx context.Context) (view.Ref, error)
+	Latest(ctx context.Context) (view.Ref, error)
 	// Final is the newest final block; false if nobody can tell.
 	Final(ctx context.Context, head uint64) (uint64, bool, error)
 	// Canonical has a zero Ref for every height that the chain does not have.
-	Canonical(ctx context.Context, numbers []uint64) ([]node.Ref, error)
+	Canonical(ctx context.Context, numbers []uint64) ([]view.Ref, error)
 	// ByHash finds blocks that are no longer on the chain too, if the node still has them.
-	ByHash(ctx context.Context, hash common.Hash) (node.Ref, bool, error)
+	ByHash(ctx context.Context, hash common.Hash) (view.Ref, bool, error)
 }
 
 // Source reads spans of blocks. It is used by several goroutines at once.
@@ -47,7 +47,7 @@ type Source[T any] interface {
 type Extent struct {
 	From, To uint64
 	Final    bool     // they will not change
-	Head     node.Ref // of the chain; it may be the last block of the span
+	Head     view.Ref // of the chain; it may be the last block of the span
 }
 
 // Span is what was read of consecutive blocks.
@@ -59,7 +59,7 @@ type Span[T any] struct {
 
 // Block is a block of a span. The rows before End are from it and those before it.
 type Block struct {
-	node.Ref
+	view.Ref
 	End int
 }
 
@@ -123,7 +123,7 @@ type follower[T any] struct {
 	next   uint64 // the block to read next
 	recent recent // blocks that were emitted
 
-	head       node.Ref
+	head       view.Ref
 	final      uint64 // what nobody expects to change, by the node's word or by caution
 	finalKnown bool
 	asked      time.Time // when final was asked for
@@ -157,7 +157,7 @@ func (f *follower[T]) run(ctx context.Context) error {
 }
 
 // start finds the first block and makes sure that the chain still has the one it follows on.
-func (f *follower[T]) start(ctx context.Context, head node.Ref) (node.Ref, error) {
+func (f *follower[T]) start(ctx context.Context, head view.Ref) (view.Ref, error) {
 	switch {
 	case f.Cursor == nil && f.FromLatest:
 		f.next = head.Number
@@ -166,7 +166,7 @@ func (f *follower[T]) start(ctx context.Context, head node.Ref) (node.Ref, error
 		f.next = f.From
 		return f.await(ctx, head, f.next)
 	}
-	at := node.Ref{Number: f.Cursor.Block, Hash: f.Cursor.Hash}
+	at := view.Ref{Number: f.Cursor.Block, Hash: f.Cursor.Hash}
 	f.next = at.Number + 1
 	head, err := f.await(ctx, head, at.Number)
 	if err != nil || at.Hash == (common.Hash{}) {
@@ -192,7 +192,7 @@ func (f *follower[T]) start(ctx context.Context, head node.Ref) (node.Ref, error
 }
 
 // await waits until the chain has reached a block.
-func (f *follower[T]) await(ctx context.Context, head node.Ref, block uint64) (node.Ref, error) {
+func (f *follower[T]) await(ctx context.Context, head view.Ref, block uint64) (view.Ref, error) {
 	for told := (time.Time{}); head.Number < block; {
 		if now := time.Now(); now.Sub(told) > 30*time.Second {
 			f.Log.Warn("waiting for the chain to reach the first block to read", "block", block, "head", head.Number)
@@ -315,7 +315,7 @@ func (f *follower[T]) accept(ctx context.Context, e Extent, s Span[T]) error {
 }
 
 // hand emits rows and marks the block that completes them.
-func (f *follower[T]) hand(rows []T, at node.Ref, final bool) error {
+func (f *follower[T]) hand(rows []T, at view.Ref, final bool) error {
 	if err := f.sink.EmitAll(rows); err != nil {
 		return err
 	}
@@ -331,7 +331,7 @@ func (f *follower[T]) hand(rows []T, at node.Ref, final bool) error {
 	return f.sink.SafePoint(point)
 }
 
-func (f *follower[T]) cursor(at node.Ref) sdk.Cursor {
+func (f *follower[T]) cursor(at view.Ref) sdk.Cursor {
 	return sdk.Cursor{ChainID: f.ChainID, Block: at.Number, Hash: at.Hash}
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/view"
 	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 	"github.com/penstock-io/penstock/sdk"
 )
@@ -227,7 +227,7 @@ func TestHeadThatFallsBackWithoutOthersIsNoReorg(t *testing.T) {
 			cancel(enough)
 		}
 	}
-	heads := lagging{d, func() node.Ref { // 20, then 17 for once, then 25
+	heads := lagging{d, func() view.Ref { // 20, then 17 for once, then 25
 		if !low {
 			chain.Mine(int(25 - chain.Height()))
 			return chain.Head().Ref
@@ -246,13 +246,13 @@ func TestHeadThatFallsBackWithoutOthersIsNoReorg(t *testing.T) {
 // lagging answers the first Next as the chain does and the others its own way.
 type lagging struct {
 	*direct
-	then  func() node.Ref
+	then  func() view.Ref
 	begun bool
 }
 
-func (l *lagging) Next(ctx context.Context) (node.Ref, error) {
+func (l *lagging) Next(ctx context.Context) (view.Ref, error) {
 	if ctx.Err() != nil {
-		return node.Ref{}, context.Cause(ctx)
+		return view.Ref{}, context.Cause(ctx)
 	}
 	if !l.begun {
 		l.begun = true

@@ -9,7 +9,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/view"
 	"github.com/penstock-io/penstock/sdk"
 )
 
@@ -17,17 +17,17 @@ import (
 const window = 512
 
 // recent remembers blocks that were emitted, ascending. In history it has only the last block of each span.
-type recent struct{ refs []node.Ref }
+type recent struct{ refs []view.Ref }
 
-func (r *recent) add(ref node.Ref) {
+func (r *recent) add(ref view.Ref) {
 	if len(r.refs) >= 2*window {
 		r.refs = append(r.refs[:0], r.refs[len(r.refs)-window:]...)
 	}
 	r.refs = append(r.refs, ref)
 }
 
-func (r *recent) at(number uint64) (node.Ref, bool) {
-	i, found := slices.BinarySearchFunc(r.refs, number, func(ref node.Ref, n uint64) int {
+func (r *recent) at(number uint64) (view.Ref, bool) {
+	i, found := slices.BinarySearchFunc(r.refs, number, func(ref view.Ref, n uint64) int {
 		switch {
 		case ref.Number < n:
 			return -1
@@ -37,7 +37,7 @@ func (r *recent) at(number uint64) (node.Ref, bool) {
 		return 0
 	})
 	if !found {
-		return node.Ref{}, false
+		return view.Ref{}, false
 	}
 	return r.refs[i], true
 }
@@ -86,14 +86,14 @@ func (f *follower[T]) puzzled(ctx context.Context) error {
 }
 
 // fork finds the newest emitted block that is still on the chain; false unless the chain has another block in the place of a later one.
-func (f *follower[T]) fork(ctx context.Context) (fork node.Ref, changed bool, err error) {
+func (f *follower[T]) fork(ctx context.Context) (fork view.Ref, changed bool, err error) {
 	const step = 32
 	refs := f.recent.refs
 	for end := len(refs); end > 0; end -= step {
 		part := refs[max(0, end-step):end]
 		now, err := f.now(ctx, part)
 		if err != nil {
-			return node.Ref{}, false, err
+			return view.Ref{}, false, err
 		}
 		for i, ref := range slices.Backward(part) {
 			if now[i].Hash == ref.Hash {
@@ -105,13 +105,13 @@ func (f *follower[T]) fork(ctx context.Context) (fork node.Ref, changed bool, er
 		}
 	}
 	if !changed {
-		return node.Ref{}, false, nil
+		return view.Ref{}, false, nil
 	}
 	fork, err = f.older(ctx, refs[0])
 	return fork, true, err
 }
 
-func (f *follower[T]) now(ctx context.Context, refs []node.Ref) ([]node.Ref, error) {
+func (f *follower[T]) now(ctx context.Context, refs []view.Ref) ([]view.Ref, error) {
 	numbers := make([]uint64, len(refs))
 	for i, ref := range refs {
 		numbers[i] = ref.Number
@@ -126,7 +126,7 @@ func (f *follower[T]) now(ctx context.Context, refs []node.Ref) ([]node.Ref, err
 // older finds the fork below the oldest block that is remembered: nodes keep blocks that were replaced for a while, and their parents
 // lead to it. Failing that it is a final block, if that is old enough. Where nobody knows what is final, it is the block before: the host
 // goes back to a place before that, and the question is asked again there.
-func (f *follower[T]) older(ctx context.Context, oldest node.Ref) (node.Ref, error) {
+func (f *follower[T]) older(ctx context.Context, oldest view.Ref) (view.Ref, error) {
 	fork, err := f.ancestor(ctx, oldest.Hash)
 	if err == nil || !errors.Is(err, errUnknown) {
 		return fork, err
@@ -138,32 +138,32 @@ func (f *follower[T]) older(ctx context.Context, oldest node.Ref) (node.Ref, err
 		}
 	}
 	if !f.finalKnown && oldest.Number > 0 {
-		return node.Ref{Number: oldest.Number - 1}, nil
+		return view.Ref{Number: oldest.Number - 1}, nil
 	}
-	return node.Ref{}, sdk.Stop(fmt.Errorf("block %d was %s when it was read, but is another one now, and the node cannot tell where the two chains part: "+
+	return view.Ref{}, sdk.Stop(fmt.Errorf("block %d was %s when it was read, but is another one now, and the node cannot tell where the two chains part: "+
 		"check that the endpoint serves the chain that was read before; if it does, start this pipeline anew", oldest.Number, oldest.Hash))
 }
 
 var errUnknown = errors.New("the node does not know the block any more")
 
 // ancestor follows a block that was replaced down to one that was not.
-func (f *follower[T]) ancestor(ctx context.Context, hash common.Hash) (node.Ref, error) {
+func (f *follower[T]) ancestor(ctx context.Context, hash common.Hash) (view.Ref, error) {
 	for range window {
 		ref, found, err := f.chain.ByHash(ctx, hash)
 		if err != nil {
-			return node.Ref{}, err
+			return view.Ref{}, err
 		}
 		if !found || ref.Number == 0 {
-			return node.Ref{}, errUnknown
+			return view.Ref{}, errUnknown
 		}
 		now, err := f.chain.Canonical(ctx, []uint64{ref.Number - 1})
 		if err != nil {
-			return node.Ref{}, err
+			return view.Ref{}, err
 		}
 		if now[0].Hash == ref.Parent {
 			return now[0], nil
 		}
 		hash = ref.Parent
 	}
-	return node.Ref{}, errUnknown
+	return view.Ref{}, errUnknown
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/node"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/view"
 	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 	"github.com/penstock-io/penstock/sdk"
 )
@@ -23,14 +23,14 @@ type direct struct {
 	last       common.Hash
 }
 
-func refOf(b *nodetest.Block) node.Ref {
+func refOf(b *nodetest.Block) view.Ref {
 	if b == nil {
-		return node.Ref{}
+		return view.Ref{}
 	}
 	return b.Ref
 }
 
-func (d *direct) Next(ctx context.Context) (node.Ref, error) {
+func (d *direct) Next(ctx context.Context) (view.Ref, error) {
 	for {
 		moved := d.Moved()
 		moves := d.move()
@@ -43,13 +43,13 @@ func (d *direct) Next(ctx context.Context) (node.Ref, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return node.Ref{}, context.Cause(ctx)
+			return view.Ref{}, context.Cause(ctx)
 		case <-moved:
 		}
 	}
 }
 
-func (d *direct) Latest(context.Context) (node.Ref, error) {
+func (d *direct) Latest(context.Context) (view.Ref, error) {
 	d.move()
 	return d.Head().Ref, nil
 }
@@ -59,16 +59,16 @@ func (d *direct) Final(context.Context, uint64) (uint64, bool, error) {
 	return d.Chain.Final(), d.finalKnown, nil
 }
 
-func (d *direct) Canonical(_ context.Context, numbers []uint64) ([]node.Ref, error) {
+func (d *direct) Canonical(_ context.Context, numbers []uint64) ([]view.Ref, error) {
 	d.move()
-	refs := make([]node.Ref, len(numbers))
+	refs := make([]view.Ref, len(numbers))
 	for i, n := range numbers {
 		refs[i] = refOf(d.At(n))
 	}
 	return refs, nil
 }
 
-func (d *direct) ByHash(_ context.Context, hash common.Hash) (node.Ref, bool, error) {
+func (d *direct) ByHash(_ context.Context, hash common.Hash) (view.Ref, bool, error) {
 	b := d.By(hash)
 	return refOf(b), b != nil, nil
 }
