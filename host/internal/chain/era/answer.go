@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 
+	"github.com/penstock-io/penstock/host/internal/chain/logfilter"
 	"github.com/penstock-io/penstock/sdk/chain"
 )
 
@@ -107,66 +107,11 @@ func (f *Files) at(number uint64, body, receipts bool) (part, bool, error) {
 	return p, true, nil
 }
 
-// filter is the parameter of eth_getLogs.
-type filter struct {
-	FromBlock, ToBlock, BlockHash string
-	Address                       oneOrMany
-	Topics                        []oneOrMany
-}
-
-// oneOrMany is a text or a list of them; null and an empty list are none.
-type oneOrMany []string
-
-func (o *oneOrMany) UnmarshalJSON(text []byte) error {
-	var one *string
-	if err := json.Unmarshal(text, &one); err == nil {
-		*o = nil
-		if one != nil {
-			*o = oneOrMany{*one}
-		}
-		return nil
-	}
-	return json.Unmarshal(text, (*[]string)(o))
-}
-
-// matches tells whether a filter takes a log.
-func (w *filter) matches(l *types.Log) bool {
-	same := func(want string, have []byte) bool { return strings.EqualFold(want, hexutil.Encode(have)) }
-	if len(w.Address) > 0 && !slices.ContainsFunc(w.Address, func(a string) bool { return same(a, l.Address[:]) }) {
-		return false
-	}
-	for i, any := range w.Topics {
-		if len(any) == 0 {
-			continue
-		}
-		if i >= len(l.Topics) || !slices.ContainsFunc(any, func(t string) bool { return same(t, l.Topics[i][:]) }) {
-			return false
-		}
-	}
-	return true
-}
-
-// mayMatch tells by the bloom of a block whether it can have such logs.
-func (w *filter) mayMatch(bloom types.Bloom) bool {
-	test := func(any []string) bool {
-		return len(any) == 0 || slices.ContainsFunc(any, func(text string) bool { return bloom.Test(common.FromHex(text)) })
-	}
-	if !test(w.Address) {
-		return false
-	}
-	for _, any := range w.Topics {
-		if !test(any) {
-			return false
-		}
-	}
-	return true
-}
-
 // mostLogs bounds an answer of eth_getLogs.
 const mostLogs = 20_000
 
 func (f *Files) logs(ctx context.Context, args []json.RawMessage) (any, error) {
-	var want filter
+	var want logfilter.Filter
 	if len(args) == 0 {
 		return nil, invalid("the filter is missing")
 	}
@@ -192,9 +137,9 @@ func (f *Files) logs(ctx context.Context, args []json.RawMessage) (any, error) {
 	return logs, nil
 }
 
-func (f *Files) appendLogs(logs []*types.Log, number uint64, want *filter) ([]*types.Log, error) {
+func (f *Files) appendLogs(logs []*types.Log, number uint64, want *logfilter.Filter) ([]*types.Log, error) {
 	p, _, err := f.at(number, false, false)
-	if err != nil || !want.mayMatch(p.header.Bloom) || p.header.Bloom == (types.Bloom{}) {
+	if err != nil || !want.MayTake(p.header.Bloom) {
 		return logs, err
 	}
 	if p, _, err = f.at(number, true, true); err != nil {
@@ -205,7 +150,7 @@ func (f *Files) appendLogs(logs []*types.Log, number uint64, want *filter) ([]*t
 	}
 	for _, r := range p.receipts {
 		for _, l := range r.Logs {
-			if want.matches(l) {
+			if want.Takes(l.Address.Hex(), topicsOf(l)) {
 				l.BlockTimestamp = p.header.Time
 				logs = append(logs, l)
 			}
@@ -214,8 +159,16 @@ func (f *Files) appendLogs(logs []*types.Log, number uint64, want *filter) ([]*t
 	return logs, nil
 }
 
+func topicsOf(l *types.Log) []string {
+	topics := make([]string, len(l.Topics))
+	for i, t := range l.Topics {
+		topics[i] = t.Hex()
+	}
+	return topics
+}
+
 // bounds are the blocks that a filter means, which the files must have.
-func (f *Files) bounds(want filter) (from, to uint64, err error) {
+func (f *Files) bounds(want logfilter.Filter) (from, to uint64, err error) {
 	ends := [2]string{want.FromBlock, want.ToBlock}
 	if want.BlockHash != "" {
 		ends = [2]string{want.BlockHash, want.BlockHash}
