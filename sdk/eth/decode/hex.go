@@ -10,17 +10,17 @@ import (
 // ones is 1 in each byte of a word: a multiple of it has the same value in each byte.
 const ones = 0x0101010101010101
 
-// pack turns eight hex digits, the first in the lowest byte, into four bytes in the same order. It works on all eight at once: no byte
-// reaches 0x100 on the way, so none disturbs the next. What is not 0 in the second result says that one of them was no digit.
-func pack(x uint64) (uint32, uint64) {
+// pack turns eight hex digits, the first in the lowest byte, into four bytes in the same order, in the lower half of the first result. It
+// works on all eight at once: no byte reaches 0x100 on the way, so none disturbs the next. What is not 0 in the second result says that
+// one of them was no digit.
+func pack(x uint64) (uint64, uint64) {
 	lower := x | 0x20*ones
-	digit := (x + 0x50*ones) &^ (x + 0x46*ones)          // the high bit where x is from '0' to '9'
-	letter := (lower + 0x1f*ones) &^ (lower + 0x19*ones) // and where it is from 'a' to 'f' in either case
-	bad := (x | ^(digit | letter)) & (0x80 * ones)       //
-	n := x&(0x0f*ones) + (letter&(0x80*ones))>>7*9       // a nibble per byte
-	n = (n<<4 | n>>8) & 0x00ff00ff00ff00ff               // a byte in every other byte
-	n = (n | n>>8) & 0x0000ffff0000ffff                  //
-	return uint32(n | n>>16), bad
+	digit := (x + 0x50*ones) &^ (x + 0x46*ones)                          // the high bit where x is from '0' to '9'
+	letter := (lower + 0x1f*ones) &^ (lower + 0x19*ones) & (0x80 * ones) // and where it is from 'a' to 'f' in either case
+	n := x&(0x0f*ones) + letter>>7*9                                     // a nibble per byte
+	n = (n<<4 | n>>8) & 0x00ff00ff00ff00ff                               // a byte in every other byte
+	n = (n | n>>8) & 0x0000ffff0000ffff                                  // two in every other two
+	return n | n>>16, (x | ^(digit | letter)) & (0x80 * ones)
 }
 
 // nibble is the value of a hex digit, and 0xff of anything else.
@@ -44,7 +44,7 @@ func decodeHex(dst, digits []byte) bool {
 		a, badA := pack(binary.LittleEndian.Uint64(digits))
 		b, badB := pack(binary.LittleEndian.Uint64(digits[8:]))
 		bad |= badA | badB
-		binary.LittleEndian.PutUint64(dst, uint64(a)|uint64(b)<<32)
+		binary.LittleEndian.PutUint64(dst, a&0xffffffff|b<<32)
 		digits, dst = digits[16:], dst[8:]
 	}
 	for i := range dst {
@@ -107,7 +107,7 @@ func parseWord(s []byte, n *uint256.Int) bool {
 		hi, badHi := pack(binary.LittleEndian.Uint64(last))
 		lo, badLo := pack(binary.LittleEndian.Uint64(last[8:]))
 		bad |= badHi | badLo
-		limbs[limb] = uint64(bits.ReverseBytes32(hi))<<32 | uint64(bits.ReverseBytes32(lo))
+		limbs[limb] = uint64(bits.ReverseBytes32(uint32(hi)))<<32 | uint64(bits.ReverseBytes32(uint32(lo)))
 		digits = digits[:len(digits)-16]
 	}
 	for _, c := range digits {

@@ -169,49 +169,19 @@ func TestRecordedLogs(t *testing.T) {
 	}
 }
 
-// The yardstick of each figure is go-ethereum's own type with encoding/json, on the same decode.
-func BenchmarkDecode(b *testing.B) {
-	receipts := recorded(b, "eth_getBlockReceipts")["test_02.json"]
-	block := recorded(b, "eth_getBlockByNumber")["test_08.json"]
-	logs := recorded(b, "eth_getLogs")["test_15.json"]
-	run := func(name string, raw []byte, rows int, decode func() error) {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(raw)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := decode(); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(rows), "ns/row")
-		})
+// recordedBlock is mainnet block 18,000,000 and its receipts; nil where there are no recordings.
+func recordedBlock(tb testing.TB) (block, receipts []byte) {
+	tb.Helper()
+	root := os.Getenv("PENSTOCK_RECORDINGS")
+	if root == "" {
+		return nil, nil
 	}
-	var want []types.Receipt
-	if err := json.Unmarshal(receipts, &want); err != nil {
-		b.Fatal(err)
-	}
-	hashes := make([]common.Hash, len(want))
-	for i := range want {
-		hashes[i] = want[i].TxHash
-	}
-	head := &eth.Header{BlockNumber: want[0].BlockNumber.Uint64(), BlockHash: want[0].BlockHash}
-	run("receipts/ours", receipts, len(want), func() error { _, err := new(decode.Decoder).Receipts(receipts, head, hashes); return err })
-	run("receipts/geth", receipts, len(want), func() error { var r []types.Receipt; return json.Unmarshal(receipts, &r) })
-	run("block/ours", block, len(want), func() error { _, err := new(decode.Decoder).Block(block); return err })
-	run("block/geth", block, len(want), func() error {
-		var h types.Header
-		var body struct {
-			Transactions []*types.Transaction `json:"transactions"`
+	read := func(name string) []byte {
+		raw, err := os.ReadFile(filepath.Join(root, "block-18000000", name))
+		if err != nil {
+			tb.Fatal(err)
 		}
-		if err := json.Unmarshal(block, &h); err != nil {
-			return err
-		}
-		return json.Unmarshal(block, &body)
-	})
-	var all []types.Log
-	if err := json.Unmarshal(logs, &all); err != nil {
-		b.Fatal(err)
+		return raw
 	}
-	run("logs/ours", logs, len(all), func() error { _, err := new(decode.Decoder).Logs(logs); return err })
-	run("logs/geth", logs, len(all), func() error { var l []types.Log; return json.Unmarshal(logs, &l) })
+	return read("block.json"), read("receipts.json")
 }

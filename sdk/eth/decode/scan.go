@@ -22,6 +22,7 @@ const deepest = 10_000
 type scanner struct {
 	raw   []byte
 	pos   int
+	from  int // where the text at hand begins
 	err   error
 	key   []byte // of the member at hand
 	first bool   // nothing was read yet of the object or array at hand
@@ -234,6 +235,27 @@ func (s *scanner) text() []byte {
 	}
 	s.wrong("text")
 	return nil
+}
+
+// digits reads text that should be hex, and nil for null. It only looks for the quote at its end: whether there is anything else than
+// digits shows when they are read, and then again reads it as the text it may be.
+func (s *scanner) digits() []byte {
+	if s.peek() == '"' {
+		s.from = s.pos
+		if n := bytes.IndexByte(s.raw[s.pos+1:], '"'); n >= 0 {
+			s.pos += n + 2
+			return s.raw[s.pos-n-1 : s.pos-1]
+		}
+	}
+	return s.text()
+}
+
+// again reads what digits read as any text, of which some of the characters may be escaped.
+func (s *scanner) again() []byte {
+	if s.err == nil {
+		s.pos = s.from
+	}
+	return s.text()
 }
 
 // quoted reads a string without its quotes.

@@ -163,14 +163,14 @@ func (s *scanner) skipNumber() {
 	}
 	if s.at('0') {
 		s.pos++
-	} else if !s.digits() {
+	} else if !s.decimals() {
 		s.pos = from
 		s.broken("no such value")
 		return
 	}
 	if s.at('.') {
 		s.pos++
-		if !s.digits() {
+		if !s.decimals() {
 			s.broken("a number without digits after its point")
 			return
 		}
@@ -180,7 +180,7 @@ func (s *scanner) skipNumber() {
 		if s.at('+') || s.at('-') {
 			s.pos++
 		}
-		if !s.digits() {
+		if !s.decimals() {
 			s.broken("a number without digits in its exponent")
 		}
 	}
@@ -188,8 +188,8 @@ func (s *scanner) skipNumber() {
 
 func (s *scanner) at(c byte) bool { return s.pos < len(s.raw) && s.raw[s.pos] == c }
 
-// digits steps over digits, of which there must be one.
-func (s *scanner) digits() bool {
+// decimals steps over digits, of which there must be one.
+func (s *scanner) decimals() bool {
 	from := s.pos
 	for s.pos < len(s.raw) && s.raw[s.pos]-'0' < 10 {
 		s.pos++

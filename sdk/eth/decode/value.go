@@ -13,13 +13,15 @@ import (
 
 // quantity is a number of 64 bits.
 func (s *scanner) quantity(into *uint64) bool {
-	text := s.text()
+	text := s.digits()
 	if len(text) == 0 {
 		return false
 	}
 	n, ok := parseQuantity(text)
 	if !ok {
-		s.fail(text, "not a number of 64 bits in hex")
+		if n, ok = parseQuantity(s.again()); !ok {
+			s.fail(text, "not a number of 64 bits in hex")
+		}
 	}
 	*into = n
 	return true
@@ -27,11 +29,14 @@ func (s *scanner) quantity(into *uint64) bool {
 
 // octet is a number of 8 bits.
 func (s *scanner) octet(into *uint8) bool {
-	text := s.text()
+	text := s.digits()
 	if len(text) == 0 {
 		return false
 	}
 	n, ok := parseQuantity(text)
+	if !ok {
+		n, ok = parseQuantity(s.again())
+	}
 	if !ok || n > 255 {
 		s.fail(text, "not a number of 8 bits in hex")
 	}
@@ -41,11 +46,11 @@ func (s *scanner) octet(into *uint8) bool {
 
 // word is a number of 256 bits.
 func (s *scanner) word(into *uint256.Int) bool {
-	text := s.text()
+	text := s.digits()
 	if len(text) == 0 {
 		return false
 	}
-	if !parseWord(text, into) {
+	if !parseWord(text, into) && !parseWord(s.again(), into) {
 		s.fail(text, "not a number of 256 bits in hex")
 	}
 	return true
@@ -71,11 +76,11 @@ func (s *scanner) address(into *common.Address) bool {
 
 // fixed fills into from as many bytes.
 func (s *scanner) fixed(into []byte, problem string) bool {
-	text := s.text()
+	text := s.digits()
 	if len(text) == 0 {
 		return false
 	}
-	if !parseFixed(into, text) {
+	if !parseFixed(into, text) && !parseFixed(into, s.again()) {
 		s.fail(text, problem)
 	}
 	return true
@@ -86,11 +91,14 @@ const farthest = 1<<63/1_000_000_000 - 1
 
 // time is a number of seconds since 1970.
 func (s *scanner) time(into *time.Time) bool {
-	text := s.text()
+	text := s.digits()
 	if len(text) == 0 {
 		return false
 	}
 	n, ok := parseQuantity(text)
+	if !ok {
+		n, ok = parseQuantity(s.again())
+	}
 	switch {
 	case !ok:
 		s.fail(text, "not a number of 64 bits in hex")
@@ -188,12 +196,12 @@ func (d *Decoder) optWord() *uint256.Int {
 
 // optHash is nil for 0x too.
 func (d *Decoder) optHash() *common.Hash {
-	text := d.text()
+	text := d.digits()
 	if len(text) == 0 || string(text) == "0x" {
 		return nil
 	}
 	p := &cut(&d.hashes, 1, 64)[0]
-	if !parseFixed(p[:], text) {
+	if !parseFixed(p[:], text) && !parseFixed(p[:], d.again()) {
 		d.fail(text, "not 32 bytes in hex")
 	}
 	return p
@@ -201,12 +209,12 @@ func (d *Decoder) optHash() *common.Hash {
 
 // optAddress is nil for 0x too.
 func (d *Decoder) optAddress() *common.Address {
-	text := d.text()
+	text := d.digits()
 	if len(text) == 0 || string(text) == "0x" {
 		return nil
 	}
 	p := &cut(&d.addrs, 1, 64)[0]
-	if !parseFixed(p[:], text) {
+	if !parseFixed(p[:], text) && !parseFixed(p[:], d.again()) {
 		d.fail(text, "not 20 bytes in hex")
 	}
 	return p
@@ -214,23 +222,27 @@ func (d *Decoder) optAddress() *common.Address {
 
 // data is bytes of any length; nil if there are none.
 func (d *Decoder) data() []byte {
-	text := d.text()
-	if len(text) == 0 {
-		return nil
-	}
-	digits, ok := hexDigits(text)
-	if !ok || len(digits)%2 != 0 {
-		d.fail(text, "not bytes in hex")
-		return nil
-	}
-	if len(digits) == 0 {
-		return nil
-	}
-	out := cut(&d.bytes, len(digits)/2, 32<<10)
-	if !decodeHex(out, digits) {
-		d.fail(text, "not bytes in hex")
+	text := d.digits()
+	out, ok := d.decoded(text)
+	if !ok {
+		if out, ok = d.decoded(d.again()); !ok {
+			d.fail(text, "not bytes in hex")
+		}
 	}
 	return out
+}
+
+// decoded copies bytes out of their digits.
+func (d *Decoder) decoded(text []byte) ([]byte, bool) {
+	if len(text) == 0 {
+		return nil, true
+	}
+	digits, ok := hexDigits(text)
+	if !ok || len(digits)%2 != 0 || len(digits) == 0 {
+		return nil, ok && len(digits) == 0
+	}
+	out := cut(&d.bytes, len(digits)/2, 32<<10)
+	return out, decodeHex(out, digits)
 }
 
 // hashList is a list of hashes; nil if it is empty.
