@@ -62,7 +62,7 @@ func run(ctx context.Context, p *project.Project, s *store.Store, r running) err
 		Events: events.Tell, Swapped: events.Swapped, Watch: r.watch, Logger: r.logger.Named("change"),
 	})
 	control := api.New(api.Config{
-		Engine: e, Letters: e, Taps: e, Plugins: changing{changes}, Configuration: changes, Events: events,
+		Engine: e, Letters: e, Taps: e, Plugins: changing{changes}, Configuration: changes, Events: events, Sets: s.Sets(), Words: wordsOf(p.Registry),
 		DataDir: s.Dir(), Version: r.version, Logger: r.logger.Named("api"),
 	})
 	r.logger.Info("starting", "pipelines", len(p.Model.Pipelines), "processes", len(g.Processes), "data_dir", s.Dir())

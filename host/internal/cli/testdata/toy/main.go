@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/shared"
 )
 
 func main() {
 	sdk.Serve(
 		sdk.Reader("toy.numbers", &numbers{Pause: 5 * time.Millisecond, PerBlock: 2}).Doc("Counts."),
 		sdk.Reader("toy.words", &words{}).Doc("Gives numbers in words, under the name of numbers."),
+		sdk.Reader("toy.members", &members{}).Doc("Counts the members of a shared set, whenever it has changed.").Addressable(),
 		sdk.Subscriber("toy.squares", &squares{}).Doc("Squares numbers.").Reads("toy.numbers"),
 		sdk.Aggregator("toy.sums", &sums{}).Doc("Adds up the squares of a block."),
 		sdk.Loader("toy.print", &printer{}).Doc("Prints numbers."),
@@ -98,6 +100,21 @@ func (n *numbers) Read(ctx context.Context, start sdk.Start, out *sdk.Output[num
 type words struct{}
 
 func (words) Read(context.Context, sdk.Start, *sdk.Output[word]) error { return nil }
+
+// members emits how many addresses its pipeline shares, a block for each change.
+type members struct{}
+
+func (members) Read(ctx context.Context, start sdk.Start, out *sdk.Output[number]) error {
+	return sdk.Shared(ctx, "addresses", func(v shared.Value) error {
+		if start.Cursor != nil && start.Cursor.Block >= v.Version {
+			return nil
+		}
+		if err := out.Emit(number{BlockNumber: v.Version, Value: uint64(len(v.Members))}); err != nil {
+			return err
+		}
+		return out.SafePoint(sdk.SafePoint{Cursor: sdk.Cursor{ChainID: 7, Block: v.Version}, Head: v.Version})
+	})
+}
 
 // squares can be told at which number to give up.
 type squares struct {
