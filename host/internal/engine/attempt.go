@@ -21,6 +21,7 @@ type attempt struct {
 	waiting  map[*process]bool
 	closing  bool          // the readers stop there
 	answered chan struct{} // closed when nobody is waited for any more
+	lost     bool          // a reader ended without coming to the barrier; set before answered is closed
 }
 
 // errStuck gives up a checkpoint of a path that is to stop.
@@ -50,6 +51,9 @@ func (c *coordinator) finish(ctx context.Context, a *attempt) error {
 				return err
 			}
 		}
+	}
+	if a.lost {
+		return errStuck
 	}
 	return c.record(a)
 }
@@ -135,13 +139,25 @@ func (c *coordinator) readerEnded(p *process, settled bool) (void bool) {
 	defer c.mu.Unlock()
 	if !settled {
 		c.void = true
-		c.excuse(p)
+		c.lose()
 	}
 	c.ended++
 	if c.ended == len(c.domain.readers()) {
 		close(c.allEnded)
 	}
 	return c.void
+}
+
+// lose gives up the checkpoint that is under way: the barrier of a reader will
+// never come, so that those behind it will not answer. c.mu is held.
+func (c *coordinator) lose() {
+	a := c.pending
+	if a == nil || len(a.waiting) == 0 {
+		return
+	}
+	c.pending, a.lost = nil, true
+	clear(a.waiting)
+	close(a.answered)
 }
 
 // overdue finds the process that keeps a checkpoint waiting for too long.

@@ -125,7 +125,10 @@ func (c *coordinator) close(ctx context.Context) error {
 	if a == nil {
 		return nil
 	}
-	return c.finish(ctx, a)
+	if err := c.finish(ctx, a); !errors.Is(err, errStuck) {
+		return err
+	}
+	return nil
 }
 
 // stopReaders takes a checkpoint at which the readers stop, and ends them. A
