@@ -16,7 +16,7 @@ CONNECT       := v1.21.1
 PROTOCOLS     := sdk/internal/wire host/internal/api
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt lint generate generated tidy chaos bench fuzz clean
+.PHONY: help build run test check fmt lint generate generated tidy chaos bench fuzz clean postgres
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -44,10 +44,13 @@ run: build ## run pipelines.hcl until Ctrl-C: on the development chain, or on th
 WHOLE := ./examples/... ./plugins/ethereum ./plugins/sqlite ./host ./host/internal/chaos/... ./host/internal/engine/... ./host/internal/cli ./host/internal/conformance \
 	./host/internal/scaffold ./host/internal/change
 
-test: ## run every test, with the race detector where there is a C compiler
+test: postgres ## run every test, with the race detector where there is a C compiler
 	$(GO) test -vet=off -timeout 25m $(WHOLE)
 	$(GO) test -vet=off $(RACE) -short -timeout 25m ./host/internal/engine
 	$(GO) test -vet=off $(RACE) -timeout 25m $(filter-out $(shell $(GO) list $(WHOLE)),$(shell $(GO) list ./...))
+
+postgres: ## find a PostgreSQL server for the tests, or install one
+	@$(GO) run ./plugins/postgres/internal/server/ready
 
 check: lint generated tidy ## format, lint, generated code, go.mod, import walls
 	@$(GO) test -run Imports ./host

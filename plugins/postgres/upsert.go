@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/penstock-io/penstock/plugins/postgres/internal/binary"
+)
+
+// Rows that have a key gather in a temporary table, the stage, and go from there into the table in two statements. Before a row is
+// replaced that was there at the newest checkpoint, its image goes into penstock_undo: once, as only the first after a checkpoint is
+// what was there at it. A row keeps its number when it is replaced, so the number names it; rows that have come since the checkpoint
+// have greater ones, and need no image: a rewind removes them.
+
+// makeStage makes the stage of a table, unless this transaction has it.
+func (l *loader) makeStage(ctx context.Context, t *target) error {
+	lines := []string{quote(rowNumber) + " bigint NOT NULL"}
+	for _, c := range t.columns {
+		lines = append(lines, quote(c.Name)+" "+c.SQL)
+	}
+	// It goes with the transaction: with a pooler, the connection may be another loader's next.
+	return l.db.exec(ctx, fmt.Sprintf("CREATE TEMPORARY TABLE IF NOT EXISTS %s (%s) ON COMMIT DROP", t.stage, strings.Join(lines, ", ")))
+}
+
+// merge takes rows from the stage into the table. Of those with the same key the last one counts.
+func (l *loader) merge(ctx context.Context, t *target) error {
+	stage, key := t.stage, quoteAll(l.Key)
+	var set []string
+	for _, c := range t.columns {
+		if !slices.Contains(l.Key, c.Name) {
+			set = append(set, quote(c.Name)+" = EXCLUDED."+quote(c.Name))
+		}
+	}
+	conflict := "DO NOTHING" // rows are nothing but their key
+	if len(set) > 0 {
+		conflict = "DO UPDATE SET " + strings.Join(set, ", ")
+	}
+	columns := quote(rowNumber) + ", " + quoteAll(columnNames(t.columns))
+	var same []string
+	for _, name := range l.Key {
+		same = append(same, "t."+quote(name)+" = s."+quote(name))
+	}
+	statements := []string{"ANALYZE " + stage} // whose size decides how the table is gone through
+	if t.marked > 0 {
+		statements = append(statements, fmt.Sprintf(`INSERT INTO %s (name, row, after, image)
+SELECT DISTINCT ON (t.%s) %s, t.%s, %d, to_jsonb(t) FROM %s t JOIN %s s ON %s WHERE t.%s <= %d
+ON CONFLICT (name, row, after) DO NOTHING`,
+			l.ledger.at("penstock_undo"), quote(rowNumber), literal(t.name), quote(rowNumber), int64(l.checkpoint), t.full, stage, strings.Join(same, " AND "),
+			quote(rowNumber), t.marked))
+	}
+	statements = append(
+		statements,
+		fmt.Sprintf("INSERT INTO %s (%s) SELECT DISTINCT ON (%s) %s FROM %s ORDER BY %s, %s DESC ON CONFLICT (%s) %s",
+			t.full, columns, key, columns, stage, key, quote(rowNumber), key, conflict),
+		"TRUNCATE "+stage)
+	return l.db.exec(ctx, strings.Join(statements, ";\n"))
+}
+
+// restore puts back the rows of a table that were replaced after a checkpoint, and forgets their images.
+func (l *loader) restore(ctx context.Context, s *shelf, checkpoint uint64) (int64, error) {
+	undo := l.ledger.at("penstock_undo")
+	var set []string
+	for _, name := range s.there {
+		if name != rowNumber {
+			set = append(set, quote(name)+" = r."+quote(name))
+		}
+	}
+	after := fmt.Sprintf("name = %s AND after >= %d", literal(s.name), int64(checkpoint))
+	var restored int64
+	if len(set) > 0 {
+		tag, err := l.db.conn.Exec(ctx, fmt.Sprintf(`UPDATE %s t SET %s
+FROM (SELECT DISTINCT ON (row) row, image FROM %s WHERE %s AND row <= %d ORDER BY row, after) u, LATERAL jsonb_populate_record(NULL::%s, u.image) r
+WHERE t.%s = u.row`, s.full, strings.Join(set, ", "), undo, after, s.last, s.full, quote(rowNumber)))
+		if err != nil {
+			return 0, err
+		}
+		restored = tag.RowsAffected()
+	}
+	return restored, l.db.exec(ctx, "DELETE FROM "+undo+" WHERE "+after)
+}
+
+func columnNames(columns []binary.Column) []string {
+	var all []string
+	for _, c := range columns {
+		all = append(all, c.Name)
+	}
+	return all
+}
