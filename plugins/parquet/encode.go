@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"unsafe"
 
@@ -17,8 +18,12 @@ func (l *leaf) encode(record arrow.RecordBatch) ([]parquet.Value, error) {
 	if cap(l.space) > mostSpace {
 		l.space = nil
 	}
-	rows := int(record.NumRows())
-	read := l.reader(record.Column(l.path[0].child), 0)
+	rows, column := int(record.NumRows()), record.Column(l.path[0].child)
+	if len(l.path) == 1 && !l.path[0].nullable && l.quick != nil {
+		l.values = l.quick(slices.Grow(l.values, rows), column)
+		return l.values, nil
+	}
+	read := l.reader(column, 0)
 	for row := range rows {
 		if err := read(row, 0, 0); err != nil {
 			return nil, stopf("column %s, row %d of a batch: %w: keep it as string or binary too, with u256_of = { %q = [\"string\", \"decimal\"] }",

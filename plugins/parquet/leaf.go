@@ -12,10 +12,13 @@ import (
 
 // leaf is a column of plain values.
 type leaf struct {
-	node  parquet.Node
-	bind  func(l *leaf, a arrow.Array) func(i int) (parquet.Value, error) // reads the values of a batch
-	delta bool                                                            // whole numbers, of which neighbours are near
-	bytes bool                                                            // of which a dictionary may be worth it
+	node parquet.Node
+	bind func(l *leaf, a arrow.Array) func(i int) (parquet.Value, error) // reads the values of a batch
+	// quick reads all values of a batch whose column is not part of another and is
+	// never null; nil: they are read one by one.
+	quick func(values []parquet.Value, a arrow.Array) []parquet.Value
+	delta bool // whole numbers, of which neighbours are near
+	bytes bool // of which a dictionary may be worth it
 
 	overflows bool // a value that does not fit is null, because it stands in another column too
 	path      []*tree
@@ -93,9 +96,9 @@ func (s *shape) binary(width int) *leaf {
 	case s.Bytes == "hex":
 		return &leaf{node: parquet.String(), bytes: true, bind: bindHex}
 	case width == 0:
-		return &leaf{node: parquet.Leaf(parquet.ByteArrayType), bytes: true, bind: bindBytes}
+		return &leaf{node: parquet.Leaf(parquet.ByteArrayType), bytes: true, bind: bindBytes, quick: quickBytes}
 	}
-	return &leaf{node: parquet.Leaf(parquet.FixedLenByteArrayType(width)), bytes: true, bind: bindFixed}
+	return &leaf{node: parquet.Leaf(parquet.FixedLenByteArrayType(width)), bytes: true, bind: bindFixed, quick: quickFixed}
 }
 
 func integers(dt arrow.DataType) *leaf {
@@ -104,7 +107,11 @@ func integers(dt arrow.DataType) *leaf {
 	if arrow.IsUnsignedInteger(dt.ID()) {
 		node = parquet.Uint(bits)
 	}
-	return &leaf{node: node, delta: true, bind: bindInteger}
+	l := &leaf{node: node, delta: true, bind: bindInteger}
+	if dt.ID() == arrow.UINT64 {
+		l.quick = quickUint64
+	}
+	return l
 }
 
 // bounds of DECIMAL(38, 0), the widest that readers have.

@@ -171,3 +171,33 @@ func bindDecimal(large, nulls bool) func(*leaf, arrow.Array) value {
 		}
 	}
 }
+
+func quickUint64(values []parquet.Value, a arrow.Array) []parquet.Value {
+	for _, v := range a.(*array.Uint64).Uint64Values() {
+		values = append(values, parquet.Int64Value(int64(v)))
+	}
+	return values
+}
+
+func quickFixed(values []parquet.Value, a arrow.Array) []parquet.Value {
+	b := a.(*array.FixedSizeBinary)
+	for i := range b.Len() {
+		values = append(values, parquet.FixedLenByteArrayValue(b.Value(i)))
+	}
+	return values
+}
+
+func quickBytes(values []parquet.Value, a arrow.Array) []parquet.Value {
+	b, ok := a.(*array.Binary)
+	if !ok {
+		large := a.(*array.LargeBinary)
+		for i := range large.Len() {
+			values = append(values, parquet.ByteArrayValue(large.Value(i)))
+		}
+		return values
+	}
+	for i := range b.Len() {
+		values = append(values, parquet.ByteArrayValue(b.Value(i)))
+	}
+	return values
+}
