@@ -130,11 +130,11 @@ type visitor struct {
 
 // heard is any message of a server.
 type heard struct {
-	Op, Channel, Code, Message     string
-	Checkpoint, Sequence           uint64
-	Missed, Generation             uint64
-	Cursor                         *struct{ Block uint64 }
-	Rows                           []struct {
+	Op, Channel, Code, Message string
+	Checkpoint, Sequence       uint64
+	Missed, Generation         uint64
+	Cursor                     *struct{ Block uint64 }
+	Rows                       []struct {
 		Key    string
 		Number uint64
 		Row    json.RawMessage

@@ -180,6 +180,8 @@ func (it *item) shareBody() {
 }
 
 // Commit sends what waits, with the place that it belongs to.
+//
+//nolint:unparam // sdk.Committer has an error
 func (l *loader) Commit(_ context.Context, c sdk.Commit) error {
 	l.hub.settle()
 	if c.Cursor != nil {
@@ -204,6 +206,8 @@ func (l *loader) Commit(_ context.Context, c sdk.Commit) error {
 }
 
 // Final tells clients which rows cannot be taken back any more.
+//
+//nolint:unparam // sdk.Finalizer has an error
 func (l *loader) Final(_ context.Context, checkpoint uint64) error {
 	n := 0
 	for n < len(l.marks) && l.marks[n].checkpoint <= checkpoint {

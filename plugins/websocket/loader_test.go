@@ -92,8 +92,8 @@ func TestFilters(t *testing.T) {
 	}
 	commit(t, l, 1, 3)
 	for filter, want := range map[string]string{
-		`{}`:                      "[1 2 3 1]",
-		`{"block_number":1}`:      "[1 1]",
+		`{}`:                       "[1 2 3 1]",
+		`{"block_number":1}`:       "[1 1]",
 		`{"block_number":["1",3]}`: "[1 3 1]",
 		`{"block_number":1,"pair":"0x0000000000000000000000000000000000000001"}`: "[1]",
 		`{"note":null}`:       "[1 2 3]",
@@ -119,21 +119,21 @@ func TestWhatIsRefused(t *testing.T) {
 	defer closed(t, l)
 	v := visit(t, l)
 	for text, want := range map[string]string{
-		``:                                    badMessage,
-		`nonsense`:                            badMessage,
-		`{"op":"ping"} {"op":"ping"}`:         badMessage,
-		`{"op":"subscribe","chanel":"a"}`:     badMessage,
+		``:                                badMessage,
+		`nonsense`:                        badMessage,
+		`{"op":"ping"} {"op":"ping"}`:     badMessage,
+		`{"op":"subscribe","chanel":"a"}`: badMessage,
 		`{"op":"subscribe","channel":"a","since":-1}`: badMessage,
-		`[]`:                                  badMessage,
-		`{}`:                                  unknownOp,
-		`{"op":"drop"}`:                       unknownOp,
-		`{"op":"subscribe","channel":"b"}`:    unknownChannel,
-		`{"op":"unsubscribe","channel":"a"}`:  notSubscribed,
-		`{"op":"subscribe","channel":"a","filter":{"nope":1}}`:             badFilter,
-		`{"op":"subscribe","channel":"a","filter":{"pair":"0x12"}}`:        badFilter,
-		`{"op":"subscribe","channel":"a","filter":{"pair":7}}`:             badFilter,
-		`{"op":"subscribe","channel":"a","filter":{"block_number":"x"}}`:   badFilter,
-		`{"op":"subscribe","channel":"a","filter":{"block_number":{"a":1}}}`: badFilter,
+		`[]`:                                 badMessage,
+		`{}`:                                 unknownOp,
+		`{"op":"drop"}`:                      unknownOp,
+		`{"op":"subscribe","channel":"b"}`:   unknownChannel,
+		`{"op":"unsubscribe","channel":"a"}`: notSubscribed,
+		`{"op":"subscribe","channel":"a","filter":{"nope":1}}`:                                                badFilter,
+		`{"op":"subscribe","channel":"a","filter":{"pair":"0x12"}}`:                                           badFilter,
+		`{"op":"subscribe","channel":"a","filter":{"pair":7}}`:                                                badFilter,
+		`{"op":"subscribe","channel":"a","filter":{"block_number":"x"}}`:                                      badFilter,
+		`{"op":"subscribe","channel":"a","filter":{"block_number":{"a":1}}}`:                                  badFilter,
 		`{"op":"subscribe","channel":"a","filter":{"block_number":[` + strings.Repeat("1,", 10) + `"nope"]}}`: badFilter,
 	} {
 		v.say(text)
@@ -147,20 +147,20 @@ func TestWhatIsRefused(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	p := plugintest.Run(t, register(newTestHouse(t)))
 	for settings, want := range map[string]string{
-		`{}`:                                       "listen is missing",
-		`{"listen": ":0", "socket": "a"}`:          "listen and socket are both set",
-		`{"listen": "8080"}`:                       `listen is "8080": write a host and a port`,
-		`{"listen": "a:b"}`:                        `listen is "a:b"`,
-		`{"listen": ":0", "path": "a"}`:            `path is "a"`,
-		`{"listen": ":0", "path": "/a?b"}`:         `path is "/a?b"`,
-		`{"listen": ":0", "origins": ["[a"]}`:      `"[a" is no host`,
-		`{"listen": ":0", "max_clients": 0}`:       "max_clients is 0",
-		`{"listen": ":0", "ping": "0s"}`:           "ping is 0s",
-		`{"listen": ":0", "timeout": "-1s"}`:       "timeout is -1s",
-		`{"listen": ":0", "history": 0}`:           "history is 0",
-		`{"listen": ":0", "buffer": "1KiB"}`:       "buffer is 1KiB",
-		`{"listen": ":0", "batch": {"rows": 0}}`:   "rows is 0: write a number from 1 to 10000",
-		`{"listen": ":0", "channels": {"a": ""}}`:  `the channel of step "a" has no name`,
+		`{}`:                                                 "listen is missing",
+		`{"listen": ":0", "socket": "a"}`:                    "listen and socket are both set",
+		`{"listen": "8080"}`:                                 `listen is "8080": write a host and a port`,
+		`{"listen": "a:b"}`:                                  `listen is "a:b"`,
+		`{"listen": ":0", "path": "a"}`:                      `path is "a"`,
+		`{"listen": ":0", "path": "/a?b"}`:                   `path is "/a?b"`,
+		`{"listen": ":0", "origins": ["[a"]}`:                `"[a" is no host`,
+		`{"listen": ":0", "max_clients": 0}`:                 "max_clients is 0",
+		`{"listen": ":0", "ping": "0s"}`:                     "ping is 0s",
+		`{"listen": ":0", "timeout": "-1s"}`:                 "timeout is -1s",
+		`{"listen": ":0", "history": 0}`:                     "history is 0",
+		`{"listen": ":0", "buffer": "1KiB"}`:                 "buffer is 1KiB",
+		`{"listen": ":0", "batch": {"rows": 0}}`:             "rows is 0: write a number from 1 to 10000",
+		`{"listen": ":0", "channels": {"a": ""}}`:            `the channel of step "a" has no name`,
 		`{"listen": ":0", "channels": {"a": "c", "b": "c"}}`: `steps "a" and "b" have the same channel "c"`,
 	} {
 		got := plugintest.Mistakes(t, p, "websocket", settings)

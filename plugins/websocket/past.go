@@ -38,11 +38,3 @@ func (p *past) holds(generation, have uint64) uint64 {
 	}
 	return have
 }
-
-// newest is the generation that took something back last; 0: none has.
-func (p *past) newest() uint64 {
-	if n := len(p.Entries); n > 0 {
-		return p.Entries[n-1].Generation
-	}
-	return 0
-}
