@@ -35,7 +35,7 @@ func TestEveryBlockOnceWhateverTheHeadDoes(t *testing.T) {
 func restless(t *testing.T, seed uint64) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 1))
-	w := &world{random: random, chain: nodetest.NewChain(uint64(random.IntN(120))), goal: 400}
+	w := &world{random: random, chain: nodetest.Make(nodetest.Config{Bodies: 4}, uint64(random.IntN(120))), goal: 400}
 	d := &direct{Chain: w.chain, move: w.move, size: uint64(1 + random.IntN(12)), finalKnown: random.IntN(3) > 0}
 	c := follow.Config{ChainID: 7, From: uint64(random.IntN(150)), Width: 1 + random.IntN(5), Pause: time.Microsecond}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -94,7 +94,7 @@ func still(c *nodetest.Chain) *direct {
 }
 
 func TestBothEndsAreInclusive(t *testing.T) {
-	chain := nodetest.NewChain(50)
+	chain := nodetest.Make(nodetest.Config{Bodies: 4}, 50)
 	chain.Finalize(30)
 	for _, c := range []struct{ from, to uint64 }{{0, 0}, {0, 50}, {50, 50}, {30, 31}, {31, 31}, {5, 29}, {20, 40}} {
 		l := &ledger{}
@@ -108,7 +108,7 @@ func TestBothEndsAreInclusive(t *testing.T) {
 }
 
 func TestSafePoints(t *testing.T) {
-	chain := nodetest.NewChain(24)
+	chain := nodetest.Make(nodetest.Config{Bodies: 4}, 24)
 	chain.Finalize(20)
 	l := &ledger{}
 	if err := follow.Run(t.Context(), follow.Config{ChainID: 7, From: 1, To: new(uint64(24))}, still(chain), still(chain), l); err != nil {
@@ -131,7 +131,7 @@ func TestSafePoints(t *testing.T) {
 }
 
 func TestStartsAtTheHeadIfToldTo(t *testing.T) {
-	chain := nodetest.NewChain(50)
+	chain := nodetest.Make(nodetest.Config{Bodies: 4}, 50)
 	l := &ledger{}
 	if err := follow.Run(t.Context(), follow.Config{FromLatest: true, To: new(uint64(50))}, still(chain), still(chain), l); err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func TestStartsAtTheHeadIfToldTo(t *testing.T) {
 }
 
 func TestGoesOnAfterTheCursor(t *testing.T) {
-	chain := nodetest.NewChain(50)
+	chain := nodetest.Make(nodetest.Config{Bodies: 4}, 50)
 	cursor := &sdk.Cursor{Block: 40, Hash: chain.At(40).Hash}
 	l := &ledger{}
 	if err := follow.Run(t.Context(), follow.Config{From: 3, Cursor: cursor, To: new(uint64(45))}, still(chain), still(chain), l); err != nil {
@@ -154,7 +154,7 @@ func TestGoesOnAfterTheCursor(t *testing.T) {
 }
 
 func TestCursorAtTheEndIsDone(t *testing.T) {
-	chain := nodetest.NewChain(50)
+	chain := nodetest.Make(nodetest.Config{Bodies: 4}, 50)
 	l := &ledger{}
 	cursor := &sdk.Cursor{Block: 45, Hash: chain.At(45).Hash}
 	if err := follow.Run(t.Context(), follow.Config{Cursor: cursor, To: new(uint64(45))}, still(chain), still(chain), l); err != nil || len(l.rows) > 0 {
@@ -163,7 +163,7 @@ func TestCursorAtTheEndIsDone(t *testing.T) {
 }
 
 func TestWaitsForBlocksThatAreNotThereYet(t *testing.T) {
-	chain := nodetest.NewChain(10)
+	chain := nodetest.Make(nodetest.Config{Bodies: 4}, 10)
 	l := &ledger{}
 	done := make(chan error, 1)
 	go func() {
@@ -195,7 +195,7 @@ func TestReorgIsReportedWithItsFork(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			chain := nodetest.NewChain(100)
+			chain := nodetest.Make(nodetest.Config{Bodies: 4}, 100)
 			chain.Finalize(60)
 			changed := false
 			l := &ledger{after: func(p sdk.SafePoint) {
@@ -216,7 +216,7 @@ func TestReorgIsReportedWithItsFork(t *testing.T) {
 }
 
 func TestHeadThatFallsBackWithoutOthersIsNoReorg(t *testing.T) {
-	chain := nodetest.NewChain(20)
+	chain := nodetest.Make(nodetest.Config{Bodies: 4}, 20)
 	d := still(chain)
 	low := true
 	l := &ledger{}
@@ -278,7 +278,7 @@ func TestCursorThatIsNoLongerOnTheChain(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			chain := nodetest.NewChain(100)
+			chain := nodetest.Make(nodetest.Config{Bodies: 4}, 100)
 			cursor := &sdk.Cursor{Block: 90, Hash: chain.At(90).Hash}
 			c.before(chain)
 			chain.Finalize(c.final)
@@ -304,7 +304,7 @@ func TestCursorThatIsNoLongerOnTheChain(t *testing.T) {
 }
 
 func TestReorgOfFinalBlocksStops(t *testing.T) {
-	chain := nodetest.NewChain(100)
+	chain := nodetest.Make(nodetest.Config{Bodies: 4}, 100)
 	chain.Finalize(90)
 	changed := false
 	l := &ledger{after: func(p sdk.SafePoint) {
@@ -320,7 +320,7 @@ func TestReorgOfFinalBlocksStops(t *testing.T) {
 }
 
 func TestEndpointsThatContradictThemselvesAreAnError(t *testing.T) {
-	chain := nodetest.NewChain(10)
+	chain := nodetest.Make(nodetest.Config{Bodies: 4}, 10)
 	d := still(chain)
 	l := &ledger{}
 	err := follow.Run(t.Context(), follow.Config{From: 0, Pause: time.Microsecond}, d, twisted{d}, l)
@@ -341,7 +341,7 @@ func (d twisted) Span(ctx context.Context, e follow.Extent) (follow.Span[string]
 func (d twisted) Size(bool) uint64 { return 2 }
 
 func TestErrorOfTheSourceComesAfterWhatWasReadBefore(t *testing.T) {
-	chain := nodetest.NewChain(100)
+	chain := nodetest.Make(nodetest.Config{Bodies: 4}, 100)
 	chain.Finalize(100)
 	d := still(chain)
 	broken := errors.New("broken")
@@ -369,7 +369,7 @@ func (b breaking) Span(ctx context.Context, e follow.Extent) (follow.Span[string
 }
 
 func TestEndBeforeTheBeginningIsRefused(t *testing.T) {
-	chain := nodetest.NewChain(20)
+	chain := nodetest.Make(nodetest.Config{Bodies: 4}, 20)
 	err := follow.Run(t.Context(), follow.Config{From: 10, To: new(uint64(5))}, still(chain), still(chain), &ledger{})
 	if err == nil || !strings.Contains(err.Error(), "the last block to read, 5, lies before the first, 10") {
 		t.Errorf("got %v", err)
