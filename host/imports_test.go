@@ -40,6 +40,7 @@ var rules = []rule{
 	{"host/internal/config", []string{"host/internal/config", "host/internal/registry", "sdk/transit"}},
 	{"host/internal/store", []string{"host/internal/store", "host/internal/registry", "sdk/shared"}},
 	{"host/internal/chain", []string{"host/internal/chain", "host/internal/config", "sdk/chain", "sdk/eth", "sdk/transit"}},
+	{"host/internal/extent", []string{"host/internal/config", "sdk/chain", "sdk/eth"}},
 	{"host/internal/graph", []string{"host/internal/graph", "host/internal/config", "host/internal/registry", "sdk/transit"}},
 	{"host/internal/catalog", []string{"host/internal/catalog", "host/internal/config", "host/internal/registry", "sdk/remote", "sdk/transit"}},
 	{"host/internal/engine", []string{

@@ -79,7 +79,10 @@ type Pipeline struct {
 	From       uint64 // first block, inclusive
 	FromLatest bool   // begin at the head of the chain instead
 	To         *uint64
-	PathType   registry.PathType // Backtest if To is set
+	// Begin and End stand in the place of From and To where only the chain can tell
+	// their numbers.
+	Begin, End Mark
+	PathType   registry.PathType // Backtest if there is an end
 	Epoch      *Epoch
 	Recovery   Recovery
 	Steps      []*Step

@@ -7,8 +7,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-
-	"github.com/penstock-io/penstock/host/internal/registry"
 )
 
 // pipeline is a pipeline after the first phase.
@@ -32,7 +30,7 @@ var stepKinds = []string{"reader", "subscriber", "aggregator", "loader"}
 func (f *File) pipeline(block *hclsyntax.Block) {
 	f.eval.shape(block.Body, shape{
 		what:       "a pipeline block",
-		attributes: []string{"network", "from", "to", "for_each", "hang_after"},
+		attributes: []string{"network", "from", "to", "range", "for_each", "hang_after"},
 		blocks:     stepKinds,
 		single:     []string{"epoch", "checkpoint", "poison"},
 	})
@@ -98,35 +96,6 @@ func networkName(e *evaluator, expr hclsyntax.Expression) (string, bool) {
 	}
 	value, _ = value.Unmark()
 	return value.AsString(), true
-}
-
-// heights reads from and to, both inclusive.
-func (p *pipeline) heights(body *hclsyntax.Body) {
-	p.PathType = registry.Live
-	from := parsed(p.eval, body, "from", `a block number or "latest"`, func(text string) (*uint64, error) {
-		if text == "latest" {
-			return nil, nil
-		}
-		height, err := strconv.ParseUint(text, 10, 64)
-		return &height, err
-	})
-	if from != nil {
-		p.From = *from
-	} else if body.Attributes["from"] != nil {
-		p.FromLatest = true
-	}
-	to, ok := p.eval.number(body, "to")
-	if !ok {
-		return
-	}
-	p.To, p.PathType = &to, registry.Backtest
-	at := rangeOf(body, "to")
-	switch {
-	case p.FromLatest:
-		p.eval.errorf(&at, "Wrong range", `A pipeline that begins at "latest" follows the head and has no end: leave out to, or write a number for from.`)
-	case to < p.From:
-		p.eval.errorf(&at, "Wrong range", "to is the last block and must not lie before from.")
-	}
 }
 
 func (p *pipeline) epoch(body *hclsyntax.Body) {

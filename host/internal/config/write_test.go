@@ -20,7 +20,7 @@ func TestReports(t *testing.T) {
 	}
 	want := `[{"severity":"error","summary":"Unknown variable","detail":"There is no variable \"x\" to set. None is declared."},` +
 		`{"severity":"warning","summary":"No endpoint","detail":"Network \"m\" has no endpoint block, so no reader can reach it.","file":"p.hcl","line":1,"column":1,"end_line":1,"end_column":12},` +
-		`{"severity":"error","summary":"Wrong value","detail":"from is written as a block number or \"latest\".","file":"p.hcl","line":3,"column":10,"end_line":3,"end_column":13}]`
+		`{"severity":"error","summary":"Wrong value","detail":"from is written as a block such as 19000000 or 15.5M, \"latest\", blocks before the head such as \"-1000\", or a date such as \"2024-01-31\".","file":"p.hcl","line":3,"column":10,"end_line":3,"end_column":13}]`
 	if diff := cmp.Diff(want, string(text)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -99,7 +99,12 @@ func headline(p *config.Pipeline) string {
 	if p.FromLatest {
 		from = "from the latest block"
 	}
+	if p.Begin != "" && p.From == 0 {
+		from = "from " + string(p.Begin)
+	}
 	switch {
+	case p.PathType == registry.Backtest && p.To == nil:
+		return fmt.Sprintf("pipeline %s: %s, %s to %s", p.Name, p.Network.Name, from, p.End)
 	case p.PathType == registry.Backtest && p.To != nil:
 		return fmt.Sprintf("pipeline %s: %s, %s to %d", p.Name, p.Network.Name, from, *p.To)
 	default:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/penstock-io/penstock/host/internal/config"
@@ -59,6 +60,11 @@ func pipelineAttributes(in Source) []attribute {
 	out := fields("", "Pipeline", *p)
 	if p.FromLatest {
 		out = set(out, attribute{name: "from", raw: "latest", shown: `"latest"`, effect: Restart})
+	}
+	for name, mark := range map[string]config.Mark{"from": p.Begin, "to": p.End} {
+		if mark != "" { // beside it stands the number that it was found to mean
+			out = set(out, attribute{name: name, raw: string(mark), shown: strconv.Quote(string(mark)), effect: Restart})
+		}
 	}
 	// Plugins ask the nodes through the host, which takes over another endpoint
 	// while they run; those that reach nodes themselves were told of them at their

@@ -51,7 +51,7 @@ var written = map[string]string{"Plugin.MutualTLS": "mtls", "Plugin.Sandbox.Off"
 // in a file, or taken apart where they are met.
 var elsewhere = []string{
 	"Network.Name", "Network.Endpoints", "Network.Range", "Endpoint.Name",
-	"Pipeline.Name", "Pipeline.Key", "Pipeline.Network", "Pipeline.FromLatest", "Pipeline.PathType", "Pipeline.Steps", "Pipeline.Range",
+	"Pipeline.Name", "Pipeline.Key", "Pipeline.Network", "Pipeline.FromLatest", "Pipeline.Begin", "Pipeline.End", "Pipeline.PathType", "Pipeline.Steps", "Pipeline.Range",
 	"Step.Name", "Step.Key", "Step.Inputs", "Step.Policy", "Step.Settings", "Step.Secrets", "Step.Places", "Step.Range", "Step.Implied", "Step.Broken",
 	"Policy.Kind", "Policy.Range",
 	"Plugin.Name", "Plugin.Range",
