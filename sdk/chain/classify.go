@@ -49,3 +49,15 @@ func KindOfAnswer(e *RPCError) Kind {
 	}
 	return Unclear
 }
+
+var (
+	throttled = regexp.MustCompile(`(?i)rate.?limit|too many requests|request limit|requests per second|compute units|(capacity|quota|credits).*exceed|exceeded (the|its|your).*(capacity|quota|credits)`)
+	ofBatch   = regexp.MustCompile(`(?i)batch.*(too (large|big|many)|exceed|limit)|(response|request|body) too (large|big)`)
+)
+
+// Throttled reports whether the node says: not so fast.
+func (e *RPCError) Throttled() bool { return e.Code == 429 || throttled.MatchString(e.Message) }
+
+// OfBatch reports whether the node finds a batch or the answer to it too large,
+// rather than what one of its calls asks for.
+func (e *RPCError) OfBatch() bool { return e.Code == -32003 || ofBatch.MatchString(e.Message) }

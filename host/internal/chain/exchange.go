@@ -1,0 +1,344 @@
+package chain
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/penstock-io/penstock/sdk/chain"
+)
+
+// work is one request on its way to its results.
+type work struct {
+	n       *Network
+	asker   chain.Asker
+	began   time.Time
+	results []chain.Result // each is written once, by who has its ask
+
+	mu     sync.Mutex   // protects the fields below
+	open   []*ask       // nobody has them yet
+	gaveUp *chain.Error // why nothing more is tried
+}
+
+// Exchange makes calls and returns one result for each, in their order. It blocks
+// until all are answered or cannot be. The error is the end of ctx or of the
+// Network.
+func (n *Network) Exchange(ctx context.Context, r chain.Request) ([]chain.Result, error) {
+	ctx, over, err := n.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer over()
+	w := &work{n: n, asker: r.Asker, began: n.clock.Now(), results: make([]chain.Result, len(r.Calls))}
+	for i := range r.Calls {
+		w.take(&r.Calls[i], i)
+	}
+	if r.Together {
+		err = w.together(ctx, w.open)
+	} else {
+		err = w.all(ctx)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return w.results, err
+}
+
+// take makes an ask of a call, or says at once that it is none.
+func (w *work) take(q *chain.Query, at int) {
+	a := &ask{query: q, at: at, class: classOf(q), need: needOf(q), began: w.began}
+	if err := valid(q); err != nil {
+		w.results[at].Err = &chain.Error{Kind: chain.Invalid, Endpoint: "network " + w.n.name, What: chain.Describe(q.Method, q.Params), Tries: 1, Err: err}
+		return
+	}
+	if len(q.Rejected) > 0 {
+		last := q.Rejected[len(q.Rejected)-1]
+		w.n.mismatched(last)
+		a.tries, a.rounds = len(q.Rejected), len(q.Rejected)/len(w.n.endpoints)
+		if a.tries > w.n.retries {
+			w.results[at] = chain.Result{Endpoint: last.Endpoint, Err: &chain.Error{
+				Kind: chain.Transient, Endpoint: last.Endpoint, What: chain.Describe(q.Method, q.Params), Tries: a.tries,
+				Err: fmt.Errorf("all answers were of no use; the last: %s", last.Reason),
+			}}
+			return
+		}
+	}
+	w.open = append(w.open, a)
+}
+
+// valid tells calls that can be written into a batch without harm to the others.
+func valid(q *chain.Query) error {
+	if q.Method == "" || bytes.ContainsFunc([]byte(q.Method), func(r rune) bool { return r < '!' || r > '~' || r == '"' || r == '\\' }) {
+		return fmt.Errorf("%q is no method", q.Method)
+	}
+	if len(q.Params) > 0 && (!json.Valid(q.Params) || bytes.TrimLeft(q.Params, " \t\r\n")[0] != '[') {
+		return errors.New("the parameters are no JSON array")
+	}
+	return nil
+}
+
+// mismatched counts an answer that was of no use against who gave it.
+func (n *Network) mismatched(r chain.Rejection) {
+	for _, ep := range n.endpoints {
+		if ep.label == r.Endpoint {
+			ep.mu.Lock()
+			ep.counts.mismatches++
+			ep.mu.Unlock()
+		}
+	}
+}
+
+// mostWorkers bounds the batches of one request that are in flight.
+const mostWorkers = 16
+
+// all answers the asks in as many batches as it takes, several at once.
+func (w *work) all(ctx context.Context) error {
+	if len(w.open) == 0 {
+		return nil
+	}
+	best, _ := w.n.best(w.open[0], nil)
+	size := best.sizes.fit(w.open, best, best.gate.largest())
+	workers := min(mostWorkers, (len(w.open)+size-1)/size)
+	if workers == 1 {
+		return w.run(ctx)
+	}
+	var (
+		group sync.WaitGroup
+		errs  = make([]error, workers)
+	)
+	for i := range workers {
+		group.Go(func() { errs[i] = w.run(ctx) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// run carries one batch after another until none is left.
+func (w *work) run(ctx context.Context) error {
+	for {
+		mine := w.some()
+		if len(mine) == 0 {
+			return nil
+		}
+		for len(mine) > 0 {
+			left, err := w.step(ctx, mine)
+			if err != nil {
+				return err
+			}
+			mine = w.unlessGivenUp(left)
+		}
+	}
+}
+
+// some takes open asks, as many as make a batch.
+func (w *work) some() []*ask {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.open) == 0 {
+		return nil
+	}
+	best, _ := w.n.best(w.open[0], nil)
+	size := best.sizes.fit(w.open, best, best.gate.largest())
+	mine := w.open[:size:size]
+	w.open = w.open[size:]
+	return mine
+}
+
+// unlessGivenUp returns the asks, or settles them if nothing more is tried.
+func (w *work) unlessGivenUp(asks []*ask) []*ask {
+	w.mu.Lock()
+	why := w.gaveUp
+	w.mu.Unlock()
+	if why == nil {
+		return asks
+	}
+	for _, a := range asks {
+		fault := *why
+		fault.What = chain.Describe(a.query.Method, a.query.Params)
+		w.settle(a, nil, nil, &fault)
+	}
+	return nil
+}
+
+// giveUp ends all other tries of the request: who asked has what went wrong.
+func (w *work) giveUp(why *chain.Error) {
+	w.mu.Lock()
+	w.gaveUp = why
+	open := w.open
+	w.open = nil
+	w.mu.Unlock()
+	w.unlessGivenUp(open)
+}
+
+// step has one endpoint answer as many of the asks as it takes in one batch, and
+// returns those that are still open.
+func (w *work) step(ctx context.Context, asks []*ask) ([]*ask, error) {
+	ep, fault, err := w.n.choose(ctx, asks[0])
+	if err != nil {
+		return nil, err
+	}
+	if fault != nil {
+		w.settle(asks[0], nil, nil, fault)
+		return asks[1:], nil
+	}
+	size := ep.sizes.fit(asks, ep, ep.gate.largest())
+	batch, rest := asks[:size], asks[size:]
+	s, err := w.n.send(ctx, w.asker, ep, batch)
+	if errors.Is(err, errElsewhere) {
+		return asks, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	left := w.weigh(s, batch)
+	return append(left, rest...), nil
+}
+
+// sent is what became of a batch.
+type sent struct {
+	ep      *endpoint
+	burst   uint64
+	replies []reply
+	err     error // of all
+	spent   time.Duration
+	hedge   bool
+}
+
+// send has an endpoint answer a batch. The error is the end of ctx, or
+// errElsewhere.
+func (n *Network) send(ctx context.Context, asker chain.Asker, ep *endpoint, batch []*ask) (sent, error) {
+	if !ep.isAdmitted() {
+		if err := n.admit(ctx, ep); err != nil {
+			if ctx.Err() != nil {
+				return sent{}, context.Cause(ctx)
+			}
+			return sent{ep: ep, burst: ep.began() - 1, err: err}, nil
+		}
+	}
+	if err := ep.gate.enter(ctx, asker.Step, batch[0].began, ep.unitsOf(batch)); err != nil {
+		return sent{}, err
+	}
+	s := n.exchange(ctx, ep, batch)
+	if ctx.Err() != nil {
+		return s, context.Cause(ctx)
+	}
+	return s, nil
+}
+
+// exchange sends a batch to an endpoint that has let it in.
+func (n *Network) exchange(ctx context.Context, ep *endpoint, batch []*ask) sent {
+	defer ep.gate.leave()
+	calls := make([]*chain.Query, len(batch))
+	for i, a := range batch {
+		calls[i] = a.query
+	}
+	s := sent{ep: ep, burst: ep.began()}
+	began := n.clock.Now()
+	s.replies, s.err = ep.conn.exchange(ctx, calls)
+	s.spent = n.clock.Now().Sub(began)
+	return s
+}
+
+// weigh decides what becomes of each ask of a batch and returns those that are
+// still open.
+func (w *work) weigh(s sent, batch []*ask) (left []*ask) {
+	w.n.note(s, batch, w.asker)
+	if s.err != nil {
+		w.n.blame(s.ep, s.err, s.burst)
+	}
+	for i, a := range batch {
+		r := reply{err: s.err}
+		if s.err == nil {
+			r = s.replies[i]
+		}
+		v := w.n.judge(s, a, r, len(batch))
+		switch {
+		case v.again:
+			left = append(left, a)
+		case v.fault == nil:
+			w.settle(a, s.ep, r.result, nil)
+		default:
+			w.settle(a, s.ep, nil, v.fault)
+			if v.gaveUp {
+				w.giveUp(v.fault)
+			}
+		}
+	}
+	return left
+}
+
+// settle writes the result of an ask.
+func (w *work) settle(a *ask, ep *endpoint, result []byte, fault *chain.Error) {
+	r := &w.results[a.at]
+	if ep != nil {
+		r.Endpoint = ep.label
+	}
+	if fault != nil {
+		fault.Tries, fault.Spent = max(1, a.tries), w.n.clock.Now().Sub(a.began)
+	}
+	r.Raw, r.Err = result, fault
+}
+
+// together answers all asks by one endpoint in one exchange, or in several where
+// the endpoint takes no more at once. If one answer is of no use, all are asked
+// for again.
+func (w *work) together(ctx context.Context, asks []*ask) error {
+	if len(asks) == 0 {
+		return nil
+	}
+	lead := leader(asks)
+	for {
+		ep, fault, err := w.n.choose(ctx, lead)
+		if err != nil {
+			return err
+		}
+		if fault != nil {
+			for _, a := range asks {
+				w.settle(a, nil, nil, new(*fault))
+			}
+			return nil
+		}
+		open, err := w.attempt(ctx, ep, asks)
+		if err != nil {
+			return err
+		}
+		if len(open) == 0 {
+			return nil
+		}
+		for _, a := range open {
+			lead.aside = lead.aside || a.aside
+		}
+		if !lead.hasTried(ep) {
+			lead.tried = append(lead.tried, ep)
+		}
+	}
+}
+
+// leader is the ask that stands for all when an endpoint is chosen: the one about
+// the newest block.
+func leader(asks []*ask) *ask {
+	lead := *slices.MaxFunc(asks, func(a, b *ask) int { return int(min(a.need.block, 1<<62)) - int(min(b.need.block, 1<<62)) })
+	return &lead
+}
+
+// attempt has an endpoint answer all asks and returns those that it has not.
+func (w *work) attempt(ctx context.Context, ep *endpoint, asks []*ask) (open []*ask, err error) {
+	for rest := asks; len(rest) > 0 && len(open) == 0; {
+		size := min(len(rest), ep.sizes.limit())
+		s, err := w.n.send(ctx, w.asker, ep, rest[:size])
+		if errors.Is(err, errElsewhere) {
+			return asks, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		open = w.weigh(s, rest[:size])
+		rest = rest[size:]
+	}
+	return open, nil
+}
