@@ -73,30 +73,28 @@ func AppendWithdrawal(dst []byte, w *eth.Withdrawal) []byte {
 const BloomSize = 256
 
 // AppendReceipt appends a receipt with its logs as its block's root is made of it: a byte for the type of the transaction unless it is a
-// legacy one, and the list of what the chain keeps of it. Before Byzantium that is the root of the state, later the status. The bloom
-// must have 256 bytes.
-func AppendReceipt(dst []byte, r *eth.Receipt, bloom []byte, logs []eth.Log) []byte {
-	if r.TransactionType != Legacy {
-		dst = append(dst, r.TransactionType)
+// legacy one, and the list of what the chain keeps of it. Before Byzantium that begins with the root of the state, later, where root is
+// nil, with the status. The bloom must have 256 bytes.
+func AppendReceipt(dst []byte, kind uint8, root *common.Hash, status *uint64, cumulativeGasUsed uint64, bloom []byte, logs []eth.Log) []byte {
+	if kind != Legacy {
+		dst = append(dst, kind)
+	}
+	var outcome uint64
+	if status != nil {
+		outcome = *status
+	}
+	size := uintSize(outcome)
+	if root != nil {
+		size = hashSize
 	}
 	list := logsPayload(logs)
-	outcome := 1
-	switch {
-	case r.Root != nil:
-		outcome = hashSize
-	case r.Status != nil:
-		outcome = uintSize(*r.Status)
+	dst = AppendList(dst, size+uintSize(cumulativeGasUsed)+BytesSize(bloom)+ListSize(list))
+	if root != nil {
+		dst = appendHash(dst, root)
+	} else {
+		dst = AppendUint(dst, outcome)
 	}
-	dst = AppendList(dst, outcome+uintSize(r.CumulativeGasUsed)+BytesSize(bloom)+ListSize(list))
-	switch {
-	case r.Root != nil:
-		dst = appendHash(dst, r.Root)
-	case r.Status != nil:
-		dst = AppendUint(dst, *r.Status)
-	default:
-		dst = append(dst, 0x80)
-	}
-	dst = AppendBytes(AppendUint(dst, r.CumulativeGasUsed), bloom)
+	dst = AppendBytes(AppendUint(dst, cumulativeGasUsed), bloom)
 	dst = AppendList(dst, list)
 	for i := range logs {
 		dst = appendLog(dst, &logs[i])

@@ -2,6 +2,7 @@ package rlp
 
 import (
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/penstock-io/penstock/sdk/eth"
 )
@@ -28,8 +29,12 @@ func TransactionSize(tx *eth.Transaction) int {
 }
 
 func transactionPayload(tx *eth.Transaction) int {
-	n := uintSize(tx.Nonce) + uintSize(tx.GasLimit) + toSize(tx.To) + wordSize(&tx.Value) + BytesSize(tx.Input) +
-		wordSize(&tx.V) + wordSize(&tx.R) + wordSize(&tx.S)
+	return unsignedPayload(tx) + wordSize(&tx.V) + wordSize(&tx.R) + wordSize(&tx.S)
+}
+
+// unsignedPayload is all but the signature.
+func unsignedPayload(tx *eth.Transaction) int {
+	n := uintSize(tx.Nonce) + uintSize(tx.GasLimit) + toSize(tx.To) + wordSize(&tx.Value) + BytesSize(tx.Input)
 	if tx.TransactionType >= AccessList {
 		n += uintSize(tx.ChainID) + ListSize(accessListPayload(tx.AccessList))
 	}
@@ -53,7 +58,25 @@ func AppendTransaction(dst []byte, tx *eth.Transaction) []byte {
 	if tx.TransactionType != Legacy {
 		dst = append(dst, tx.TransactionType)
 	}
-	dst = AppendList(dst, transactionPayload(tx))
+	dst = appendUnsigned(AppendList(dst, transactionPayload(tx)), tx)
+	return AppendWord(AppendWord(AppendWord(dst, &tx.V), &tx.R), &tx.S)
+}
+
+// AppendUnsigned appends a transaction as its sender signed it. A legacy transaction that is valid on one chain only was signed with the
+// number of the chain.
+func AppendUnsigned(dst []byte, tx *eth.Transaction, chain *uint256.Int) []byte {
+	payload := unsignedPayload(tx)
+	if tx.TransactionType != Legacy {
+		return appendUnsigned(AppendList(append(dst, tx.TransactionType), payload), tx)
+	}
+	if chain == nil {
+		return appendUnsigned(AppendList(dst, payload), tx)
+	}
+	dst = appendUnsigned(AppendList(dst, payload+wordSize(chain)+2), tx)
+	return append(AppendWord(dst, chain), 0x80, 0x80)
+}
+
+func appendUnsigned(dst []byte, tx *eth.Transaction) []byte {
 	if tx.TransactionType >= AccessList {
 		dst = AppendUint(dst, tx.ChainID)
 	}
@@ -74,7 +97,7 @@ func AppendTransaction(dst []byte, tx *eth.Transaction) []byte {
 	case SetCode:
 		dst = appendAuthorizations(dst, tx.AuthorizationList)
 	}
-	return AppendWord(AppendWord(AppendWord(dst, &tx.V), &tx.R), &tx.S)
+	return dst
 }
 
 func toSize(to *common.Address) int {

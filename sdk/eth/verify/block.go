@@ -1,0 +1,165 @@
+package verify
+
+import (
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/penstock-io/penstock/sdk/eth"
+	"github.com/penstock-io/penstock/sdk/eth/internal/rlp"
+)
+
+// Block checks the hash of a block, its transactions, its withdrawals, and whether it has uncles. Extra are the fields of its header that
+// Ethereum does not know, as decode.Decoder.Extra has them: where there are some, a hash that does not come out is no mismatch.
+func (v *Verifier) Block(b *eth.Block, extra ...string) error {
+	return worst(
+		v.Header(&b.Header, extra...),
+		v.Transactions(&b.Header, b.Transactions),
+		v.Withdrawals(&b.Header, b.Withdrawals),
+		hasUncles(&b.Header, len(b.Uncles)),
+	)
+}
+
+// Header checks the hash of a header. Extra is as for Block.
+func (v *Verifier) Header(h *eth.Header, extra ...string) error {
+	if len(h.LogsBloom) != rlp.BloomSize {
+		return badBloom(h, "logsBloom", h.LogsBloom)
+	}
+	v.buf = rlp.AppendHeader(v.buf[:0], h)
+	got := v.hash(v.buf)
+	if got == h.BlockHash {
+		return nil
+	}
+	if len(extra) > 0 {
+		return unverifiable(h, "hash", fmt.Sprintf("its header has fields that Ethereum's do not have: %v", extra))
+	}
+	if field := leftOut(h); field != "" {
+		return unverifiable(h, "hash", "the node left out "+field)
+	}
+	return mismatch(h, "hash", h.BlockHash, got)
+}
+
+// badBloom is for a bloom that is not as long as blooms are.
+func badBloom(h *eth.Header, field string, bloom []byte) error {
+	if len(bloom) == 0 {
+		return unverifiable(h, field, "the node left it out")
+	}
+	return differs(h, field, fmt.Sprintf("%d bytes long", len(bloom)), "256 bytes")
+}
+
+// leftOut names a field of a header that is not there although every header has it. No hash in it can be zero, but that of the state of
+// a chain's first block has none to mix in.
+func leftOut(h *eth.Header) string {
+	none := common.Hash{}
+	switch {
+	case h.StateRoot == none:
+		return "stateRoot"
+	case h.TransactionsRoot == none:
+		return "transactionsRoot"
+	case h.ReceiptsRoot == none:
+		return "receiptsRoot"
+	case h.Sha3Uncles == none:
+		return "sha3Uncles"
+	case h.MixHash == none && h.BlockNumber > 0:
+		return "mixHash"
+	}
+	return ""
+}
+
+// Transactions checks the hash of each transaction and that the header commits to them all.
+func (v *Verifier) Transactions(h *eth.Header, transactions []eth.Transaction) error {
+	v.list()
+	var err error
+	for i := range transactions {
+		tx := &transactions[i]
+		if rlp.TransactionSize(tx) == 0 {
+			err = worst(err, unverifiable(h, fmt.Sprintf("transactions[%d].hash", i), noSuchType(tx.TransactionType)))
+			continue
+		}
+		v.buf = rlp.AppendTransaction(v.buf, tx)
+		v.element()
+		v.begin()
+		v.write(v.at(len(v.ends) - 1))
+		if got := v.digest(); got != tx.TransactionHash {
+			err = worst(err, transactionMismatch(h, i, tx, got))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return worst(mismatch(h, "transactionsRoot", h.TransactionsRoot, v.root()), gasPrices(h, transactions))
+}
+
+// gasPrices checks the price of gas, which is no part of a transaction that offers fees: it is what was paid, but some nodes write the
+// most that was offered.
+func gasPrices(h *eth.Header, transactions []eth.Transaction) error {
+	for i := range transactions {
+		tx := &transactions[i]
+		paid := price(h, tx)
+		if paid != nil && !tx.GasPrice.Eq(paid) && !tx.GasPrice.Eq(tx.MaxFeePerGas) && !tx.GasPrice.IsZero() {
+			return differs(h, fmt.Sprintf("transactions[%d].gasPrice", i), &tx.GasPrice, paid)
+		}
+	}
+	return nil
+}
+
+// transactionMismatch is for a transaction whose hash does not come out, unless the node left out what it is made of.
+func transactionMismatch(h *eth.Header, i int, tx *eth.Transaction, got common.Hash) error {
+	field := fmt.Sprintf("transactions[%d].hash", i)
+	missing := ""
+	switch {
+	case tx.TransactionType >= rlp.DynamicFee && tx.MaxFeePerGas == nil:
+		missing = "maxFeePerGas"
+	case tx.TransactionType >= rlp.DynamicFee && tx.MaxPriorityFeePerGas == nil:
+		missing = "maxPriorityFeePerGas"
+	case tx.TransactionType == rlp.Blob && tx.MaxFeePerBlobGas == nil:
+		missing = "maxFeePerBlobGas"
+	case tx.TransactionType >= rlp.AccessList && tx.ChainID == 0:
+		missing = "chainId"
+	case tx.R.IsZero() && tx.S.IsZero():
+		missing = "r and s"
+	default:
+		return mismatch(h, field, tx.TransactionHash, got)
+	}
+	return unverifiable(h, field, "the node left out "+missing)
+}
+
+// Withdrawals checks that a header commits to withdrawals.
+func (v *Verifier) Withdrawals(h *eth.Header, withdrawals []eth.Withdrawal) error {
+	if h.WithdrawalsRoot == nil {
+		if len(withdrawals) > 0 {
+			return differs(h, "withdrawalsRoot", "not there", fmt.Sprintf("the root of %d withdrawals", len(withdrawals)))
+		}
+		return nil
+	}
+	v.list()
+	for i := range withdrawals {
+		v.buf = rlp.AppendWithdrawal(v.buf, &withdrawals[i])
+		v.element()
+	}
+	return mismatch(h, "withdrawalsRoot", *h.WithdrawalsRoot, v.root())
+}
+
+func hasUncles(h *eth.Header, uncles int) error {
+	if (h.Sha3Uncles == types.EmptyUncleHash) != (uncles == 0) && h.Sha3Uncles != (common.Hash{}) {
+		return differs(h, "sha3Uncles", h.Sha3Uncles, fmt.Sprintf("the hash of %d uncles", uncles))
+	}
+	return nil
+}
+
+// Uncles checks that a header commits to the headers of its uncles, and that these are what their hashes say.
+func (v *Verifier) Uncles(h *eth.Header, uncles []eth.Header) error {
+	v.buf = v.buf[:0]
+	for i := range uncles {
+		start := len(v.buf)
+		if len(uncles[i].LogsBloom) != rlp.BloomSize {
+			return badBloom(h, fmt.Sprintf("uncles[%d].logsBloom", i), uncles[i].LogsBloom)
+		}
+		v.buf = rlp.AppendHeader(v.buf, &uncles[i])
+		if got := v.hash(v.buf[start:]); got != uncles[i].BlockHash {
+			return mismatch(h, fmt.Sprintf("uncles[%d].hash", i), uncles[i].BlockHash, got)
+		}
+	}
+	return mismatch(h, "sha3Uncles", h.Sha3Uncles, v.hash(rlp.AppendList(v.head[:0], len(v.buf)), v.buf))
+}
