@@ -99,7 +99,8 @@ func (s *series) file(g segment) string {
 	return fmt.Sprintf("%s__%08d_to_%08d.parquet", s.name(), g.From, g.To)
 }
 
-func (s *series) manifest() string { return s.name() + ".manifest.json" }
+// manifest begins with _, so that readers of whole directories pass over it.
+func (s *series) manifest() string { return "_" + s.name() + ".manifest.json" }
 
 func (s *series) pieceName(file, piece int64) string {
 	return fmt.Sprintf("%s.%06d.%06d.piece", s.Dataset, file, piece)

@@ -189,7 +189,7 @@ func readBooks(tb testing.TB, dir string) books {
 func manifestOf(tb testing.TB, dir, dataset string) manifest {
 	tb.Helper()
 	var m manifest
-	text, err := os.ReadFile(filepath.Join(dir, "test__"+dataset+".manifest.json"))
+	text, err := os.ReadFile(filepath.Join(dir, "_test__"+dataset+".manifest.json"))
 	if errors.Is(err, os.ErrNotExist) {
 		return m
 	}
@@ -211,8 +211,7 @@ func texts(tb testing.TB, path, column string) (out []string) {
 	return out
 }
 
-// columnOf are the values of a column in a Parquet file.
-func columnOf(tb testing.TB, path, column string) (out []parquet.Value) {
+func opened(tb testing.TB, path string) *parquet.File {
 	tb.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -222,6 +221,13 @@ func columnOf(tb testing.TB, path, column string) (out []parquet.Value) {
 	if err != nil {
 		tb.Fatalf("%s: %v", path, err)
 	}
+	return f
+}
+
+// columnOf are the values of a column in a Parquet file.
+func columnOf(tb testing.TB, path, column string) (out []parquet.Value) {
+	tb.Helper()
+	f := opened(tb, path)
 	leaf, ok := f.Schema().Lookup(strings.Split(column, ".")...)
 	if !ok {
 		tb.Fatalf("%s has no column %s: %s", path, column, f.Schema())

@@ -2,7 +2,7 @@
 //
 //	ethereum__logs__18000000_to_18009999.parquet
 //	ethereum__logs__18010000_to_18019999.parquet
-//	ethereum__logs.manifest.json
+//	_ethereum__logs.manifest.json
 //
 // # Every row once
 //
