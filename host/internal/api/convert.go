@@ -24,7 +24,7 @@ func PathName(p engine.PathStatus) string {
 func toPath(p engine.PathStatus) *hostv1.Path {
 	out := &hostv1.Path{
 		Name: PathName(p), Pipeline: p.Pipeline, State: string(p.State), Cause: bounded(p.Cause), Generation: p.Generation,
-		Kept: uint64(p.Kept), Forks: p.Forks, Committed: p.Committed, Head: p.Head,
+		Kept: uint64(p.Kept), Forks: p.Forks, Committed: p.Committed, Head: p.Head, From: p.From, To: p.To,
 	}
 	if c := p.Checkpoint; c != nil {
 		out.Checkpoint = &hostv1.Checkpoint{
@@ -82,7 +82,7 @@ func fromPaths(paths []*hostv1.Path) ([]engine.PathStatus, error) {
 func fromPath(p *hostv1.Path) (engine.PathStatus, error) {
 	out := engine.PathStatus{
 		Pipeline: p.Pipeline, State: engine.PathState(p.State), Cause: p.Cause, Generation: p.Generation,
-		Kept: int(p.Kept), Forks: p.Forks, Committed: p.Committed, Head: p.Head,
+		Kept: int(p.Kept), Forks: p.Forks, Committed: p.Committed, Head: p.Head, From: p.From, To: p.To,
 	}
 	if c := p.Checkpoint; c != nil {
 		out.Checkpoint = &engine.Checkpoint{

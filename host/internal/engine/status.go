@@ -20,6 +20,8 @@ type PathStatus struct {
 	Forks      uint64          `json:"forks"`                // reorganisations that took it back
 	Committed  *uint64         `json:"committed,omitempty"`  // newest block of the newest checkpoint
 	Head       uint64          `json:"head"`                 // newest block of the source
+	From       *uint64         `json:"from,omitempty"`       // first block; nil: where the head was
+	To         *uint64         `json:"to,omitempty"`         // last block; nil: it follows the head
 	Swap       *SwapStatus     `json:"swap,omitempty"`       // the newest of a plugin, whatever became of it
 	Processes  []ProcessStatus `json:"processes"`            // producers first
 }
@@ -78,6 +80,10 @@ type EdgeStatus struct {
 func (d *domain) status() PathStatus {
 	d.mu.Lock()
 	s := PathStatus{Pipeline: d.name, State: d.state, Generation: d.generation, Committed: committed(d.newest), Swap: d.swapped}
+	p := d.spec.Processes[0].Pipeline
+	if s.To = p.To; !p.FromLatest {
+		s.From = &p.From
+	}
 	if d.state == PathError && d.cause != nil {
 		s.Cause = d.cause.Error()
 	}

@@ -1573,7 +1573,11 @@ type Path struct {
 	// Producers before consumers.
 	Processes []*Process `protobuf:"bytes,12,rep,name=processes,proto3" json:"processes,omitempty"`
 	// The newest swap of a plugin, whatever became of it.
-	Swap          *PathSwap `protobuf:"bytes,13,opt,name=swap,proto3" json:"swap,omitempty"`
+	Swap *PathSwap `protobuf:"bytes,13,opt,name=swap,proto3" json:"swap,omitempty"`
+	// The first block, unless it is where the head was, and the last one, unless
+	// the path follows the head.
+	From          *uint64 `protobuf:"varint,14,opt,name=from,proto3,oneof" json:"from,omitempty"`
+	To            *uint64 `protobuf:"varint,15,opt,name=to,proto3,oneof" json:"to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1697,6 +1701,20 @@ func (x *Path) GetSwap() *PathSwap {
 		return x.Swap
 	}
 	return nil
+}
+
+func (x *Path) GetFrom() uint64 {
+	if x != nil && x.From != nil {
+		return *x.From
+	}
+	return 0
+}
+
+func (x *Path) GetTo() uint64 {
+	if x != nil && x.To != nil {
+		return *x.To
+	}
+	return 0
 }
 
 // PathSwap is the share that a path has in a swap.
@@ -2316,7 +2334,7 @@ const file_penstock_host_v1_control_proto_rawDesc = "" +
 	"\x03pid\x18\x02 \x01(\x03R\x03pid\x124\n" +
 	"\astarted\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\astarted\x12\x19\n" +
 	"\bdata_dir\x18\x04 \x01(\tR\adataDir\x12$\n" +
-	"\rconfiguration\x18\x05 \x01(\x04R\rconfiguration\"\xcd\x03\n" +
+	"\rconfiguration\x18\x05 \x01(\x04R\rconfiguration\"\x8b\x04\n" +
 	"\x04Path\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bpipeline\x18\x02 \x01(\tR\bpipeline\x12\x14\n" +
@@ -2335,9 +2353,13 @@ const file_penstock_host_v1_control_proto_rawDesc = "" +
 	" \x01(\x04H\x00R\tcommitted\x88\x01\x01\x12\x12\n" +
 	"\x04head\x18\v \x01(\x04R\x04head\x127\n" +
 	"\tprocesses\x18\f \x03(\v2\x19.penstock.host.v1.ProcessR\tprocesses\x12.\n" +
-	"\x04swap\x18\r \x01(\v2\x1a.penstock.host.v1.PathSwapR\x04swapB\f\n" +
+	"\x04swap\x18\r \x01(\v2\x1a.penstock.host.v1.PathSwapR\x04swap\x12\x17\n" +
+	"\x04from\x18\x0e \x01(\x04H\x01R\x04from\x88\x01\x01\x12\x13\n" +
+	"\x02to\x18\x0f \x01(\x04H\x02R\x02to\x88\x01\x01B\f\n" +
 	"\n" +
-	"_committed\"\xdf\x01\n" +
+	"_committedB\a\n" +
+	"\x05_fromB\x05\n" +
+	"\x03_to\"\xdf\x01\n" +
 	"\bPathSwap\x12\x16\n" +
 	"\x06plugin\x18\x01 \x01(\tR\x06plugin\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +

@@ -107,6 +107,9 @@ func sentence(path engine.PathStatus, r *rates) string {
 		"loaded " + perSecond(loaded) + "/s",
 		"rows loaded " + count(total),
 	}
+	if how := r.progress(path); how != "" {
+		parts = append(parts, how)
+	}
 	if queue.Threshold > 0 {
 		parts = append(parts, fmt.Sprintf("queue %d/%d", queue.Depth, queue.Threshold))
 	}

@@ -55,6 +55,11 @@ func (p picture) header(path engine.PathStatus, width int) string {
 		"committed " + block(path.Committed),
 		"up " + elapsed(p.up),
 	}
+	if p.rates != nil {
+		if how := p.rates.progress(path); how != "" {
+			parts = append(parts, how)
+		}
+	}
 	plain := path.Pipeline + "  " + state + "  " + strings.Join(parts, "  ")
 	if utf8.RuneCountInString(plain) > width {
 		return cut(plain, width)

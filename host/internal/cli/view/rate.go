@@ -13,6 +13,7 @@ const window = 3 * time.Second
 // rates turns counters into rows per second.
 type rates struct {
 	samples []sample // oldest first; the first is the newest that is older than window
+	paces   map[string]*pace
 }
 
 type sample struct {
@@ -28,6 +29,7 @@ type key struct{ pipeline, step string }
 func (r *rates) observe(now time.Time, paths []engine.PathStatus) {
 	s := sample{at: now, rows: make(map[key]uint64)}
 	for _, path := range paths {
+		r.follow(now, path)
 		for _, p := range path.Processes {
 			s.rows[key{path.Pipeline, p.Step}] = rows(p)
 		}
@@ -36,6 +38,21 @@ func (r *rates) observe(now time.Time, paths []engine.PathStatus) {
 	for len(r.samples) > 2 && now.Sub(r.samples[1].at) >= window {
 		r.samples = r.samples[1:]
 	}
+}
+
+// follow notes how far a path has come.
+func (r *rates) follow(now time.Time, path engine.PathStatus) {
+	at := reached(path)
+	if at == nil {
+		return
+	}
+	if r.paces == nil {
+		r.paces = make(map[string]*pace)
+	}
+	if r.paces[path.Pipeline] == nil {
+		r.paces[path.Pipeline] = &pace{}
+	}
+	r.paces[path.Pipeline].observe(now, *at)
 }
 
 // of is how many rows a second a process has passed on lately.
