@@ -29,6 +29,7 @@ type target struct {
 	typ     string
 	columns []binary.Column
 	layout  *binary.Layout
+	odds    odds
 	stage   string // the temporary table in which rows gather that have a key
 	ranged  int    // index of the column by which the table is parted; -1: it is not
 }

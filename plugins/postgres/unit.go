@@ -231,8 +231,7 @@ func (l *loader) ship(ctx context.Context) error {
 
 // copy sends rows of one table in one go.
 func (l *loader) copy(ctx context.Context, t *target, parcels []*parcel) error {
-	readers := []io.Reader{bytes.NewReader(binary.Header())}
-	rows := 0
+	c := consignment{}
 	for _, p := range parcels {
 		if p.rows == 0 {
 			continue
@@ -240,30 +239,42 @@ func (l *loader) copy(ctx context.Context, t *target, parcels []*parcel) error {
 		if err := l.makeParts(ctx, t, p.ranges); err != nil {
 			return err
 		}
-		rows += p.rows
-		readers = append(readers, bytes.NewReader(p.data))
+		c.rows += p.rows
+		c.data = append(c.data, p.data)
 	}
-	if rows == 0 {
+	switch {
+	case c.rows == 0:
 		return nil
+	case len(l.Key) == 0:
+		return l.stream(ctx, t, t.full, c)
+	default:
+		return l.upsert(ctx, t, c)
 	}
-	into := t.full
-	if len(l.Key) > 0 {
-		into = t.stage
-		if err := l.makeStage(ctx, t); err != nil {
-			return err
-		}
+}
+
+// consignment is what goes in one COPY.
+type consignment struct {
+	data [][]byte
+	rows int
+}
+
+func (c consignment) reader() io.Reader {
+	readers := []io.Reader{bytes.NewReader(binary.Header())}
+	for _, d := range c.data {
+		readers = append(readers, bytes.NewReader(d))
 	}
+	return io.MultiReader(append(readers, bytes.NewReader(binary.Trailer()))...)
+}
+
+// stream sends rows into a table.
+func (l *loader) stream(ctx context.Context, t *target, into string, c consignment) error {
 	statement := fmt.Sprintf("COPY %s (%s, %s) FROM STDIN (FORMAT binary)", into, quote(rowNumber), quoteAll(columnNames(t.columns)))
-	readers = append(readers, bytes.NewReader(binary.Trailer()))
-	tag, err := l.db.conn.PgConn().CopyFrom(ctx, io.MultiReader(readers...), statement)
+	tag, err := l.db.conn.PgConn().CopyFrom(ctx, c.reader(), statement)
 	if err != nil {
 		return err
 	}
-	if tag.RowsAffected() != int64(rows) {
-		return mistakef("table %s took %d rows of %d: it has a rule or trigger that leaves rows out: drop it", t.full, tag.RowsAffected(), rows)
+	if tag.RowsAffected() != int64(c.rows) {
+		return mistakef("table %s took %d rows of %d: it has a rule or trigger that leaves rows out: drop it", t.full, tag.RowsAffected(), c.rows)
 	}
-	if len(l.Key) == 0 {
-		return nil
-	}
-	return l.merge(ctx, t)
+	return nil
 }

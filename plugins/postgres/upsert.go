@@ -9,10 +9,63 @@ import (
 	"github.com/penstock-io/penstock/plugins/postgres/internal/binary"
 )
 
-// Rows that have a key gather in a temporary table, the stage, and go from there into the table in two statements. Before a row is
-// replaced that was there at the newest checkpoint, its image goes into penstock_undo: once, as only the first after a checkpoint is
-// what was there at it. A row keeps its number when it is replaced, so the number names it; rows that have come since the checkpoint
-// have greater ones, and need no image: a rewind removes them.
+// Rows that have a key are tried as if they were new, because most are in a chain's history: PostgreSQL refuses them all where one is not.
+// Then they gather in a temporary table, the stage, and go from there into the table in two statements. Before a row is replaced that was
+// there at the newest checkpoint, its image goes into penstock_undo: once, as only the first after a checkpoint is what was there at it. A
+// row keeps its number when it is replaced, so the number names it; rows that have come since the checkpoint have greater ones, and need no
+// image: a rewind removes them.
+
+// mostStaged bounds how often rows go by the stage before they are tried as new ones again.
+const mostStaged = 1024
+
+// odds are how often rows with a key have been new of late.
+type odds struct {
+	pause int // how many consignments go by the stage before the next try
+	last  int // what pause began with
+}
+
+// worse notes that rows were not new.
+func (o *odds) worse() {
+	o.last = min(max(2*o.last, 1), mostStaged)
+	o.pause = o.last
+}
+
+// upsert sends rows that have a key.
+func (l *loader) upsert(ctx context.Context, t *target, c consignment) error {
+	if t.odds.pause == 0 {
+		isNew, err := l.insert(ctx, t, c)
+		if isNew || err != nil {
+			return err
+		}
+		t.odds.worse()
+	} else {
+		t.odds.pause--
+	}
+	if err := l.makeStage(ctx, t); err != nil {
+		return err
+	}
+	if err := l.stream(ctx, t, t.stage, c); err != nil {
+		return err
+	}
+	return l.merge(ctx, t)
+}
+
+// insert sends rows as new ones.
+func (l *loader) insert(ctx context.Context, t *target, c consignment) (isNew bool, err error) {
+	if err := l.db.exec(ctx, "SAVEPOINT penstock"); err != nil {
+		return false, err
+	}
+	err = l.stream(ctx, t, t.full, c)
+	switch {
+	case err == nil:
+		t.odds.last /= 2
+		return true, l.db.exec(ctx, "RELEASE penstock")
+	case codeOf(err) == "23505":
+		return false, l.db.exec(ctx, "ROLLBACK TO penstock")
+	default:
+		return false, err
+	}
+}
 
 // makeStage makes the stage of a table, unless this transaction has it.
 func (l *loader) makeStage(ctx context.Context, t *target) error {
