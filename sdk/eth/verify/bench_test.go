@@ -15,14 +15,14 @@ import (
 // BenchmarkVerify compares with what go-ethereum needs for the same: its types are decoded beforehand, as the rows are.
 func BenchmarkVerify(b *testing.B) {
 	for name, a := range benchmarked(b) {
-		b.Run(name, func(b *testing.B) { compare(b, a[0], a[1]) })
+		b.Run(name, func(b *testing.B) { compare(b, a.chain, a.block, a.receipts) })
 	}
 }
 
-func compare(b *testing.B, block, receipts []byte) {
+func compare(b *testing.B, chain uint64, block, receipts []byte) {
 	b.Helper()
 	var (
-		r    = read(b, block, receipts)
+		r    = read(b, chain, block, receipts)
 		v    verify.Verifier
 		list types.Receipts
 		body struct {
@@ -82,13 +82,19 @@ func compare(b *testing.B, block, receipts []byte) {
 	run("senders/ours", func() { check(v.Senders(&r.Header, r.Transactions)) })
 }
 
+// answers are those of a node about a block.
+type answers struct {
+	chain           uint64
+	block, receipts []byte
+}
+
 // benchmarked are blocks with their receipts: a made one like those of mainnet, and where there are recordings one of mainnet.
-func benchmarked(tb testing.TB) map[string][2][]byte {
+func benchmarked(tb testing.TB) map[string]answers {
 	tb.Helper()
 	b := made.Make(tb, made.Config{Number: 1000, Fork: made.Prague, Transactions: 157, Input: 300, Logs: 3})
-	out := map[string][2][]byte{"made-157": {b.Full, b.Receipts}}
+	out := map[string]answers{"made-157": {made.ChainID, b.Full, b.Receipts}}
 	if block, receipts := recordedBlock(tb); block != nil {
-		out["mainnet-18000000"] = [2][]byte{block, receipts}
+		out["mainnet-18000000"] = answers{1, block, receipts}
 	}
 	return out
 }

@@ -79,9 +79,7 @@ func (v *Verifier) Transactions(h *eth.Header, transactions []eth.Transaction) e
 		}
 		v.buf = rlp.AppendTransaction(v.buf, tx)
 		v.element()
-		v.begin()
-		v.write(v.at(len(v.ends) - 1))
-		if got := v.digest(); got != tx.TransactionHash {
+		if got := v.hash(v.at(len(v.ends) - 1)); got != tx.TransactionHash {
 			err = worst(err, transactionMismatch(h, i, tx, got))
 		}
 	}
@@ -96,9 +94,9 @@ func (v *Verifier) Transactions(h *eth.Header, transactions []eth.Transaction) e
 func gasPrices(h *eth.Header, transactions []eth.Transaction) error {
 	for i := range transactions {
 		tx := &transactions[i]
-		paid := price(h, tx)
-		if paid != nil && !tx.GasPrice.Eq(paid) && !tx.GasPrice.Eq(tx.MaxFeePerGas) && !tx.GasPrice.IsZero() {
-			return differs(h, fmt.Sprintf("transactions[%d].gasPrice", i), &tx.GasPrice, paid)
+		paid, known := price(h, tx)
+		if known && !tx.GasPrice.Eq(&paid) && !tx.GasPrice.IsZero() && !tx.GasPrice.Eq(tx.MaxFeePerGas) {
+			return differs(h, fmt.Sprintf("transactions[%d].gasPrice", i), tx.GasPrice.Dec(), paid.Dec())
 		}
 	}
 	return nil
@@ -161,5 +159,8 @@ func (v *Verifier) Uncles(h *eth.Header, uncles []eth.Header) error {
 			return mismatch(h, fmt.Sprintf("uncles[%d].hash", i), uncles[i].BlockHash, got)
 		}
 	}
-	return mismatch(h, "sha3Uncles", h.Sha3Uncles, v.hash(rlp.AppendList(v.head[:0], len(v.buf)), v.buf))
+	v.begin()
+	v.write(rlp.AppendList(v.head[:0], len(v.buf)))
+	v.write(v.buf)
+	return mismatch(h, "sha3Uncles", h.Sha3Uncles, v.digest())
 }

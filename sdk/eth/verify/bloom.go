@@ -92,9 +92,10 @@ func (b bits) set(bloom *[rlp.BloomSize]byte) {
 
 // bitsOf are three pairs of bytes of a hash.
 func (v *Verifier) bitsOf(of []byte) (b bits) {
-	sum := v.hash(of)
+	v.buf = append(v.buf[:0], of...) // so that what it is of need not be kept
+	v.hash(v.buf)
 	for i := range b {
-		b[i] = (uint16(sum[2*i])<<8 | uint16(sum[2*i+1])) & 2047
+		b[i] = (uint16(v.sum[2*i])<<8 | uint16(v.sum[2*i+1])) & 2047
 	}
 	return b
 }

@@ -47,11 +47,13 @@ func outcome(h *eth.Header, tx *eth.Transaction, r *eth.Receipt) (field string, 
 	case !same(r.To, tx.To):
 		return "to", shown(r.To), shown(tx.To)
 	}
-	if created := created(tx); r.ContractAddress != nil && !same(r.ContractAddress, created) && *r.ContractAddress != (common.Address{}) {
-		return "contractAddress", r.ContractAddress, shown(created)
+	if a := r.ContractAddress; a != nil && *a != (common.Address{}) {
+		if created := created(tx); !same(a, created) {
+			return "contractAddress", a, shown(created)
+		}
 	}
-	if paid := price(h, tx); r.EffectiveGasPrice != nil && paid != nil && !r.EffectiveGasPrice.Eq(paid) {
-		return "effectiveGasPrice", r.EffectiveGasPrice, paid
+	if paid, known := price(h, tx); known && r.EffectiveGasPrice != nil && !r.EffectiveGasPrice.Eq(&paid) {
+		return "effectiveGasPrice", r.EffectiveGasPrice.Dec(), paid.Dec()
 	}
 	if blobs := uint64(len(tx.BlobVersionedHashes)) * blobGas; r.BlobGasUsed != nil && *r.BlobGasUsed != blobs {
 		return "blobGasUsed", *r.BlobGasUsed, blobs
@@ -59,7 +61,9 @@ func outcome(h *eth.Header, tx *eth.Transaction, r *eth.Receipt) (field string, 
 	return "", nil, nil
 }
 
-func noSuchType(kind uint8) string { return fmt.Sprintf("Ethereum has no transactions of type %d", kind) }
+func noSuchType(kind uint8) string {
+	return fmt.Sprintf("Ethereum has no transactions of type %d", kind)
+}
 
 func same(a, b *common.Address) bool {
 	if a == nil || b == nil {
@@ -84,17 +88,16 @@ func created(tx *eth.Transaction) *common.Address {
 	return &a
 }
 
-// price is what a transaction paid for a unit of gas; nil where there is no telling.
-func price(h *eth.Header, tx *eth.Transaction) *uint256.Int {
+// price is what a transaction paid for a unit of gas, where that can be told.
+func price(h *eth.Header, tx *eth.Transaction) (paid uint256.Int, known bool) {
 	switch {
 	case tx.TransactionType <= rlp.AccessList:
-		return &tx.GasPrice
+		return tx.GasPrice, true
 	case tx.TransactionType > rlp.SetCode || h.BaseFeePerGas == nil || tx.MaxFeePerGas == nil || tx.MaxPriorityFeePerGas == nil:
-		return nil
+		return paid, false
 	}
-	paid, overflow := new(uint256.Int).AddOverflow(h.BaseFeePerGas, tx.MaxPriorityFeePerGas)
-	if overflow || paid.Gt(tx.MaxFeePerGas) {
-		return tx.MaxFeePerGas
+	if _, overflow := paid.AddOverflow(h.BaseFeePerGas, tx.MaxPriorityFeePerGas); overflow || paid.Gt(tx.MaxFeePerGas) {
+		return *tx.MaxFeePerGas, true
 	}
-	return paid
+	return paid, true
 }

@@ -31,7 +31,7 @@ func TestMainnetBlockVerifies(t *testing.T) {
 		t.Skip("PENSTOCK_RECORDINGS is unset: it names a folder of recorded answers of a node")
 	}
 	var v verify.Verifier
-	r := read(t, block, receipts)
+	r := read(t, 1, block, receipts)
 	if err := all(&v, &r); err != nil {
 		t.Error(err)
 	}

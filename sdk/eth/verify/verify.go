@@ -70,12 +70,10 @@ type Verifier struct {
 	topicBits   map[common.Hash]bits
 }
 
-// hash hashes pieces one after another into v.sum.
-func (v *Verifier) hash(pieces ...[]byte) common.Hash {
+// hash hashes bytes into v.sum.
+func (v *Verifier) hash(of []byte) common.Hash {
 	v.begin()
-	for _, p := range pieces {
-		v.write(p)
-	}
+	v.write(of)
 	return v.digest()
 }
 

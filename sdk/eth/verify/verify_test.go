@@ -30,9 +30,9 @@ type rows struct {
 }
 
 // read decodes a block and its receipts.
-func read(tb testing.TB, block, receipts []byte) (r rows) {
+func read(tb testing.TB, chain uint64, block, receipts []byte) (r rows) {
 	tb.Helper()
-	dec := decode.Decoder{ChainID: made.ChainID}
+	dec := decode.Decoder{ChainID: chain}
 	var err error
 	if r.Block, err = dec.Block(block); err != nil {
 		tb.Fatal(err)
@@ -72,7 +72,7 @@ func TestWhatGoEthereumMakesVerifies(t *testing.T) {
 	for fork := made.Frontier; fork <= made.Amsterdam; fork++ {
 		for _, n := range counts {
 			b := made.Make(t, made.Config{Number: 5, Fork: fork, Transactions: n, Input: n % 70, Logs: n % 6})
-			r := read(t, b.Full, b.Receipts)
+			r := read(t, made.ChainID, b.Full, b.Receipts)
 			if err := all(&v, &r); err != nil {
 				t.Fatalf("fork %d, %d transactions: %v", fork, n, err)
 			}
@@ -102,7 +102,7 @@ func TestSenders(t *testing.T) {
 	var v verify.Verifier
 	for fork := made.Frontier; fork <= made.Prague; fork++ {
 		b := made.Make(t, made.Config{Number: 5, Fork: fork, Transactions: 8, Input: 3})
-		r := read(t, b.Full, b.Receipts)
+		r := read(t, made.ChainID, b.Full, b.Receipts)
 		if err := v.Senders(&r.Header, r.Transactions); err != nil {
 			t.Errorf("fork %d: %v", fork, err)
 		}
@@ -217,7 +217,7 @@ func TestEveryFieldThatIsChangedIsFound(t *testing.T) {
 	var v verify.Verifier
 	for fork := made.Frontier; fork <= made.Amsterdam; fork++ {
 		b := made.Make(t, made.Config{Number: 77, Fork: fork, Transactions: 9, Input: 5, Logs: 5})
-		r := read(t, b.Full, b.Receipts)
+		r := read(t, made.ChainID, b.Full, b.Receipts)
 		if err := all(&v, &r); err != nil {
 			t.Fatal(err)
 		}
