@@ -22,12 +22,16 @@ func (a *app) registerCommand() *cobra.Command {
 }
 
 func (a *app) registerListCommand() *cobra.Command {
-	var o inquiry
+	var (
+		o        inquiry
+		markdown bool
+	)
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List registers: readers, subscribers, aggregators and loaders",
 		Example: `  penstock register list
-  penstock register list --json`,
+  penstock register list --json
+  penstock register list --markdown > registers.md`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return interruptible(cmd.Context(), func(ctx context.Context) error {
@@ -39,11 +43,15 @@ func (a *app) registerListCommand() *cobra.Command {
 				if o.json {
 					return printJSON(a.stdout, found.registerDocuments())
 				}
+				if markdown {
+					return writeMarkdown(a.stdout, found.registerDocuments())
+				}
 				return found.listRegisters(a.stdout)
 			})
 		},
 	}
 	o.flags(cmd)
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "write a page with every setting and column")
 	return cmd
 }
 
