@@ -58,7 +58,26 @@ func (s *shelf) admit(start sdk.Start, wired map[string]*series) (mark, error) {
 	}
 	s.Domain, s.Step, s.Generation = start.Domain, start.Step, start.Generation
 	s.backTo(to.Checkpoint)
+	if err := s.makeRoom(to); err != nil {
+		return mark{}, err
+	}
 	return to, s.save()
+}
+
+// makeRoom removes the parts that come again before anything is written: they
+// may be what has filled the disk.
+func (s *shelf) makeRoom(to mark) error {
+	if to.Checkpoint == 0 {
+		return nil
+	}
+	for input, files := range s.Inputs {
+		if p := to.Places[input]; p.Tail > 0 {
+			if err := truncate(s.path(files.tailName(p.File, p.Pieces+1)), p.Tail); err != nil {
+				return err
+			}
+		}
+	}
+	return s.sweep(to)
 }
 
 // check refuses what does not stand as it did at a checkpoint, and an input that
@@ -144,8 +163,8 @@ func (s *shelf) standsAt(files *series, p place, checkpoint uint64) error {
 	return nil
 }
 
-// goBack removes what came after a mark. The books have forgotten before what is
-// removed: whenever this ends early, it can be done again.
+// goBack removes what came after a mark. Whenever it ends early, it can be done
+// again: a host that has said where it goes on from does not say otherwise later.
 func (s *shelf) goBack(to mark, wired map[string]*series) error {
 	for input, files := range s.Inputs {
 		if err := s.unseal(input, files, to.Places[input]); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,9 @@ func (l *loader) Start(ctx context.Context, start sdk.Start) error {
 
 // plan compiles the inputs, and names the files of each.
 func (l *loader) plan() error {
+	if err := l.checkNames(); err != nil {
+		return err
+	}
 	taken := map[string]string{}
 	l.wired = map[string]*series{}
 	for _, in := range l.start.Inputs {
@@ -86,6 +90,33 @@ func (l *loader) plan() error {
 		taken[key] = in.Name
 		l.wired[in.Name] = files
 		l.streams = append(l.streams, s)
+	}
+	return nil
+}
+
+// checkNames refuses settings that name what is not there.
+func (l *loader) checkNames() error {
+	var columns, steps []string
+	for _, in := range l.start.Inputs {
+		steps = append(steps, in.Name)
+		for _, c := range in.Type.Columns() {
+			columns = append(columns, c.Name)
+		}
+	}
+	named := map[string][]string{
+		"columns": l.Columns, "exclude": l.Exclude, "bloom": l.Bloom, "sorted_by": l.SortedBy, "u256_of": slices.Collect(maps.Keys(l.U256Of)),
+	}
+	for _, setting := range slices.Sorted(maps.Keys(named)) {
+		for _, name := range named[setting] {
+			if !slices.Contains(columns, name) {
+				return stopf("%s names the column %q, which the rows do not have: they have %s", setting, name, strings.Join(columns, ", "))
+			}
+		}
+	}
+	for _, step := range slices.Sorted(maps.Keys(l.Datasets)) {
+		if !slices.Contains(steps, step) {
+			return stopf("datasets names the step %q, which this loader does not read: it reads %s", step, strings.Join(steps, ", "))
+		}
 	}
 	return nil
 }

@@ -32,10 +32,7 @@ func (s *stream) resume(at place) error {
 		return damaged(path, errors.New("rows are missing"))
 	}
 	var err error
-	if err = truncate(path, at.Tail); err != nil {
-		return err
-	}
-	s.tail, err = openTail(path, s.typ, at.Tail)
+	s.tail, err = openTail(path, s.typ, at.Tail) // which was cut there
 	return err
 }
 
