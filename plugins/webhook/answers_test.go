@@ -22,13 +22,13 @@ func TestRetries(t *testing.T) {
 		retryAfter func() string
 		least      time.Duration
 	}{
-		"503":               {503, nil, 200 * time.Millisecond},
-		"500":               {500, nil, 200 * time.Millisecond},
-		"408":               {408, nil, 200 * time.Millisecond},
-		"425":               {425, nil, 200 * time.Millisecond},
+		"503":               {503, nil, 0},
+		"500":               {500, nil, 0},
+		"408":               {408, nil, 0},
+		"425":               {425, nil, 0},
 		"429 after seconds": {429, func() string { return "7" }, 7 * time.Second},
 		"503 after a date":  {503, func() string { return time.Now().Add(20 * time.Second).UTC().Format(http.TimeFormat) }, 19 * time.Second},
-		"503 after rubbish": {503, func() string { return "soon" }, 200 * time.Millisecond},
+		"503 after rubbish": {503, func() string { return "soon" }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestRetries(t *testing.T) {
 				for _, again := range requests[1:] {
 					same(t, "key", again.key, requests[0].key)
 					same(t, "body", string(again.body), string(requests[0].body))
-					same(t, "signature", again.header.Get("Penstock-Signature"), sign("x", again.header.Get("Penstock-Timestamp"), again.body))
+					same(t, "signature", again.header.Get("Penstock-Signature"), "sha256="+authenticate([]byte("x"), again.header.Get("Penstock-Timestamp"), again.body))
 				}
 			})
 		})
@@ -107,8 +107,9 @@ func TestAnswersThatStop(t *testing.T) {
 		body, location string
 		want           []string
 	}{
-		400: {body: "bad\nrow " + strings.Repeat("x", 1000), want: []string{"400 Bad Request", `"bad\nrow xxx`, "…", "mend the receiver"}},
+		400: {body: "\nbad row " + strings.Repeat("x", 1000) + "\nand more", want: []string{"400 Bad Request", `"bad row xxx`, "…", "mend the receiver"}},
 		401: {want: []string{"it answers 401 Unauthorized: it will not", "url, headers and secret"}},
+		410: {body: "closed", want: []string{"410 Gone", "closed", "it is gone for good: remove the loader, or set url"}},
 		404: {body: "nothing here", want: []string{"404 Not Found", "nothing here"}},
 		413: {want: []string{"413 Request Entity Too Large"}},
 		301: {location: "https://elsewhere.test/t0ken", want: []string{"301 Moved Permanently", "https://elsewhere.test: redirects are not followed", "set url"}},

@@ -15,14 +15,11 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
 	"github.com/holiman/uint256"
-	"go.uber.org/goleak"
 
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/plugintest"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type swap struct {
 	BlockNumber uint64

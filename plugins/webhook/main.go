@@ -37,6 +37,14 @@
 // remembers the keys of rows has every row once. Those of requests do not do for
 // that, as the same rows may be cut into requests otherwise than before.
 //
+// Without an outbox a checkpoint waits until its rows are with the receiver: while
+// it is away the pipeline stands still, with all of its other loaders, and goes
+// on where it was. With an outbox a checkpoint waits until its rows lie there, on
+// the disk, and the pipeline waits only when the outbox has its size. What is in
+// the outbox is sent in order, for as long as it takes, by the next process if
+// this one dies. Requests whose rows a rewind takes back are dropped there if they
+// were not sent yet.
+//
 // There is one exception. Where a row is left out because it breaks a step,
 // rows after it may have other numbers when they come again, and so other keys.
 //
@@ -66,24 +74,34 @@
 //
 // # Signature
 //
-// With secret, the signature is the HMAC-SHA256 of the timestamp, a dot, and the
-// body, in hexadecimal. The timestamp is that of the attempt, in seconds since
-// 1970: a receiver refuses requests that are older than it can explain.
+// The header Penstock-Signature has one signature, or two with a comma between
+// them: sha256= is with secret, the HMAC-SHA256 of the timestamp, a dot, and the
+// body; ed25519= is with signing_key, the Ed25519 signature of the same. Both are
+// in hexadecimal. The timestamp is that of the attempt, in seconds since 1970: a
+// receiver refuses requests that are older than it can explain.
 //
 // # Answers
 //
 // 2xx: the rows are there for good. 408, 425, 429 and 5xx, no answer within the
-// timeout and no connection: the request is sent again, after what Retry-After
-// says or a pause that grows, until give_up_after, when the host starts the step
-// anew by its own rules. Everything else stops the path: a receiver that does
-// not want the rows will not want them the next time. Redirects are not
-// followed, because rows would go where nobody has told them to.
+// timeout and no connection: the request is sent again, after a random pause whose
+// bound grows from half a second to half a minute, and what Retry-After says
+// before that; until give_up_after, when the host starts the step anew by its own
+// rules. Everything else stops the path: a receiver that does not want the rows
+// will not want them the next time, and one that says 410 is gone. Redirects are
+// not followed, because rows would go where nobody has told them to.
+//
+// # Order
+//
+// Requests follow each other: the next one is sent when the one before it was
+// answered. With concurrency, those of different steps do not wait for each
+// other; those of one step still do.
 package main
 
 import (
 	"time"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/gather"
 )
 
 func main() { sdk.Serve(register()) }
@@ -95,5 +113,5 @@ func register() sdk.Register {
 }
 
 func defaults() *webhook {
-	return &webhook{Method: "POST", Timeout: 10 * time.Second, Rows: 100, GiveUpAfter: time.Minute}
+	return &webhook{Method: "POST", Timeout: 10 * time.Second, GiveUpAfter: time.Minute, Concurrency: 1, Batch: gather.Default()}
 }

@@ -3,62 +3,70 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/penstock-io/penstock/sdk"
 )
 
-// send sends the rows that wait, until they are answered with 2xx, ctx ends, the
-// receiver does not want them, or it was tried long enough.
-func (w *webhook) send(ctx context.Context) error {
-	if w.pending.rows == 0 {
-		return nil
+// Pauses grow from the first bound to the last, and are a random part of it: many
+// senders of one receiver do not come all at once when it is back.
+const (
+	firstPause = 500 * time.Millisecond
+	lastPause  = 30 * time.Second
+)
+
+// pauseBefore is how long to wait before an attempt; the first is number 1.
+func pauseBefore(attempt int) time.Duration {
+	bound := lastPause
+	if doublings := attempt - 2; doublings < 10 {
+		bound = min(bound, firstPause<<doublings)
 	}
-	body := append(w.pending.body, "]}\n"...)
-	began, pause := time.Now(), backoff.NewExponentialBackOff()
-	pause.MaxInterval = 30 * time.Second
+	return rand.N(bound) + 1
+}
+
+// deliver sends a request, until it is answered with 2xx, ctx ends, the receiver
+// does not want it, or it was tried long enough; 0: for ever.
+func (w *webhook) deliver(ctx context.Context, p parcel, giveUp time.Duration) error {
+	began := time.Now()
 	for attempt := 1; ; attempt++ {
-		failed := w.attempt(ctx, body)
+		failed := w.attempt(ctx, p)
 		if failed == nil {
-			w.pending = request{} // the connection may still hold the body
 			return nil
 		}
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("send %s: %w", w.described(), err)
+			return fmt.Errorf("send %s: %w", w.described(p), err)
 		}
 		if !failed.again {
-			return sdk.Stop(fmt.Errorf("send %s: %w", w.described(), failed))
+			return sdk.Stop(fmt.Errorf("send %s: %w", w.described(p), failed))
 		}
-		wait := max(failed.after, pause.NextBackOff())
+		wait := pauseBefore(attempt + 1)
 		if failed.after > 0 {
+			wait += failed.after
 			failed.error = fmt.Errorf("%w, and asks to wait for %s", failed.error, failed.after.Round(time.Second))
 		}
-		if w.GiveUpAfter > 0 && time.Since(began)+wait > w.GiveUpAfter {
-			return fmt.Errorf("send %s: %w; given up after %d attempts in %s", w.described(), failed, attempt, time.Since(began).Round(time.Millisecond))
+		if giveUp > 0 && time.Since(began)+wait > giveUp {
+			return fmt.Errorf("send %s: %w; given up after %d attempts in %s", w.described(p), failed, attempt, time.Since(began).Round(time.Millisecond))
 		}
-		w.log.Warn("rows were not taken and are sent again", "cause", failed.Error(), "attempt", attempt, "again_in", wait.Round(time.Millisecond).String())
+		w.log.Warn("rows were not taken and are sent again", "what", w.described(p), "cause", failed.Error(), "attempt", attempt, "again_in", wait.Round(time.Millisecond).String())
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("send %s: %w", w.described(), ctx.Err())
+			return fmt.Errorf("send %s: %w", w.described(p), ctx.Err())
 		case <-time.After(wait):
 		}
 	}
 }
 
 // described says what is sent where. Paths of such URLs are secrets often.
-func (w *webhook) described() string {
-	return fmt.Sprintf("%d rows from %s to %s", w.pending.rows, w.pending.first.Input, origin(w.URL))
+func (w *webhook) described(p parcel) string {
+	return fmt.Sprintf("%d rows from %s to %s", p.rows, p.input, origin(w.URL))
 }
 
 func origin(address string) string {
@@ -77,52 +85,56 @@ type failure struct {
 }
 
 // attempt sends a request once; nil: the rows are there.
-func (w *webhook) attempt(ctx context.Context, body []byte) *failure {
+func (w *webhook) attempt(ctx context.Context, p parcel) *failure {
 	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, w.Method, w.URL, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, w.Method, w.URL, bytes.NewReader(p.body))
 	if err != nil {
 		return &failure{error: errors.New("the request cannot be made: check url and method")}
 	}
-	w.setHeaders(req, body)
+	w.setHeaders(req, p)
 	res, err := w.client.Do(req)
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("no answer within %s (timeout)", w.Timeout)
 		}
-		if inner, ok := errors.AsType[*url.Error](err); ok {
-			err = inner.Err // without the URL
-		}
-		return &failure{error: err, again: true}
+		return &failure{error: unanswered(err), again: true}
 	}
 	defer res.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(res.Body, mostAnswer)) // its status counts
 	return judge(res, text)
 }
 
-func (w *webhook) setHeaders(req *http.Request, body []byte) {
+// unanswered explains why there is no answer, without the URL.
+func unanswered(err error) error {
+	if inner, ok := errors.AsType[*url.Error](err); ok {
+		err = inner.Err
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("its certificate does not hold: %w: mend it, or name the authority that signed it with ca", err)
+	}
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return fmt.Errorf("it does not speak TLS: %w: check whether url should begin with http://", err)
+	}
+	if text := []rune(err.Error()); len(text) > mostShown {
+		return errors.New(string(text[:mostShown]) + "…") // it quotes what came instead of an answer
+	}
+	return err
+}
+
+func (w *webhook) setHeaders(req *http.Request, p parcel) {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "penstock/"+sdk.Version)
 	for name, value := range w.Headers {
 		req.Header.Set(name, value)
 	}
-	req.Header.Set("Idempotency-Key", w.pending.key())
+	req.Header.Set("Idempotency-Key", p.key)
 	req.Header.Set("Penstock-Generation", w.begun)
-	if w.Secret == "" {
-		return
-	}
 	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
-	req.Header.Set("Penstock-Timestamp", timestamp)
-	req.Header.Set("Penstock-Signature", sign(w.Secret, timestamp, body))
-}
-
-// sign is what a receiver compares the signature with.
-func sign(secret, timestamp string, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(timestamp))
-	mac.Write([]byte("."))
-	mac.Write(body)
-	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+	if signature := w.signer.sign(timestamp, p.body); signature != "" {
+		req.Header.Set("Penstock-Timestamp", timestamp)
+		req.Header.Set("Penstock-Signature", signature)
+	}
 }
 
 const (
@@ -141,12 +153,16 @@ func judge(res *http.Response, text []byte) *failure {
 			res.Status, origin(res.Header.Get("Location")))}
 	case code >= 500 || code == http.StatusRequestTimeout || code == http.StatusTooEarly || code == http.StatusTooManyRequests:
 		return &failure{error: answered(res, text), again: true, after: retryAfter(res.Header.Get("Retry-After"))}
+	case code == http.StatusGone:
+		return &failure{error: fmt.Errorf("%w: it is gone for good: remove the loader, or set url to where the rows shall go now", answered(res, text))}
 	default:
 		return &failure{error: fmt.Errorf("%w: it will not take them the next time either; mend the receiver, or url, headers and secret", answered(res, text))}
 	}
 }
 
+// answered is an answer with its first line.
 func answered(res *http.Response, text []byte) error {
+	text, _, _ = bytes.Cut(bytes.TrimSpace(text), []byte("\n"))
 	text = bytes.TrimSpace(text)
 	if len(text) > mostShown {
 		text = append(text[:mostShown:mostShown], "…"...)

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -51,7 +55,7 @@ func TestARequest(t *testing.T) {
 
 func TestRowsComeInOrderAndWithACommit(t *testing.T) {
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Rows = 3 })
+	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Batch.Rows = 3 })
 	load(t, w, 0, 1, 2)
 	if got := r.take(); got != nil {
 		t.Errorf("rows were sent before there is a request full of them: %v", rows(got))
@@ -98,7 +102,7 @@ func TestKeysAreWhatTheDocSays(t *testing.T) {
 // checkpoints were.
 func TestKeysOfRowsThatComeAgain(t *testing.T) {
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Rows = 2 })
+	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Batch.Rows = 2 })
 	load(t, w, 0, 1)
 	load(t, w, 1, 5)
 	commit(t, w, 4)
@@ -205,13 +209,13 @@ func TestReceiversCanUndoReorganisations(t *testing.T) {
 
 func TestHugeBatchesAreSplit(t *testing.T) {
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, "a"), func(w *webhook) { w.Rows = 1000 })
+	w := started(t, r, startAt(t, 0, "a"), func(w *webhook) { w.Batch.Rows = 1000 })
 	long := strings.Repeat("x", 100_000)
 	all := make([]swap, 25)
 	for i := range all {
 		all[i] = swap{BlockNumber: uint64(i), Note: &long}
 	}
-	larger := strings.Repeat("y", 2*mostBytes)
+	larger := strings.Repeat("y", 2*(1<<20))
 	all[7].Note = &larger
 	if err := w.Load(t.Context(), 0, batchOf(t, all...)); err != nil {
 		t.Fatal(err)
@@ -221,26 +225,41 @@ func TestHugeBatchesAreSplit(t *testing.T) {
 	requests := r.take()
 	same(t, "number of rows", len(rows(requests)), 2525)
 	for _, request := range requests {
-		if n := len(request.Rows); n > 1000 || len(request.body) > mostBytes+1000 && n > 1 {
+		if n := len(request.Rows); n > 1000 || len(request.body) > (1<<20)+1000 && n > 1 {
 			t.Errorf("a request has %d rows and %d bytes", n, len(request.body))
 		}
 	}
 }
 
 func TestTheSignatureVerifies(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, "a"), func(w *webhook) { w.Secret = "whisper" })
+	w := started(t, r, startAt(t, 0, "a"), func(w *webhook) {
+		w.Secret, w.SigningKey = "whisper", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	})
 	load(t, w, 0, 1)
 	commit(t, w, 0)
 	got := r.take()[0]
 	timestamp := got.header.Get("Penstock-Timestamp")
-	same(t, "signature", got.header.Get("Penstock-Signature"), sign("whisper", timestamp, got.body))
+	first, second, _ := strings.Cut(got.header.Get("Penstock-Signature"), ",")
+	same(t, "signature", first, "sha256="+authenticate([]byte("whisper"), timestamp, got.body))
+	signature, err := hex.DecodeString(strings.TrimPrefix(second, "ed25519="))
+	if err != nil || !ed25519.Verify(public, append([]byte(timestamp+"."), got.body...), signature) {
+		t.Errorf("%s does not verify: %v", second, err)
+	}
 	// As openssl computes it: printf '1700000000.{}' | openssl dgst -sha256 -hmac whisper
-	same(t, "signature of what is known", sign("whisper", "1700000000", []byte("{}")), "sha256=0e1a9dd88d1b68f0aecc922471acff6f7d404fdef7a6b0635f0bbab09105795c")
+	same(t, "signature of what is known", signer{secret: []byte("whisper")}.sign("1700000000", []byte("{}")), "sha256=0e1a9dd88d1b68f0aecc922471acff6f7d404fdef7a6b0635f0bbab09105795c")
 	for _, other := range []string{
-		sign("shout", timestamp, got.body), sign("whisper", timestamp+"1", got.body), sign("whisper", timestamp, got.body[1:]),
+		authenticate([]byte("shout"), timestamp, got.body), authenticate([]byte("whisper"), timestamp+"1", got.body), authenticate([]byte("whisper"), timestamp, got.body[1:]),
 	} {
-		if other == got.header.Get("Penstock-Signature") {
+		if "sha256="+other == first {
 			t.Errorf("%s is the signature of something else, too", other)
 		}
 	}
@@ -255,8 +274,12 @@ func TestMistakes(t *testing.T) {
 		`{"url": "https:///b"}`:                                             "url is no address of a web server",
 		`{"url": "https://a", "method": "GET"}`:                             `method is "GET": write POST, PUT or PATCH`,
 		`{"url": "https://a", "timeout": "0s"}`:                             "timeout is 0s",
-		`{"url": "https://a", "rows": 0}`:                                   "rows is 0: write a number from 1 to 10000",
-		`{"url": "https://a", "rows": 10001}`:                               "rows is 10001",
+		`{"url": "https://a", "batch": {"rows": 0}}`:                        "rows is 0: write a number from 1 to 10000",
+		`{"url": "https://a", "batch": {"rows": 10001}}`:                    "rows is 10001",
+		`{"url": "https://a", "concurrency": 0}`:                            "concurrency is 0",
+		`{"url": "https://a", "signing_key": "x"}`:                          "signing_key is no PEM",
+		`{"url": "https://a", "outbox": {"path": ""}}`:                      "outbox: path is empty",
+		`{"url": "https://a", "outbox": {"path": "a", "size": "1KiB"}}`:     "outbox: size is 1KiB",
 		`{"url": "https://a", "give_up_after": "-1s"}`:                      "give_up_after is -1s",
 		`{"url": "https://a", "headers": {"a b": "x"}}`:                     `"a b" is no name of a header`,
 		`{"url": "https://a", "headers": {"idempotency-key": "x"}}`:         "Idempotency-Key is set by the loader itself",
