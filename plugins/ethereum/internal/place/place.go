@@ -131,7 +131,7 @@ func Ask(ctx context.Context, client *chain.Client, blocks []view.Ref, final boo
 		once[i].Never = true
 	}
 	err := client.Do(ctx, once)
-	if err == nil || ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil || settled(err) {
 		return err
 	}
 	if moved := Moved(ctx, client, blocks); moved != nil {
@@ -141,6 +141,16 @@ func Ask(ctx context.Context, client *chain.Client, blocks []view.Ref, final boo
 		return err
 	}
 	return client.Do(ctx, calls)
+}
+
+// settled reports whether an error says nothing about where a block is.
+func settled(err error) bool {
+	switch chain.KindOf(err) {
+	case chain.Reverted, chain.NoMethod, chain.Invalid, chain.TooMuch, chain.TooManyAddresses:
+		return true
+	default:
+		return false
+	}
 }
 
 // mayPass reports whether an error is worth asking again.
