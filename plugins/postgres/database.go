@@ -133,7 +133,7 @@ func (d *database) begin(ctx context.Context, lock int64) error {
 
 // tryBegin sets what poolers would carry from one transaction to others, for this transaction only.
 func (d *database) tryBegin(ctx context.Context, lock int64) error {
-	err := d.exec(ctx, fmt.Sprintf(`BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+	err := d.exec(ctx, fmt.Sprintf(`BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL lock_timeout = %d; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 1; SET LOCAL client_min_messages = warning;
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';

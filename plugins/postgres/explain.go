@@ -52,6 +52,7 @@ func passes(err error) bool {
 
 // explain says which database an error is about, and what to do.
 func (d *database) explain(doing string, err error) error {
+	err = oneLine{err}
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("%s: %s: %w", d, doing, err)
 	}
@@ -59,6 +60,25 @@ func (d *database) explain(doing string, err error) error {
 		return fmt.Errorf("%s: %s: %w: %s", d, doing, err, remedy)
 	}
 	return fmt.Errorf("%s: %s: %w", d, doing, err)
+}
+
+// oneLine is an error of which each line is told once, and all on one: of a host that was tried with and without TLS there are two alike.
+// What shows a table keeps its lines.
+type oneLine struct{ error }
+
+func (o oneLine) Unwrap() error { return o.error }
+
+func (o oneLine) Error() string {
+	if _, ok := errors.AsType[*pgconn.ConnectError](o.error); !ok {
+		return o.error.Error()
+	}
+	var lines []string
+	for line := range strings.Lines(o.error.Error()) {
+		if line = strings.TrimSpace(line); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " ")
 }
 
 // remedy is what to do about an error; "" if its text says it, or nobody knows.

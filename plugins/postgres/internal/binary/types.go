@@ -62,7 +62,7 @@ const (
 // for it.
 func Canonical(name string) string {
 	name = strings.Join(strings.Fields(strings.ToLower(name)), " ")
-	name = strings.NewReplacer(" (", "(", ", ", ",", "( ", "(", " )", ")").Replace(name)
+	name = strings.NewReplacer(" (", "(", " , ", ",", ", ", ",", " ,", ",", "( ", "(", " )", ")").Replace(name)
 	base, list := strings.CutSuffix(name, "[]")
 	if full, ok := map[string]string{
 		"bool": "boolean", "int2": "smallint", "int4": "integer", "int": "integer", "int8": "bigint", "float4": "real", "float8": double, "double": double,

@@ -187,6 +187,31 @@ func (s *Server) Close() error {
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
+// Lend lets the server write into a directory of the test's.
+func (s *Server) Lend(dir string) error { return s.as.give(dir) }
+
+// Passwords makes the server ask users for one who come by TCP. It is for good.
+func (s *Server) Passwords(ctx context.Context, users ...string) error {
+	path := filepath.Join(s.data(), "pg_hba.conf")
+	rules, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read who may connect: %w", err)
+	}
+	for _, user := range users {
+		rules = append([]byte("host all "+user+" all scram-sha-256\n"), rules...)
+	}
+	if err := os.WriteFile(path, rules, 0o600); err != nil {
+		return fmt.Errorf("say who may connect: %w", err)
+	}
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err != nil {
+		return fmt.Errorf("say who may connect: %w", err)
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, "SELECT pg_reload_conf()")
+	return err
+}
+
 // Dir is the directory of the server, in which its socket lies too.
 func (s *Server) Dir() string { return s.dir }
 
