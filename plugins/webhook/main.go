@@ -113,5 +113,5 @@ func register() sdk.Register {
 }
 
 func defaults() *webhook {
-	return &webhook{Method: "POST", Timeout: 10 * time.Second, GiveUpAfter: time.Minute, Concurrency: 1, Batch: gather.Default()}
+	return &webhook{Method: "POST", Timeout: 10 * time.Second, GiveUpAfter: time.Minute, Concurrency: 1, Limits: gather.Default()}
 }

@@ -143,7 +143,7 @@ func TestAFullOutboxHoldsThePipelineBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &away{}
 		r.gone.Store(true)
-		w := boxed(t, t.TempDir(), r, startAt(t, 0, "a"), func(w *webhook) { w.Outbox.Size, w.Batch = 1<<20, gather.Limits{Rows: 1} })
+		w := boxed(t, t.TempDir(), r, startAt(t, 0, "a"), func(w *webhook) { w.Outbox.Size, w.Limits = 1<<20, gather.Limits{Rows: 1} })
 		note := strings.Repeat("x", 400_000)
 		one := batchOf(t, swap{Note: &note}, swap{Note: &note})
 		if err := errors.Join(w.Load(t.Context(), 0, one), w.Load(t.Context(), 0, batchOf(t, swap{Note: &note}))); err != nil {

@@ -33,8 +33,8 @@ type webhook struct {
 	Timeout     time.Duration     `hcl:"timeout,optional" doc:"how long a request waits for its answer"`
 	GiveUpAfter time.Duration     `hcl:"give_up_after,optional" doc:"how long a request is tried before the step fails and its host starts it anew; 0: for ever; requests in an outbox are always tried for ever"`
 	Concurrency int               `hcl:"concurrency,optional" doc:"how many requests may be under way at once; those of one step come one after the other all the same"`
-	Batch       gather.Limits     `hcl:"batch,block,optional" doc:"when a request is full"`
-	Outbox      *outboxSettings   `hcl:"outbox,block" doc:"keep requests on disk until the receiver has taken them, so that it holds nobody up when it is away"`
+	gather.Limits
+	Outbox *outboxSettings `hcl:"outbox,block" doc:"keep requests on disk until the receiver has taken them, so that it holds nobody up when it is away"`
 
 	transport http.RoundTripper // nil: one of its own
 	client    *http.Client
@@ -59,7 +59,7 @@ const mostRows = 10_000
 
 // Validate checks settings without asking anybody.
 func (w *webhook) Validate() error {
-	errs := []error{w.Batch.Check(mostRows), w.Outbox.check()}
+	errs := []error{w.Check(mostRows), w.Outbox.check()}
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	switch at, err := url.Parse(w.URL); {
 	case err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https":
@@ -185,7 +185,7 @@ func (w *webhook) Load(ctx context.Context, index int, batch transit.Batch) erro
 		in.line = append(key.Append(append(in.line[:0], `{"key":"`...)), `","number":`...) // keys need no escapes
 		in.line = append(strconv.AppendUint(in.line, key.Row, 10), `,"row":`...)
 		in.line = append(append(in.line, in.row...), '}')
-		if w.Batch.Full(p.gathered, len(in.line), now) {
+		if w.Full(p.gathered, len(in.line), now) {
 			if err := w.leave(ctx, lane); err != nil {
 				return err
 			}

@@ -55,7 +55,7 @@ func TestARequest(t *testing.T) {
 
 func TestRowsComeInOrderAndWithACommit(t *testing.T) {
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Batch.Rows = 3 })
+	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Limits.Rows = 3 })
 	load(t, w, 0, 1, 2)
 	if got := r.take(); got != nil {
 		t.Errorf("rows were sent before there is a request full of them: %v", rows(got))
@@ -102,7 +102,7 @@ func TestKeysAreWhatTheDocSays(t *testing.T) {
 // checkpoints were.
 func TestKeysOfRowsThatComeAgain(t *testing.T) {
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Batch.Rows = 2 })
+	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Limits.Rows = 2 })
 	load(t, w, 0, 1)
 	load(t, w, 1, 5)
 	commit(t, w, 4)
@@ -209,7 +209,7 @@ func TestReceiversCanUndoReorganisations(t *testing.T) {
 
 func TestHugeBatchesAreSplit(t *testing.T) {
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, "a"), func(w *webhook) { w.Batch.Rows = 1000 })
+	w := started(t, r, startAt(t, 0, "a"), func(w *webhook) { w.Limits.Rows = 1000 })
 	long := strings.Repeat("x", 100_000)
 	all := make([]swap, 25)
 	for i := range all {
@@ -274,8 +274,8 @@ func TestMistakes(t *testing.T) {
 		`{"url": "https:///b"}`:                                             "url is no address of a web server",
 		`{"url": "https://a", "method": "GET"}`:                             `method is "GET": write POST, PUT or PATCH`,
 		`{"url": "https://a", "timeout": "0s"}`:                             "timeout is 0s",
-		`{"url": "https://a", "batch": {"rows": 0}}`:                        "rows is 0: write a number from 1 to 10000",
-		`{"url": "https://a", "batch": {"rows": 10001}}`:                    "rows is 10001",
+		`{"url": "https://a", "batch": 0}`:                                  "batch is 0: write a number from 1 to 10000",
+		`{"url": "https://a", "batch": 10001}`:                              "batch is 10001",
 		`{"url": "https://a", "concurrency": 0}`:                            "concurrency is 0",
 		`{"url": "https://a", "signing_key": "x"}`:                          "signing_key is no PEM",
 		`{"url": "https://a", "outbox": {"path": ""}}`:                      "outbox: path is empty",

@@ -271,7 +271,7 @@ func TestAUnixSocket(t *testing.T) {
 	}
 	left.SetUnlinkOnClose(false) // as a process does that was killed
 	_ = left.Close()
-	l := started(t, newTestHouse(t), startAt[swap](t, 1, 0, 0, "a"), func(l *loader) { l.Listen, l.Socket, l.Batch = "", path, gather.Limits{Rows: 1} })
+	l := started(t, newTestHouse(t), startAt[swap](t, 1, 0, 0, "a"), func(l *loader) { l.Listen, l.Socket, l.Limits = "", path, gather.Limits{Rows: 1} })
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}}

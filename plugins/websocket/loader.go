@@ -19,7 +19,7 @@ type loader struct {
 	Channels map[string]string `hcl:"channels,optional" doc:"names of channels, by the step that the rows come from; a channel is named after its step otherwise"`
 	History  int               `hcl:"history,optional" doc:"how many of a channel's newest messages are kept, for clients that ask for what they missed"`
 	Buffer   gather.Size       `hcl:"buffer,optional" doc:"how large what is kept of a channel may become; a client that falls behind by more is dropped"`
-	Batch    gather.Limits     `hcl:"batch,block,optional" doc:"when a message is full"`
+	gather.Limits
 
 	house      *house
 	hub        *hub
@@ -144,7 +144,7 @@ func (l *loader) add(o *out, batch *transit.Batch, row int, now time.Time) {
 	text := append(key.Append(append(make([]byte, 0, len(o.row)+160), `{"key":"`...)), `","number":`...) // keys need no escapes
 	text = append(strconv.AppendUint(text, key.Row, 10), `,"row":`...)
 	text = append(append(text, o.row...), '}')
-	if l.Batch.Full(o.batch, len(text), now) {
+	if l.Full(o.batch, len(text), now) {
 		l.publish(o, l.cursor)
 	}
 	if o.batch.Rows == 0 {

@@ -50,7 +50,7 @@ func TestOverTheWire(t *testing.T) {
 	h := newTestHouse(t)
 	p := plugintest.Run(t, register(h))
 	process := plugintest.Open(t, p, plugintest.Step{Register: "websocket", Start: startAt[swap](t, 1, 0, 0, "swaps"), Settings: map[string]any{
-		"listen": "127.0.0.1:0", "batch": map[string]any{"rows": 2},
+		"listen": "127.0.0.1:0", "batch": 2,
 	}})
 	plugintest.Send(process, "swaps", swapsOf(1, 2, 3)...)
 	process.Barrier(1)
@@ -65,7 +65,7 @@ func TestOverTheWire(t *testing.T) {
 
 func TestMessagesAreBounded(t *testing.T) {
 	h := newTestHouse(t)
-	l := started(t, h, startAt[swap](t, 1, 0, 0, "a"), func(l *loader) { l.Batch = gather.Limits{Rows: 3, Bytes: 1000} })
+	l := started(t, h, startAt[swap](t, 1, 0, 0, "a"), func(l *loader) { l.Limits = gather.Limits{Rows: 3, Bytes: 1000} })
 	defer closed(t, l)
 	v := visit(t, l)
 	v.say(`{"op":"subscribe","channel":"a"}`)
@@ -159,7 +159,7 @@ func TestMistakes(t *testing.T) {
 		`{"listen": ":0", "timeout": "-1s"}`:                 "timeout is -1s",
 		`{"listen": ":0", "history": 0}`:                     "history is 0",
 		`{"listen": ":0", "buffer": "1KiB"}`:                 "buffer is 1KiB",
-		`{"listen": ":0", "batch": {"rows": 0}}`:             "rows is 0: write a number from 1 to 10000",
+		`{"listen": ":0", "batch": 0}`:                       "batch is 0: write a number from 1 to 10000",
 		`{"listen": ":0", "channels": {"a": ""}}`:            `the channel of step "a" has no name`,
 		`{"listen": ":0", "channels": {"a": "c", "b": "c"}}`: `steps "a" and "b" have the same channel "c"`,
 	} {

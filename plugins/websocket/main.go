@@ -42,6 +42,6 @@ func register(h *house) sdk.Register {
 func defaults(h *house) *loader {
 	return &loader{
 		server:  server{Path: "/", MaxClients: 500, Ping: 20 * time.Second, Timeout: 10 * time.Second},
-		History: 1000, Buffer: 16 << 20, Batch: gather.Default(), house: h,
+		History: 1000, Buffer: 16 << 20, Limits: gather.Default(), house: h,
 	}
 }

@@ -1,9 +1,8 @@
 // Package gather says when rows that a loader gathers leave it together: when
 // there are enough of them, by number, by size or by age.
 //
-// A loader has Limits as a block of its settings, called batch, and asks Full
-// before it adds a row. A commit sends whatever there is, so that nothing waits
-// longer than its host does.
+// A loader embeds Limits in its settings, and asks Full before it adds a row. A
+// commit sends whatever there is, so that nothing waits longer than its host does.
 package gather
 
 import (
@@ -14,9 +13,9 @@ import (
 
 // Limits are when a batch is full. A limit of 0 does not limit.
 type Limits struct {
-	Rows  int           `hcl:"rows,optional" doc:"the most rows that are written at once"`
-	Bytes Size          `hcl:"bytes,optional" doc:"how large that may become, such as \"1MiB\"; a larger row goes alone"`
-	Every time.Duration `hcl:"every,optional" doc:"how long the first row waits for others while more come; a commit waits for nothing"`
+	Rows  int           `hcl:"batch,optional" doc:"how many rows are gathered before they leave"`
+	Bytes Size          `hcl:"batch_bytes,optional" doc:"how much is gathered before it leaves, such as \"1MiB\"; a larger row goes alone"`
+	Every time.Duration `hcl:"flush,optional" doc:"how long rows are gathered while more come; with a commit they leave at once"`
 }
 
 // Default are the limits that loaders have unless their settings say otherwise.
@@ -29,10 +28,10 @@ func (l Limits) Check(most int) error {
 	var errs []error
 	switch {
 	case l.Rows < 1 && most > 0, l.Rows < 0, most > 0 && l.Rows > most:
-		errs = append(errs, fmt.Errorf("batch: rows is %d: write a number from %s", l.Rows, span(most)))
+		errs = append(errs, fmt.Errorf("batch is %d: write a number from %s", l.Rows, span(most)))
 	}
 	if l.Every < 0 {
-		errs = append(errs, fmt.Errorf("batch: every is %s: write how long rows wait, such as \"250ms\", or \"0s\" for no limit", l.Every))
+		errs = append(errs, fmt.Errorf("flush is %s: write how long rows wait, such as \"250ms\", or \"0s\" for no limit", l.Every))
 	}
 	return errors.Join(errs...)
 }

@@ -65,7 +65,7 @@ func TestCheck(t *testing.T) {
 		t.Error(err)
 	}
 	for name, l := range map[string]gather.Limits{
-		"rows is 0: write a number from 1 to 10": {}, "rows is 11: write a number from 1 to 10": {Rows: 11}, "every is -1s": {Rows: 1, Every: -time.Second},
+		"batch is 0: write a number from 1 to 10": {}, "batch is 11: write a number from 1 to 10": {Rows: 11}, "flush is -1s": {Rows: 1, Every: -time.Second},
 	} {
 		if err := l.Check(10); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("got %v, want %q", err, name)
