@@ -13,9 +13,10 @@ type Balance struct {
 	BlockHash   common.Hash
 	Timestamp   time.Time // of the block
 	Address     common.Address
-	Balance     uint256.Int // in wei
-	Nonce       *uint64     // nil where it was not asked for
-	ChainID     uint64      // of the network; from the reader
+	Token       *common.Address // the ERC-20 contract that keeps the balance; nil: it is ether; cryo: erc20
+	Balance     uint256.Int     // in wei, or in the least unit of the token
+	Nonce       *uint64         // nil where it was not asked for
+	ChainID     uint64          // of the network; from the reader
 }
 
 // TransitType names the type eth.balance.
