@@ -42,7 +42,7 @@ type endpoint struct {
 	lacksTil time.Time            // and will be asked for it again then
 	pruned   map[bool]uint64      // how far behind the head, by whether it is about state, it no longer has what was asked
 	unknown  map[string]time.Time // methods that it does not know, until they are asked again
-	times    map[string]*times
+	times    map[timesKey]*times
 	counts   counts
 	last     error // the last failure
 }
@@ -77,7 +77,7 @@ func newEndpoint(e config.Endpoint, c Clock, t tuning) (*endpoint, error) {
 	ep := &endpoint{
 		name: e.Name, where: where, label: label(e.Name, where), role: orDefault(e.Role, config.Primary), cost: orDefault(e.Cost, 1), weights: e.Weights,
 		clock: c, conn: conn, secrets: secretsOf(e), gate: newGate(c, rates), sizes: newSizes(int(e.Batch)), rest: t.rest,
-		entering: make(chan struct{}, 1), pruned: map[bool]uint64{}, unknown: map[string]time.Time{}, times: map[string]*times{},
+		entering: make(chan struct{}, 1), pruned: map[bool]uint64{}, unknown: map[string]time.Time{}, times: map[timesKey]*times{},
 	}
 	// The breaker itself never ends its rest: time is ours to tell.
 	ep.breaker = circuitbreaker.NewBuilder[any]().WithFailureThreshold(t.failures).WithSuccessThreshold(1).WithDelay(math.MaxInt64).Build()

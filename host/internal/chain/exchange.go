@@ -59,7 +59,7 @@ func (w *work) take(q *chain.Query, at int) {
 	if len(q.Rejected) > 0 {
 		last := q.Rejected[len(q.Rejected)-1]
 		w.n.mismatched(last)
-		a.tries, a.rounds = len(q.Rejected), len(q.Rejected)/len(w.n.endpoints)
+		a.tries = len(q.Rejected)
 		if a.tries > w.n.retries {
 			w.results[at] = chain.Result{Endpoint: last.Endpoint, Err: &chain.Error{
 				Kind: chain.Transient, Endpoint: last.Endpoint, What: chain.Describe(q.Method, q.Params), Tries: a.tries,
@@ -67,6 +67,7 @@ func (w *work) take(q *chain.Query, at int) {
 			}}
 			return
 		}
+		w.n.recall(a)
 	}
 	w.open = append(w.open, a)
 }
@@ -80,6 +81,18 @@ func valid(q *chain.Query) error {
 		return errors.New("the parameters are no JSON array")
 	}
 	return nil
+}
+
+// recall makes a call whose answers were of no use with all endpoints wait before
+// the next round, as if they had just been tried.
+func (n *Network) recall(a *ask) {
+	rounds := len(a.query.Rejected)
+	for _, ep := range n.endpoints {
+		rounds = min(rounds, a.refused(ep))
+	}
+	if rounds > 0 {
+		a.rounds, a.aside, a.tried = rounds-1, true, slices.Clone(n.endpoints)
+	}
 }
 
 // mismatched counts an answer that was of no use against who gave it.
@@ -223,7 +236,7 @@ func (n *Network) send(ctx context.Context, asker chain.Asker, ep *endpoint, bat
 	if err := ep.gate.enter(ctx, asker.Step, batch[0].began, ep.unitsOf(batch)); err != nil {
 		return sent{}, err
 	}
-	s := n.exchange(ctx, ep, batch)
+	s := n.race(ctx, ep, batch)
 	if ctx.Err() != nil {
 		return s, context.Cause(ctx)
 	}
@@ -241,6 +254,9 @@ func (n *Network) exchange(ctx context.Context, ep *endpoint, batch []*ask) sent
 	began := n.clock.Now()
 	s.replies, s.err = ep.conn.exchange(ctx, calls)
 	s.spent = n.clock.Now().Sub(began)
+	if s.err == nil || errors.Is(context.Cause(ctx), errOutrun) {
+		ep.took(batch, s.spent)
+	}
 	return s
 }
 

@@ -216,8 +216,16 @@ func (n *Network) fault(ep *endpoint, q *chain.Query, batch int, err error) *cha
 	if e, ok := errors.AsType[*chain.Error](err); ok {
 		return new(*e)
 	}
-	e := &chain.Error{Kind: kindOf(err), Endpoint: ep.label, What: chain.Describe(q.Method, q.Params), Tries: 1, Err: ep.secrets.clean(err), Limit: chain.LimitOf(err)}
-	if _, answered := errors.AsType[*chain.RPCError](err); !answered && batch > 1 {
+	e := &chain.Error{Kind: kindOf(err), Endpoint: ep.label, What: chain.Describe(q.Method, q.Params), Tries: 1, Err: ep.secrets.clean(err)}
+	told, answered := errors.AsType[*chain.RPCError](err)
+	switch spans, asked := spanOf(q); {
+	case !answered:
+	case spans:
+		e.Limit = chain.LimitBelow(err, asked)
+	case e.Kind == chain.TooMuch && !told.OfBatch():
+		e.Kind = chain.Unclear // what cannot be asked for in parts
+	}
+	if !answered && batch > 1 {
 		e.What += fmt.Sprintf(", one of %d calls in a batch", batch)
 	}
 	return e

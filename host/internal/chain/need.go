@@ -64,6 +64,18 @@ func needOf(q *chain.Query) need {
 	return n
 }
 
+// spanOf is how many blocks a call asks about, where it may ask about fewer.
+func spanOf(q *chain.Query) (spans bool, blocks uint64) {
+	if q.Method != "eth_getLogs" && q.Method != "trace_filter" {
+		return false, 0
+	}
+	n := needOf(q)
+	if !n.known || n.oldest == 0 {
+		return true, 1 << 62 // by tags, or from the first block: it may be any number
+	}
+	return true, n.block - min(n.block, n.oldest) + 1
+}
+
 // quantityIn reads a quantity in JSON.
 func quantityIn(raw []byte) (uint64, bool) {
 	digits, ok := bytes.CutPrefix(bytes.Trim(raw, `"`), []byte("0x"))

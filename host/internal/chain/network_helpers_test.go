@@ -126,6 +126,17 @@ func (c *clock) hold() {
 	c.held = true
 }
 
+// release lets timers pass at once again.
+func (c *clock) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held = false
+	for _, t := range c.timers {
+		c.fire(t)
+	}
+	c.timers = nil
+}
+
 // advance lets time pass and fires what is due.
 func (c *clock) advance(d time.Duration) {
 	c.mu.Lock()
@@ -282,3 +293,14 @@ func said(t *testing.T, results []sdkchain.Result) {
 		}
 	}
 }
+
+// service is a Network as plugins see it.
+type service struct{ *opened }
+
+func (s service) Subscribe(ctx context.Context, sub sdkchain.Subscription, take func(event []byte) error) error {
+	return s.Network.Subscribe(ctx, sub.Params, take)
+}
+
+func (service) Known(context.Context, string) (map[string]uint64, error) { return nil, nil }
+
+func (service) Learn(context.Context, string, string, uint64) error { return nil }
