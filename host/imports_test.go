@@ -55,6 +55,8 @@ var rules = []rule{
 		"host/internal/project", "host/internal/registry", "host/internal/store", "sdk/remote", "sdk/transit",
 	}},
 	{"host/internal/plan", []string{"host/internal/plan", "host/internal/config", "host/internal/graph", "host/internal/registry", "sdk/transit"}},
+	{"host/internal/rerun", []string{"host/internal/config", "host/internal/engine", "host/internal/graph", "host/internal/registry", "host/internal/store", "sdk/digest", "sdk/remote"}},
+	{"host/internal/reconcile", []string{"sdk/digest"}},
 	{"host/internal/chaos", []string{"host/internal/chaos"}},
 	{"host/internal/api", []string{"host/internal/api", "host/internal/engine", "host/internal/plan", "host/internal/registry", "host/internal/store", "sdk/shared"}},
 	{"host/internal/scaffold", []string{"host/internal/scaffold"}},

@@ -82,6 +82,9 @@ func TestSums(t *testing.T) {
 	settings := map[string]any{"path": path, "every": 10}
 	plugintest.Load(t, p, "digest", settings, plugintest.In(t, "input", rows(5, 34)...))
 	holds(t, path, sums(10, rows(5, 34)))
+	settings["from"], settings["to"] = 7, 12
+	plugintest.Load(t, p, "digest", settings, plugintest.In(t, "input", rows(5, 34)...))
+	holds(t, path, sums(10, rows(7, 12)))
 }
 
 // What came after a checkpoint is gone with it.

@@ -22,6 +22,8 @@ type loader struct {
 	Path   string `hcl:"path,writes" doc:"the JSON file that the sums are written to"`
 	Column string `hcl:"column,optional" doc:"the column with the number that ranges are of"`
 	Every  uint64 `hcl:"every,optional" doc:"how many numbers a range has; ranges begin at its multiples"`
+	From   uint64 `hcl:"from,optional" doc:"rows with a lower number are left out"`
+	To     uint64 `hcl:"to,optional" doc:"rows with a higher number are left out; 0: none are"`
 
 	ranges  map[uint64]*digest.Range // by number of the range
 	row     digest.Row
@@ -63,6 +65,9 @@ func (l *loader) Load(_ context.Context, _ int, batch transit.Batch) error {
 		return sdk.Stop(fmt.Errorf("column %s is no uint64", l.Column)) // unreachable: Start has seen the type
 	}
 	for row := range int(batch.Record.NumRows()) {
+		if n := numbers.Value(row); n < l.From || l.To != 0 && n > l.To {
+			continue
+		}
 		for col := range int(batch.Record.NumCols()) {
 			l.row.Value(batch.Value(col, row))
 		}

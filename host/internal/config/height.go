@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"math/big"
 	"regexp"
 	"strconv"
@@ -190,4 +191,21 @@ func parseBlock(text string) (uint64, error) {
 		return 0, errForm
 	}
 	return strconv.ParseUint(n.Num().String(), 10, 64)
+}
+
+// ParseBlocks reads a range of blocks that needs no chain to be understood, such
+// as 15.5M:15.6M or 15M:+1000. Both ends belong to it.
+func ParseBlocks(text string) (from, to uint64, err error) {
+	both, err := parseRange(text)
+	if err != nil || both[0].block == nil || both[1].block == nil && both[1].place.Blocks == 0 {
+		return 0, 0, fmt.Errorf("range %q: write two blocks with a colon between, such as 15.5M:15.6M or 15M:+1000", text)
+	}
+	from, to = *both[0].block, *both[0].block+both[1].place.Blocks-1
+	if both[1].block != nil {
+		to = *both[1].block
+	}
+	if to < from {
+		return 0, 0, fmt.Errorf("range %q: it ends before it begins", text)
+	}
+	return from, to, nil
 }

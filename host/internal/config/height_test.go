@@ -106,3 +106,15 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 }
+
+func TestParseBlocks(t *testing.T) {
+	for text, want := range map[string]string{
+		"15.5M:15.6M": "15500000 15600000 <nil>", "5:+3": "5 7 <nil>", ":9": "0 9 <nil>", "7:7": "7 7 <nil>",
+		"5": "range \"5\"", "9:8": "ends before it begins", "-5:9": "two blocks", "5:": "two blocks", "latest:9": "two blocks", "2024-01-01:9": "two blocks",
+	} {
+		from, to, err := config.ParseBlocks(text)
+		if got := fmt.Sprint(from, to, err); !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+}

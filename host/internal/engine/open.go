@@ -16,7 +16,7 @@ func (d *domain) openOf(p *graph.Process, generation uint64, from store.Checkpoi
 		ProcessID:  p.ID.String(),
 		Generation: generation,
 		Settings:   p.Step.Settings,
-		Network:    networkOf(p.Pipeline.Network),
+		Network:    networkOf(p.Pipeline.Network, p.Register.Network),
 		Domain:     d.spec.Name,
 		Checkpoint: from.Number,
 		Forks:      d.memory.Forks(),
@@ -43,11 +43,16 @@ func (d *domain) openOf(p *graph.Process, generation uint64, from store.Checkpoi
 	return open, nil
 }
 
-func networkOf(n *config.Network) remote.Network {
+// networkOf is what a step is told of its network. Only those that reach nodes
+// themselves are told where they are: the keys in URLs stay with the host.
+func networkOf(n *config.Network, reaches bool) remote.Network {
 	if n == nil {
 		return remote.Network{}
 	}
 	out := remote.Network{Name: n.Name, ChainID: n.ChainID, Finality: n.Finality}
+	if !reaches {
+		return out
+	}
 	for _, e := range n.Endpoints {
 		out.Endpoints = append(out.Endpoints, remote.Endpoint{Name: e.Name, URL: e.URL, Rate: e.Rate})
 	}
@@ -73,4 +78,17 @@ func policyOf(p *config.Policy, pipeline *config.Pipeline) *remote.Policy {
 		out.Kind = remote.PolicyBlock
 	}
 	return out
+}
+
+// Opening is what a process of a domain would be told that opens at its beginning,
+// for those who ask a plugin about it without running it.
+func Opening(domain string, p *graph.Process) remote.Open {
+	open := remote.Open{
+		Register: p.Register.Name, Pipeline: p.Pipeline.Name, Step: p.Step.Name, Domain: domain, Settings: p.Step.Settings,
+		Network: networkOf(p.Pipeline.Network, p.Register.Network), From: p.Pipeline.From, FromLatest: p.Pipeline.FromLatest, To: p.Pipeline.To,
+	}
+	for _, e := range p.Inputs {
+		open.Inputs = append(open.Inputs, remote.Input{Name: e.From.Step.Name, Port: e.Port, Type: e.From.Register.Output})
+	}
+	return open
 }
