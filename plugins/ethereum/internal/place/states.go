@@ -27,22 +27,22 @@ type States struct {
 // their hash. Where a node takes numbers only, it has to say in the same breath that the block is still the one that is meant.
 func (s *States) Ask(ctx context.Context, block view.Ref, final bool, build func(state any) []chain.Call) error {
 	if final {
-		return s.pruned(block, s.Client.Do(ctx, build(chain.Hex(block.Number))))
+		return Archived(block, s.Client.Do(ctx, build(chain.Hex(block.Number))))
 	}
 	if !s.byNumber.Load() {
 		err := Ask(ctx, s.Client, []view.Ref{block}, false, build(map[string]any{"blockHash": block.Hash}))
 		if !noHashes(err) {
-			return s.pruned(block, err)
+			return Archived(block, err)
 		}
 		if !s.byNumber.Swap(true) {
 			s.Log.Info("the node takes no block hashes in the place of numbers: asking by number, and for the block before and after", "error", err)
 		}
 	}
-	return s.pruned(block, s.guarded(ctx, block, build(chain.Hex(block.Number))))
+	return Archived(block, s.guarded(ctx, block, build(chain.Hex(block.Number))))
 }
 
-// pruned says what is missing where a node has forgotten the state.
-func (s *States) pruned(block view.Ref, err error) error {
+// Archived says what is missing where a node has forgotten the state after a block.
+func Archived(block view.Ref, err error) error {
 	if chain.KindOf(err) != chain.Pruned {
 		return err
 	}
