@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -12,28 +13,75 @@ import (
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/fetch"
 )
 
-// filter is which logs the settings choose.
-func (l *logs) filter() (fetch.Filter, error) {
-	f := fetch.Filter{Addresses: l.Addresses, Topics: l.Topics}
-	if len(l.Topics) > 4 {
-		return f, fmt.Errorf("topics has %d positions: a log has at most 4", len(l.Topics))
+// filter is which logs the settings choose; shared are addresses of the pipeline's shared state, nil where the settings name no set.
+func (l *logs) filter(shared []common.Address) (fetch.Filter, error) {
+	topics, err := topicsOf(l.Events, l.Topics)
+	if err != nil {
+		return nil, err
 	}
-	if len(l.Events) == 0 {
-		return f, nil
+	own := map[common.Address]bool{} // that are in a group already
+	var f fetch.Filter
+	for i, c := range l.Contracts {
+		g, err := c.group()
+		if err != nil {
+			return nil, fmt.Errorf("contract %d: %w", i+1, err)
+		}
+		for _, a := range g.Addresses {
+			if own[a] {
+				return nil, fmt.Errorf("contract %d: %s has a contract block already: write all its events into one", i+1, a)
+			}
+			own[a] = true
+		}
+		f = append(f, g)
 	}
-	if len(l.Topics) > 0 && len(l.Topics[0]) > 0 {
-		return f, errors.New("events and the first position of topics both say which events: keep one of them")
+	var others []common.Address
+	for _, a := range slices.Concat(l.Addresses, shared) {
+		if !own[a] {
+			own[a] = true
+			others = append(others, a)
+		}
+	}
+	whoever := len(l.Addresses) == 0 && shared == nil && l.Shared == ""
+	if len(others) > 0 || whoever && (len(f) == 0 || len(topics) > 0) {
+		f = append(f, fetch.Group{Addresses: others, Topics: topics})
+	}
+	return f, nil
+}
+
+// group is the logs of a contract block.
+func (c *contract) group() (fetch.Group, error) {
+	g := fetch.Group{Addresses: c.Addresses}
+	if c.Address != (common.Address{}) {
+		g.Addresses = append([]common.Address{c.Address}, c.Addresses...)
+	}
+	if len(g.Addresses) == 0 {
+		return g, errors.New(`it has no address: write address = "0x…"`)
+	}
+	var err error
+	g.Topics, err = topicsOf(c.Events, c.Topics)
+	return g, err
+}
+
+// topicsOf is topics with events in their first position.
+func topicsOf(events []string, topics [][]common.Hash) ([][]common.Hash, error) {
+	if len(topics) > 4 {
+		return nil, fmt.Errorf("topics has %d positions: a log has at most 4", len(topics))
+	}
+	if len(events) == 0 {
+		return topics, nil
+	}
+	if len(topics) > 0 && len(topics[0]) > 0 {
+		return nil, errors.New("events and the first position of topics both say which events: keep one of them")
 	}
 	var ids []common.Hash
-	for _, text := range l.Events {
+	for i, text := range events {
 		signature, err := normalize(text)
 		if err != nil {
-			return f, fmt.Errorf("events: %w", err)
+			return nil, fmt.Errorf("events, number %d: %w", i+1, err)
 		}
 		ids = append(ids, crypto.Keccak256Hash([]byte(signature)))
 	}
-	f.Topics = append([][]common.Hash{ids}, l.Topics[min(1, len(l.Topics)):]...)
-	return f, nil
+	return append([][]common.Hash{ids}, topics[min(1, len(topics)):]...), nil
 }
 
 var (

@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/fetch"
 )
 
 func TestEventsAsPeopleWriteThem(t *testing.T) {
@@ -42,18 +45,65 @@ func TestEventsThatAreNone(t *testing.T) {
 	}
 }
 
+const (
+	transferEvent = "Transfer(address,address,uint256)"
+	transferTopic = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+)
+
 func TestEventsBecomeTheFirstTopic(t *testing.T) {
-	l := &logs{Events: []string{"Transfer(address,address,uint256)"}, Topics: [][]common.Hash{{}, {{1}}}}
-	f, err := l.filter()
+	l := &logs{Events: []string{transferEvent}, Topics: [][]common.Hash{{}, {{1}}}}
+	f, err := l.filter(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := common.HexToHash("0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
-	if len(f.Topics) != 2 || len(f.Topics[0]) != 1 || f.Topics[0][0] != want || f.Topics[1][0] != (common.Hash{1}) {
-		t.Errorf("got topics %v", f.Topics)
+	want := fetch.Filter{{Topics: [][]common.Hash{{common.HexToHash(transferTopic)}, {{1}}}}}
+	if diff := cmp.Diff(want, f); diff != "" {
+		t.Errorf("filter (-want +got):\n%s", diff)
 	}
-	l.Topics = [][]common.Hash{{{2}}}
-	if _, err := l.filter(); err == nil || !strings.Contains(err.Error(), "keep one of them") {
-		t.Errorf("got %v, want an error that says to keep one", err)
+}
+
+// Each contract has its own events; the addresses outside of the blocks have those outside.
+func TestContractsWithEventsOfTheirOwn(t *testing.T) {
+	a, b, c, d := common.Address{1}, common.Address{2}, common.Address{3}, common.Address{4}
+	transfer := [][]common.Hash{{common.HexToHash(transferTopic)}}
+	own := contract{Address: a, Addresses: []common.Address{b}, Events: []string{transferEvent}}
+	cases := map[string]struct {
+		settings logs
+		shared   []common.Address
+		want     fetch.Filter
+	}{
+		"nothing":                        {logs{}, nil, fetch.Filter{{}}},
+		"a contract":                     {logs{Contracts: []contract{own}}, nil, fetch.Filter{{Addresses: []common.Address{a, b}, Topics: transfer}}},
+		"and addresses":                  {logs{Contracts: []contract{own}, Addresses: []common.Address{c, a, c}}, nil, fetch.Filter{{Addresses: []common.Address{a, b}, Topics: transfer}, {Addresses: []common.Address{c}}}},
+		"and an event of whoever":        {logs{Contracts: []contract{{Address: a}}, Events: []string{transferEvent}}, nil, fetch.Filter{{Addresses: []common.Address{a}}, {Topics: transfer}}},
+		"a set of nobody":                {logs{Shared: "addresses"}, []common.Address{}, nil},
+		"a set, addresses and contracts": {logs{Shared: "x", Contracts: []contract{own}, Addresses: []common.Address{c}}, []common.Address{d, b}, fetch.Filter{{Addresses: []common.Address{a, b}, Topics: transfer}, {Addresses: []common.Address{c, d}}}},
+	}
+	for name, c := range cases {
+		got, err := c.settings.filter(c.shared)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestFiltersThatCannotBe(t *testing.T) {
+	a := common.Address{1}
+	cases := map[string]logs{
+		"keep one of them":                      {Events: []string{transferEvent}, Topics: [][]common.Hash{{{2}}}},
+		`events, number 2: "Sync" is no event`:  {Events: []string{transferEvent, "Sync"}},
+		`contract 2: events, number 1: "Sync("`: {Contracts: []contract{{Address: a}, {Address: common.Address{2}, Events: []string{"Sync("}}}},
+		"contract 1: it has no address":         {Contracts: []contract{{Events: []string{transferEvent}}}},
+		"has a contract block already":          {Contracts: []contract{{Address: a}, {Address: a}}},
+		"topics has 5 positions":                {Topics: make([][]common.Hash, 5)},
+		"contract 1: topics has 5 positions":    {Contracts: []contract{{Address: a, Topics: make([][]common.Hash, 5)}}},
+	}
+	for want, settings := range cases {
+		if _, err := settings.filter(nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }

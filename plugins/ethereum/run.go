@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/fetch"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/view"
 	"github.com/penstock-io/penstock/sdk"
@@ -17,8 +18,9 @@ import (
 
 // connection is the settings that all readers have.
 type connection struct {
-	Concurrency int           `hcl:"concurrency,optional" doc:"batches or ranges under way at once while reading history"`
+	Concurrency int           `hcl:"concurrency,optional" doc:"most batches or ranges under way at once while reading history; fewer where more gain nothing"`
 	Poll        time.Duration `hcl:"poll,optional" doc:"how often to ask for the head while no subscription tells of it"`
+	Verify      bool          `hcl:"verify,optional" doc:"recompute the hashes, roots and blooms of what nodes answer, and refuse what is not so"`
 
 	// These were settings of readers once, and stand in people's files.
 	Timeout *time.Duration `hcl:"timeout,optional" doc:"moved to the network: rpc { timeout = \"10s\" }"`
@@ -29,7 +31,7 @@ type connection struct {
 
 // defaults is what a connection is unless a pipeline says otherwise.
 func defaults() connection {
-	return connection{Concurrency: 4, Poll: 500 * time.Millisecond}
+	return connection{Concurrency: 16, Poll: 500 * time.Millisecond, Verify: true}
 }
 
 // validate checks the settings and the size of a batch.
@@ -56,7 +58,7 @@ type chainView struct {
 }
 
 // opener makes the source of a register.
-type opener[T any] func(client *chain.Client, log hclog.Logger) follow.Source[T]
+type opener[T any] func(ctx context.Context, n *fetch.Node, heads *view.Heads) follow.Source[T]
 
 // run follows the chain that start names and emits what the source reads of it.
 func run[T transit.Row](ctx context.Context, c connection, start sdk.Start, out follow.Sink[T], open opener[T]) error {
@@ -83,10 +85,11 @@ func runOn[T transit.Row](
 	}
 	heads := v.Heads(ctx, c.Poll, log)
 	defer heads.Close()
+	source := open(ctx, &fetch.Node{Client: client, ChainID: id, Verify: c.Verify, Log: log}, heads)
 	return classed(follow.Run(ctx, follow.Config{
 		ChainID: id, Cursor: start.Cursor, From: start.From, FromLatest: start.FromLatest, To: start.To,
 		Width: c.Concurrency, Pause: c.pause, Log: log,
-	}, chainView{v, heads}, open(client, log), out))
+	}, chainView{v, heads}, source, out))
 }
 
 // classed stops the path at errors that starting again will not mend.

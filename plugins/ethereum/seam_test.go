@@ -16,6 +16,7 @@ import (
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/fetch"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/view"
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/chain"
 	"github.com/penstock-io/penstock/sdk/chain/nodetest"
@@ -176,7 +177,7 @@ func settle[T transit.Row](t *testing.T, u *unruly, url string, from uint64, ope
 	var world sync.WaitGroup
 	defer world.Wait()
 	world.Go(func() { u.goOn(ctx) })
-	c := connection{Concurrency: 3, Poll: 10 * time.Millisecond, pause: time.Microsecond}
+	c := connection{Concurrency: 3, Verify: true, Poll: 10 * time.Millisecond, pause: time.Microsecond}
 	start := sdk.Start{From: from, Network: sdk.Network{Name: "test"}}
 	service := &nodetest.Service{URL: url, Tries: 30, Batch: 12}
 	defer service.Close()
@@ -214,8 +215,8 @@ func TestNothingIsLostOrComesTwice(t *testing.T) {
 			}
 			var got, want []string
 			if seed%4 == 0 || seed%4 == 3 {
-				for _, l := range settle(t, u, url, from, func(client *chain.Client, log hclog.Logger) follow.Source[eth.Log] {
-					return fetch.NewLogs(client, fetch.Filter{}, 0, log)
+				for _, l := range settle(t, u, url, from, func(ctx context.Context, n *fetch.Node, heads *view.Heads) follow.Source[eth.Log] {
+					return fetch.NewLogs(ctx, n, fetch.Everything(), fetch.LogsConfig{Head: heads.Announced})
 				}) {
 					got = append(got, nodetest.Key(l.BlockNumber, l.BlockHash, l.LogIndex))
 				}

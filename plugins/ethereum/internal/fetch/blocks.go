@@ -1,177 +1,199 @@
-// Package fetch reads spans of blocks from a node, as package follow wants them: whole, in order, and each part checked to belong to the
-// block it is given out for.
 package fetch
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/view"
 	"github.com/penstock-io/penstock/sdk/chain"
 	"github.com/penstock-io/penstock/sdk/eth"
 	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
-// Blocks reads blocks one by one, several in a JSON-RPC batch, and turns each into rows.
+// Part says what to read of blocks besides their headers.
+type Part struct {
+	Full     bool // transactions, withdrawals and uncles
+	Receipts bool
+	Logs     bool // those in the receipts
+}
+
+// Blocks reads blocks one by one, several at once, and turns each into rows. NewBlocks makes it.
 type Blocks[T any] struct {
-	Client   *chain.Client
-	Batch    uint64 // blocks in a span
-	Full     bool   // with transactions in full
-	Receipts bool   // with receipts
-	Rows     func(dst []T, b *Block) []T
-	Log      hclog.Logger
+	node *Node
+	part Part
+	rows func(dst []T, b *Block) []T
+	pace *pace
 
 	oneByOne atomic.Bool // the node has no eth_getBlockReceipts
 }
 
+// NewBlocks makes a source that asks for so many blocks at once at most.
+func NewBlocks[T any](n *Node, part Part, most uint64, rows func(dst []T, b *Block) []T) *Blocks[T] {
+	first := uint64(10)
+	if !part.Full && !part.Receipts {
+		first = 50
+	}
+	return &Blocks[T]{node: n, part: part, rows: rows, pace: newPace(first, most)}
+}
+
 // Block is what was read of a block.
 type Block struct {
-	eth.Block               // without transactions unless in full
+	eth.Block               // without transactions, withdrawals and uncles unless in full
 	Hashes    []common.Hash // of the transactions
 	Receipts  []eth.Receipt // nil if they were not asked for
+	Logs      []eth.Log     // the same
+	bloomed   bool          // the bloom is proven
+	bytes     int           // of the answers
 }
 
 // AttachReceipts copies what the receipts say, if there are any, to the transactions.
 func (b *Block) AttachReceipts() { decode.Attach(b.Transactions, b.Receipts) }
 
 // Size is the same in history and at the head: all blocks are linked either way.
-func (b *Blocks[T]) Size(bool) uint64 { return b.Batch }
+func (b *Blocks[T]) Size(bool) uint64 { return b.pace.blocks() }
 
-// Span reads the blocks of an extent.
+// Weight is about how many bytes the answers for an extent have.
+func (b *Blocks[T]) Weight(e follow.Extent) int { return b.pace.weight(e.To - e.From + 1) }
+
+// Span reads the blocks of an extent, in halves if the answers are too much.
 func (b *Blocks[T]) Span(ctx context.Context, e follow.Extent) (follow.Span[T], error) {
+	count := e.To - e.From + 1
+	began := time.Now()
 	blocks, err := b.read(ctx, e)
-	if chain.KindOf(err) == chain.NoMethod && b.Receipts && !b.oneByOne.Swap(true) {
-		b.Log.Info("the node has no eth_getBlockReceipts: asking for receipts one by one")
-		blocks, err = b.read(ctx, e)
-	}
-	if err != nil {
+	switch kind := chain.KindOf(err); {
+	case err == nil:
+	case count > 1 && (kind == chain.TooMuch || kind == chain.TimedOut):
+		b.pace.refused(count)
+		return b.halves(ctx, e)
+	default:
 		return follow.Span[T]{}, err
 	}
+	bytes := 0
+	for i := range blocks {
+		bytes += blocks[i].bytes
+	}
+	b.pace.took(count, bytes, time.Since(began))
+	return b.span(blocks)
+}
+
+func (b *Blocks[T]) halves(ctx context.Context, e follow.Extent) (follow.Span[T], error) {
+	first, second := e, e
+	first.To = e.From + (e.To-e.From)/2
+	second.From = first.To + 1
+	one, err := b.Span(ctx, first)
+	if err != nil {
+		return one, err
+	}
+	two, err := b.Span(ctx, second)
+	if err != nil {
+		return two, err
+	}
+	if last := one.Blocks[len(one.Blocks)-1]; last.Hash != two.Parent {
+		return one, unlinked(second.From, two.Parent, last.Ref)
+	}
+	for i := range two.Blocks {
+		two.Blocks[i].End += len(one.Rows)
+	}
+	one.Rows, one.Blocks = append(one.Rows, two.Rows...), append(one.Blocks, two.Blocks...)
+	return one, nil
+}
+
+// span links blocks and makes rows of them.
+func (b *Blocks[T]) span(blocks []Block) (follow.Span[T], error) {
 	span := follow.Span[T]{Parent: blocks[0].ParentHash, Blocks: make([]follow.Block, len(blocks))}
 	for i := range blocks {
 		at := &blocks[i]
 		if i > 0 && at.ParentHash != blocks[i-1].BlockHash {
-			return follow.Span[T]{}, fmt.Errorf("%w: block %d has parent %s, but block %d is %s",
-				follow.ErrUnlinked, at.BlockNumber, at.ParentHash, at.BlockNumber-1, blocks[i-1].BlockHash)
+			return follow.Span[T]{}, unlinked(at.BlockNumber, at.ParentHash, refOf(&blocks[i-1].Header))
 		}
-		span.Rows = b.Rows(span.Rows, at)
-		span.Blocks[i] = follow.Block{
-			Ref: view.Ref{Number: at.BlockNumber, Hash: at.BlockHash, Parent: at.ParentHash, Time: at.Timestamp}, End: len(span.Rows),
-		}
+		span.Rows = b.rows(span.Rows, at)
+		span.Blocks[i] = follow.Block{Ref: refOf(&at.Header), End: len(span.Rows)}
 	}
 	return span, nil
 }
 
-// places notes answers that belong to another block than they were asked for. Of blocks that may change that is most likely because
-// they have: such an answer is taken, so that package follow hears of it at once. Of final blocks it is refused, and asked for again.
-type places struct {
-	final bool
-	moved error // the last such answer
-}
-
-func (p *places) weigh(err error) error {
-	switch {
-	case !errors.Is(err, decode.ErrElsewhere):
-		return err
-	case p.final:
-		p.moved = err
-		return fmt.Errorf("%w: %w", chain.ErrMoved, err)
-	default:
-		p.moved = err
-		return nil
-	}
-}
-
-// outcome is what an exchange came to, in the words of package follow.
-func (p *places) outcome(err error) error {
-	kind := chain.KindOf(err)
-	switch {
-	case p.moved == nil:
-		return err
-	case err == nil && !p.final:
-		return fmt.Errorf("%w: %w", follow.ErrUnlinked, p.moved)
-	case err != nil && (kind == chain.Moved || kind == chain.Transient):
-		return fmt.Errorf("%w: %w", follow.ErrUnlinked, err)
-	}
-	return err
-}
-
-var errEarly = errors.New("the node does not have the block yet that this answer is about")
-
+// read asks for blocks and their receipts.
 func (b *Blocks[T]) read(ctx context.Context, e follow.Extent) ([]Block, error) {
+	t := b.node.take()
+	defer b.node.give(t)
+	numbers := make([]uint64, e.To-e.From+1)
+	for i := range numbers {
+		numbers[i] = e.From + uint64(i)
+	}
+	return b.node.blocks(ctx, t, numbers, b.part, &places{final: e.Final}, &b.oneByOne)
+}
+
+// blocks reads blocks by their numbers. oneByOne is set when it turns out that the node has no eth_getBlockReceipts.
+func (n *Node) blocks(ctx context.Context, t *tools, numbers []uint64, part Part, at *places, oneByOne *atomic.Bool) ([]Block, error) {
 	var (
-		dec    = new(decode.Decoder)
-		blocks = make([]Block, e.To-e.From+1)
-		calls  = make([]chain.Call, 0, 2*len(blocks))
-		single = b.oneByOne.Load()
-		at     = &places{final: e.Final}
+		blocks = make([]Block, len(numbers))
+		calls  = make([]chain.Call, 0, 2*len(numbers))
+		single = oneByOne.Load()
 	)
+	for i, number := range numbers {
+		calls = append(calls, n.blockCall(t, number, part, at, &blocks[i]))
+		if part.Receipts && !single {
+			calls = append(calls, n.receiptsCall(t, number, part, at, &blocks[i]))
+		}
+	}
+	err := at.outcome(n.Client.Do(ctx, calls))
+	if chain.KindOf(err) == chain.NoMethod && part.Receipts && !single {
+		if !oneByOne.Swap(true) {
+			n.Log.Info("the node has no eth_getBlockReceipts: asking for receipts one by one", "because", err)
+		}
+		return n.blocks(ctx, t, numbers, part, at, oneByOne)
+	}
+	if err == nil && part.Receipts && single {
+		err = at.outcome(n.receiptsOneByOne(ctx, t, pointers(blocks), part, at))
+	}
+	return blocks, err
+}
+
+func pointers(blocks []Block) []*Block {
+	all := make([]*Block, len(blocks))
 	for i := range blocks {
-		number := e.From + uint64(i)
-		calls = append(calls, b.blockCall(dec, number, &blocks[i]))
-		if b.Receipts && !single {
-			calls = append(calls, receiptsCall(dec, number, &blocks[i], at))
-		}
+		all[i] = &blocks[i]
 	}
-	if err := at.outcome(b.Client.Do(ctx, calls)); err != nil {
-		return nil, err
-	}
-	if b.Receipts && single {
-		if err := at.outcome(b.receiptsOneByOne(ctx, dec, blocks, at)); err != nil {
-			return nil, err
-		}
-	}
-	return blocks, nil
+	return all
 }
 
-func (b *Blocks[T]) blockCall(dec *decode.Decoder, number uint64, into *Block) chain.Call {
-	decode := func(raw []byte) (err error) {
-		if b.Full {
-			into.Block, err = dec.Block(raw)
-			into.Hashes = into.Hashes[:0]
-			for i := range into.Transactions {
-				into.Hashes = append(into.Hashes, into.Transactions[i].TransactionHash)
-			}
-		} else {
-			into.Header, into.Hashes, err = dec.Header(raw)
+func (n *Node) blockCall(t *tools, number uint64, part Part, at *places, into *Block) chain.Call {
+	return chain.Call{Method: "eth_getBlockByNumber", Params: []any{chain.Hex(number), part.Full}, Decode: func(raw []byte) error {
+		err := n.decodeBlock(t, raw, part.Full, into)
+		switch {
+		case err != nil:
+			into.BlockHash = common.Hash{} // there is none yet
+			return at.weigh(err)
+		case into.BlockNumber != number:
+			into.BlockHash = common.Hash{}
+			return errNumber(number, into.BlockNumber)
 		}
-		if err == nil && into.BlockNumber != number {
-			err = fmt.Errorf("asked for block %d, the node answered with block %d", number, into.BlockNumber)
-		}
-		return err
-	}
-	return chain.Call{Method: "eth_getBlockByNumber", Params: []any{chain.Hex(number), b.Full}, Decode: decode}
-}
-
-// receiptsCall must come after the call for its block.
-func receiptsCall(dec *decode.Decoder, number uint64, into *Block, at *places) chain.Call {
-	return chain.Call{Method: "eth_getBlockReceipts", Params: []any{chain.Hex(number)}, Decode: func(raw []byte) (err error) {
-		if into.BlockHash == (common.Hash{}) {
-			return errEarly
-		}
-		into.Receipts, err = dec.Receipts(raw, &into.Header, into.Hashes)
-		return at.weigh(err)
+		return nil
 	}}
 }
 
-// receiptsOneByOne serves nodes that have eth_getTransactionReceipt only.
-func (b *Blocks[T]) receiptsOneByOne(ctx context.Context, dec *decode.Decoder, blocks []Block, places *places) error {
-	var calls []chain.Call
-	for i := range blocks {
-		at := &blocks[i]
-		at.Receipts = make([]eth.Receipt, len(at.Hashes))
-		for k, hash := range at.Hashes {
-			calls = append(calls, chain.Call{Method: "eth_getTransactionReceipt", Params: []any{hash}, Decode: func(raw []byte) (err error) {
-				at.Receipts[k], err = dec.Receipt(raw, &at.Header, k, hash)
-				return places.weigh(err)
-			}})
+// decodeBlock decodes and verifies.
+func (n *Node) decodeBlock(t *tools, raw []byte, full bool, into *Block) (err error) {
+	into.bytes = len(raw)
+	if full {
+		if into.Block, err = t.Decoder.Block(raw); err != nil {
+			return err
+		}
+		into.Hashes = decode.HashesOf(into.Hashes[:0], into.Transactions)
+		if n.Verify {
+			err = t.Verifier.Block(&into.Block, t.Extra()...)
+		}
+	} else {
+		if into.Header, into.Hashes, err = t.Decoder.Header(raw); err != nil {
+			return err
+		}
+		if n.Verify {
+			err = t.Verifier.Header(&into.Header, t.Extra()...)
 		}
 	}
-	return b.Client.Do(ctx, calls)
+	into.bloomed = n.Verify && err == nil
+	return n.verdict(err)
 }

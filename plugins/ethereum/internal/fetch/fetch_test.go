@@ -3,6 +3,7 @@ package fetch_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,16 +20,17 @@ import (
 )
 
 // open asks a made-up node, with hardly a wait between tries.
-func open(t *testing.T, served *nodetest.Node) *chain.Client {
+func open(t *testing.T, served *nodetest.Node) *fetch.Node {
 	t.Helper()
-	return chain.NewClient(nodetest.Direct(t, served), "test", chain.Asker{})
+	return &fetch.Node{
+		Client: chain.NewClient(nodetest.Direct(t, served), "test", chain.Asker{}), ChainID: 1, Verify: true, Log: hclog.NewNullLogger(),
+	}
 }
 
-func blocksOf(client *chain.Client, full, receipts bool) *fetch.Blocks[fetch.Block] {
-	return &fetch.Blocks[fetch.Block]{
-		Client: client, Batch: 10, Full: full, Receipts: receipts, Log: hclog.NewNullLogger(),
-		Rows: func(dst []fetch.Block, b *fetch.Block) []fetch.Block { return append(dst, *b) },
-	}
+func blocksOf(n *fetch.Node, full, receipts bool) *fetch.Blocks[fetch.Block] {
+	return fetch.NewBlocks(n, fetch.Part{Full: full, Receipts: receipts}, 10, func(dst []fetch.Block, b *fetch.Block) []fetch.Block {
+		return append(dst, *b)
+	})
 }
 
 func TestBlocksWithTransactionsAndReceipts(t *testing.T) {
@@ -129,8 +131,8 @@ func TestLogsOfALaggingNodeAreAskedForAgain(t *testing.T) {
 		}
 		return nil
 	}}
-	filter := fetch.Filter{Topics: [][]common.Hash{{nodetest.Topic(0), nodetest.Topic(1)}}}
-	span, err := fetch.NewLogs(open(t, served), filter, 0, hclog.NewNullLogger()).Span(t.Context(), follow.Extent{From: 10, To: 50, Final: true})
+	filter := fetch.Filter{{Topics: [][]common.Hash{{nodetest.Topic(0), nodetest.Topic(1)}}}}
+	span, err := fetch.NewLogs(t.Context(), open(t, served), filter, fetch.LogsConfig{}).Span(t.Context(), follow.Extent{From: 10, To: 50, Final: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,11 +143,10 @@ func TestLogsOfALaggingNodeAreAskedForAgain(t *testing.T) {
 
 // keys names the logs of a chain that a filter takes.
 func keys(c *nodetest.Chain, from, to uint64, f fetch.Filter) []string {
-	q := nodetest.Query{Address: f.Addresses, Topics: f.Topics}
 	var out []string
 	for _, b := range c.Range(from, to) {
 		for _, l := range b.Logs {
-			if q.Takes(l) {
+			if slices.ContainsFunc(f, func(g fetch.Group) bool { return nodetest.Query{Address: g.Addresses, Topics: g.Topics}.Takes(l) }) {
 				out = append(out, nodetest.Key(b.Number, b.Hash, l.Index))
 			}
 		}
@@ -186,13 +187,19 @@ func TestLogsOfEveryKindOfNode(t *testing.T) {
 		many[i] = nodetest.Address(i)
 	}
 	filters := map[string]fetch.Filter{
-		"everything":     {},
-		"an address":     {Addresses: []common.Address{nodetest.Address(1)}},
-		"addresses":      {Addresses: many},
-		"a topic":        {Topics: [][]common.Hash{{nodetest.Topic(1)}, {}, {}}},
-		"either topic":   {Topics: [][]common.Hash{{nodetest.Topic(0), nodetest.Topic(1)}}},
-		"second topic":   {Topics: [][]common.Hash{{}, {nodetest.Mark(77), nodetest.Mark(78), nodetest.Mark(480)}}},
-		"nothing at all": {Addresses: []common.Address{{0xff}}},
+		"everything":     fetch.Everything(),
+		"an address":     {{Addresses: []common.Address{nodetest.Address(1)}}},
+		"addresses":      {{Addresses: many}},
+		"a topic":        {{Topics: [][]common.Hash{{nodetest.Topic(1)}, {}, {}}}},
+		"either topic":   {{Topics: [][]common.Hash{{nodetest.Topic(0), nodetest.Topic(1)}}}},
+		"second topic":   {{Topics: [][]common.Hash{{}, {nodetest.Mark(77), nodetest.Mark(78), nodetest.Mark(480)}}}},
+		"nothing at all": {{Addresses: []common.Address{{0xff}}}},
+		"nobody":         {},
+		"two groups": {
+			{Addresses: []common.Address{nodetest.Address(0)}, Topics: [][]common.Hash{{nodetest.Topic(0)}}},
+			{Addresses: []common.Address{nodetest.Address(1), nodetest.Address(2)}, Topics: [][]common.Hash{{nodetest.Topic(1)}}},
+		},
+		"groups that overlap": {{Addresses: []common.Address{nodetest.Address(0)}}, {Topics: [][]common.Hash{{nodetest.Topic(1)}}}},
 	}
 	nodes := map[string]*nodetest.Node{
 		"obliging":      {Chain: made},
@@ -207,7 +214,7 @@ func TestLogsOfEveryKindOfNode(t *testing.T) {
 	for name, served := range nodes {
 		for what, filter := range filters {
 			t.Run(name+"/"+what, func(t *testing.T) {
-				l := fetch.NewLogs(open(t, served), filter, 0, hclog.NewNullLogger())
+				l := fetch.NewLogs(t.Context(), open(t, served), filter, fetch.LogsConfig{})
 				rows, err := all(t.Context(), l, 0, 430, true)
 				if err != nil {
 					t.Fatal(err)
@@ -247,8 +254,8 @@ func TestRangesAreLearnt(t *testing.T) {
 				return nil
 			}
 			served.Denied = func() { denied++ }
-			filter := fetch.Filter{Topics: [][]common.Hash{{nodetest.Topic(0), nodetest.Topic(1)}}}
-			l := fetch.NewLogs(open(t, &served), filter, 0, hclog.NewNullLogger())
+			filter := fetch.Filter{{Topics: [][]common.Hash{{nodetest.Topic(0), nodetest.Topic(1)}}}}
+			l := fetch.NewLogs(t.Context(), open(t, &served), filter, fetch.LogsConfig{})
 			if _, err := all(t.Context(), l, 0, 5999, true); err != nil {
 				t.Fatal(err)
 			}
@@ -273,7 +280,7 @@ func TestRangeAsSuggested(t *testing.T) {
 		}
 		return nil
 	}}
-	l := fetch.NewLogs(open(t, served), fetch.Filter{Addresses: []common.Address{nodetest.Address(1)}}, 0, hclog.NewNullLogger())
+	l := fetch.NewLogs(t.Context(), open(t, served), fetch.Filter{{Addresses: []common.Address{nodetest.Address(1)}}}, fetch.LogsConfig{})
 	if _, err := all(t.Context(), l, 0, 499, true); err != nil {
 		t.Fatal(err)
 	}
@@ -290,17 +297,18 @@ func TestLogsThatCannotBeRead(t *testing.T) {
 		kind chain.Kind
 	}{
 		{"old blocks are gone", &nodetest.Error{Code: 4444, Message: "pruned history unavailable"}, "pruned history unavailable (code 4444)", chain.Pruned},
-		{"too many logs in one block", &nodetest.Error{Code: -32005, Message: "query returned more than 10 results"}, "query returned more than 10 results", chain.TooMuch},
+		{"too many logs in one block", &nodetest.Error{Code: -32005, Message: "query returned more than 10 results"}, "query returned more than 10 results (code -32005); its receipts: ", chain.TooMuch},
+		{"words that nobody knows", &nodetest.Error{Code: -32000, Message: "ook"}, "logs of blocks 0 to 19, and of block 0 alone: ", chain.Unclear},
 		{"no such method", &nodetest.Error{Code: -32601, Message: "the method eth_getLogs does not exist/is not available"}, "eth_getLogs does not exist", chain.NoMethod},
 	}
 	for _, c := range cases {
 		served := &nodetest.Node{Chain: nodetest.NewChain(100), Before: func(method string, _ ...any) error {
-			if method == "eth_getLogs" {
+			if method == "eth_getLogs" || strings.Contains(method, "Receipt") {
 				return c.say
 			}
 			return nil
 		}}
-		l := fetch.NewLogs(open(t, served), fetch.Filter{}, 0, hclog.NewNullLogger())
+		l := fetch.NewLogs(t.Context(), open(t, served), fetch.Everything(), fetch.LogsConfig{})
 		_, err := all(t.Context(), l, 0, 99, true)
 		if err == nil || !strings.Contains(err.Error(), c.want) || chain.KindOf(err) != c.kind {
 			t.Errorf("%s: got %v of kind %d, want %q of kind %d", c.name, err, chain.KindOf(err), c.want, c.kind)
@@ -317,30 +325,47 @@ func TestMissingLogsAreNoticed(t *testing.T) {
 	}
 	asked := 0
 	served := &nodetest.Node{Chain: made, Hide: func() bool { asked++; return asked < 3 }}
-	l := fetch.NewLogs(open(t, served), fetch.Filter{}, 0, hclog.NewNullLogger())
+	l := fetch.NewLogs(t.Context(), open(t, served), fetch.Everything(), fetch.LogsConfig{})
 	span, err := l.Span(t.Context(), follow.Extent{From: full, To: full})
 	if err != nil || len(span.Rows) != len(made.At(full).Logs) {
 		t.Errorf("got %d logs and %v, want %d", len(span.Rows), err, len(made.At(full).Logs))
 	}
 }
 
-// At the head one question is enough: the head itself is known.
+// At the head one question is enough, and none where the bloom that came with the news says that there is nothing to find.
 func TestHeadIsNotAskedForAgain(t *testing.T) {
 	made := nodetest.NewChain(40)
+	for made.Head().Quiet {
+		made.Mine(1)
+	}
+	head := made.Head()
 	var methods []string
 	served := &nodetest.Node{Chain: made, Before: func(method string, _ ...any) error {
 		methods = append(methods, method)
 		return nil
 	}}
-	l := fetch.NewLogs(open(t, served), fetch.Filter{}, 0, hclog.NewNullLogger())
-	if _, err := l.Span(t.Context(), follow.Extent{From: 40, To: 40, Head: made.Head().Ref}); err != nil {
+	news, err := served.Answer("eth_getBlockByNumber", []byte(`["latest",false]`))
+	if err != nil {
 		t.Fatal(err)
+	}
+	methods = nil
+	config := fetch.LogsConfig{Head: func(hash common.Hash) ([]byte, bool) { return news, hash == head.Hash }}
+	extent := follow.Extent{From: head.Number, To: head.Number, Head: head.Ref}
+	for _, filter := range []fetch.Filter{fetch.Everything(), {{Addresses: []common.Address{{0xff, 1, 2}}}}} {
+		span, err := fetch.NewLogs(t.Context(), open(t, served), filter, config).Span(t.Context(), extent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(keys(made, head.Number, head.Number, filter), keysOf(t, made, span.Rows)); diff != "" {
+			t.Errorf("logs (-want +got):\n%s", diff)
+		}
 	}
 	if diff := cmp.Diff([]string{"eth_getLogs"}, methods); diff != "" {
 		t.Errorf("methods (-want +got):\n%s", diff)
 	}
 }
 
+// A chain that moves between two calls gives logs of one chain, or word that it moved.
 func TestLogsOfAChainThatMovesMeanwhile(t *testing.T) {
 	for _, final := range []bool{true, false} {
 		made := nodetest.NewChain(60)
@@ -350,7 +375,7 @@ func TestLogsOfAChainThatMovesMeanwhile(t *testing.T) {
 		}
 		calls := 0
 		served := &nodetest.Node{Chain: made, Before: func(string, ...any) error {
-			if calls++; calls == 2 {
+			if calls++; calls == 3 {
 				made.Reorg(int(made.Height()-from)+2, 45)
 				for made.At(from).Quiet {
 					made.Reorg(int(made.Height()-from)+2, 45)
@@ -358,10 +383,16 @@ func TestLogsOfAChainThatMovesMeanwhile(t *testing.T) {
 			}
 			return nil
 		}}
-		l := fetch.NewLogs(open(t, served), fetch.Filter{}, 0, hclog.NewNullLogger())
-		_, err := l.Span(t.Context(), follow.Extent{From: from, To: from + 10, Final: final})
-		if !errors.Is(err, follow.ErrUnlinked) {
-			t.Errorf("final %v: got %v, want ErrUnlinked", final, err)
+		l := fetch.NewLogs(t.Context(), open(t, served), fetch.Everything(), fetch.LogsConfig{})
+		span, err := l.Span(t.Context(), follow.Extent{From: from, To: from + 10, Final: final})
+		if errors.Is(err, follow.ErrUnlinked) {
+			continue
+		}
+		if err != nil || !final {
+			t.Fatalf("final %v: got %v, want ErrUnlinked", final, err)
+		}
+		if diff := cmp.Diff(keys(made, from, from+10, fetch.Everything()), keysOf(t, made, span.Rows)); diff != "" {
+			t.Errorf("logs (-want +got):\n%s", diff)
 		}
 	}
 }

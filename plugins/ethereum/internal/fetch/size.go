@@ -3,22 +3,31 @@ package fetch
 import (
 	"errors"
 	"sync"
-
-	"github.com/ethereum/go-ethereum/common"
+	"time"
 
 	"github.com/penstock-io/penstock/sdk/chain"
 )
 
-// plenty is how many logs an answer should have at most: more take long and gain nothing.
-const plenty = 10_000
+const (
+	// plenty is how many logs an answer should have at most, and plentyBytes how much text: more take long and gain nothing.
+	plenty      = 10_000
+	plentyBytes = 4 << 20
+	// patience is how many ranges are answered before a limit that a node stated is put to the test again: another endpoint may
+	// have stated it, or another plan hold.
+	patience = 500
+)
 
-// rangeSize is how many blocks to ask logs of at once. It doubles until the node first objects or there are plenty of logs; from then
-// on it falls fast and rises slowly. A limit that the node states is never exceeded again.
+// rangeSize is how many blocks to ask logs of at once. It doubles until the node first objects, or answers with plenty or slowly; from
+// then on it falls fast and rises slowly. A limit that the node states is kept to.
 type rangeSize struct {
+	most uint64
+
 	mu     sync.Mutex // protects the fields below
 	now    uint64
-	most   uint64
-	warned bool // the node has objected, or answered with plenty
+	limit  uint64 // stated by a node; 0: none
+	kept   int    // ranges of the size of the limit that were answered
+	warned bool   // the node has objected, or answered with plenty
+	bytes  float64
 }
 
 func newRangeSize(first, most uint64) *rangeSize {
@@ -31,21 +40,58 @@ func (s *rangeSize) blocks() uint64 {
 	return s.now
 }
 
-// worked notes that a range of a size was answered with some logs.
-func (s *rangeSize) worked(size uint64, logs int) {
+// weight is about how many bytes the answer for a range has.
+func (s *rangeSize) weight(blocks uint64) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case logs > plenty:
-		s.warned = true
-		s.now = min(s.now, max(1, size*plenty/uint64(logs)))
-	case size < s.now || logs > plenty/2:
-		// it says nothing about larger ones, or they would be too large
-	case s.warned:
-		s.now = min(s.most, s.now+s.now/20+1)
-	default:
-		s.now = min(s.most, 2*s.now)
+	if s.bytes == 0 {
+		return answerBytes
 	}
+	return int(s.bytes * float64(blocks))
+}
+
+// remembered begins with what was learned of nodes before.
+func (s *rangeSize) remembered(blocks uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now, s.warned = max(1, min(blocks, s.most)), true
+}
+
+// worked notes that a range of a size was answered.
+func (s *rangeSize) worked(size uint64, logs, bytes int, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if each := float64(bytes) / float64(size); s.bytes == 0 {
+		s.bytes = each
+	} else {
+		s.bytes += (each - s.bytes) / 4
+	}
+	share := max(float64(logs)/plenty, float64(bytes)/plentyBytes, d.Seconds()/2/answerTime.Seconds())
+	switch {
+	case share > 1:
+		s.warned = true
+		s.now = min(s.now, max(1, uint64(float64(size)/share)))
+	case size < s.now || share > 0.5:
+		// it says nothing about larger ones, or they would be too large
+	default:
+		s.grow(size)
+	}
+}
+
+func (s *rangeSize) grow(size uint64) {
+	ceiling := s.most
+	if s.limit > 0 {
+		if s.kept++; size < s.limit || s.kept < patience {
+			ceiling = min(ceiling, s.limit)
+		} else {
+			s.kept, s.limit = 0, 0
+		}
+	}
+	if s.warned {
+		s.now = min(ceiling, s.now+s.now/20+1)
+		return
+	}
+	s.now = min(ceiling, 2*s.now)
 }
 
 // refused notes that a range was too large and returns how many blocks to ask for instead, fewer than it had.
@@ -56,13 +102,21 @@ func (s *rangeSize) refused(size uint64, err error) uint64 {
 	piece := max(1, size/2)
 	switch limit := limitOf(err); {
 	case limit.Blocks > 0:
-		s.most = max(1, min(s.most, limit.Blocks, size-1))
-		piece = s.most
+		s.limit, s.kept = max(1, min(limit.Blocks, size-1)), 0
+		piece = s.limit
 	case limit.To > 0:
 		piece = max(1, min(size-1, limit.To-limit.From+1))
 	}
 	s.now = min(s.now, piece)
 	return piece
+}
+
+// limitOf is what the node said it would take.
+func limitOf(err error) chain.Limit {
+	if e, ok := errors.AsType[*chain.Error](err); ok {
+		return e.Limit
+	}
+	return chain.Limit{}
 }
 
 // addressSplit is how many addresses to name in one call.
@@ -86,23 +140,4 @@ func (a *addressSplit) narrow(width int) bool {
 	}
 	a.most = min(a.most, width/2)
 	return true
-}
-
-// of cuts addresses into parts; one part without any if there are none.
-func (a *addressSplit) of(addresses []common.Address) [][]common.Address {
-	most := a.width()
-	var parts [][]common.Address
-	for len(addresses) > most {
-		parts = append(parts, addresses[:most])
-		addresses = addresses[most:]
-	}
-	return append(parts, addresses)
-}
-
-// limitOf is what the node said it would take.
-func limitOf(err error) chain.Limit {
-	if e, ok := errors.AsType[*chain.Error](err); ok {
-		return e.Limit
-	}
-	return chain.Limit{}
 }

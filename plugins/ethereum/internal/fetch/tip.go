@@ -7,84 +7,169 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
-	"github.com/penstock-io/penstock/plugins/ethereum/internal/view"
 	"github.com/penstock-io/penstock/sdk/chain"
 	"github.com/penstock-io/penstock/sdk/eth"
 	"github.com/penstock-io/penstock/sdk/eth/decode"
 )
 
-// each reads blocks that may still change: every one by its hash, so that an answer without logs is about that block too.
-func (l *Logs) each(ctx context.Context, e follow.Extent) (follow.Span[eth.Log], error) {
-	refs, err := l.places(ctx, e)
+// each reads blocks that may still change: every one by its hash, so that an answer without logs is about that block too, and none whose
+// bloom says that there is nothing to find.
+func (l *Logs) each(ctx context.Context, chosen *selection, e follow.Extent) (follow.Span[eth.Log], error) {
+	t := l.node.take()
+	defer l.node.give(t)
+	at := &places{}
+	blocks, err := l.tip(ctx, t, e, at)
 	if err != nil {
 		return follow.Span[eth.Log]{}, err
 	}
-	answers, err := l.byHash(ctx, refs)
-	if chain.KindOf(err) == chain.TooManyAddresses && l.split.narrow(min(l.split.width(), len(l.addresses))) {
-		return l.each(ctx, e)
-	}
-	if err != nil {
-		return follow.Span[eth.Log]{}, err
-	}
-	span := follow.Span[eth.Log]{Parent: refs[0].Parent}
-	for i, ref := range refs {
-		if err := l.check(ctx, answers[i], ref, ref); err != nil {
-			return follow.Span[eth.Log]{}, err
+	width := l.split.width()
+	if err := at.outcome(l.byHash(ctx, t, chosen, blocks, at)); err != nil {
+		if chain.KindOf(err) == chain.TooManyAddresses && l.split.narrow(min(width, chosen.widest())) {
+			return l.each(ctx, chosen, e)
 		}
-		span.Rows = append(span.Rows, answers[i]...)
-		span.Blocks = append(span.Blocks, follow.Block{Ref: ref, End: len(span.Rows)})
+		return follow.Span[eth.Log]{}, err
+	}
+	if err := l.doubted(ctx, t, chosen, blocks); err != nil {
+		return follow.Span[eth.Log]{}, err
+	}
+	span := follow.Span[eth.Log]{Parent: blocks[0].ParentHash}
+	for i := range blocks {
+		span.Rows = append(span.Rows, blocks[i].Logs...)
+		span.Blocks = append(span.Blocks, follow.Block{Ref: refOf(&blocks[i].Header), End: len(span.Rows)})
 	}
 	return span, nil
 }
 
-// places is those of the blocks of an extent, linked. The head need not be asked for.
-func (l *Logs) places(ctx context.Context, e follow.Extent) ([]view.Ref, error) {
-	numbers := make([]uint64, 0, e.To-e.From+1)
-	for n := e.From; n < e.To; n++ {
-		numbers = append(numbers, n)
+// tip is the headers of the blocks of an extent, linked. One that was announced need not be asked for.
+func (l *Logs) tip(ctx context.Context, t *tools, e follow.Extent, at *places) ([]Block, error) {
+	blocks := make([]Block, e.To-e.From+1)
+	var calls []chain.Call
+	for i := range blocks {
+		number := e.From + uint64(i)
+		if number == e.Head.Number && l.announced(t, e.Head.Hash, &blocks[i]) {
+			continue
+		}
+		calls = append(calls, l.node.blockCall(t, number, Part{}, at, &blocks[i]))
 	}
-	known := e.Head.Number == e.To && e.Head.Hash != common.Hash{}
-	if !known {
-		numbers = append(numbers, e.To)
-	}
-	refs, err := l.refs(ctx, numbers)
-	if err != nil {
-		return nil, err
-	}
-	if known {
-		refs = append(refs, e.Head)
-	}
-	for i := 1; i < len(refs); i++ {
-		if refs[i].Parent != refs[i-1].Hash {
-			return nil, fmt.Errorf("%w: block %d has parent %s, but block %d is %s",
-				follow.ErrUnlinked, refs[i].Number, refs[i].Parent, refs[i-1].Number, refs[i-1].Hash)
+	if len(calls) > 0 {
+		if err := at.outcome(l.node.Client.Do(ctx, calls)); err != nil {
+			return nil, err
 		}
 	}
-	return refs, nil
+	for i := 1; i < len(blocks); i++ {
+		if blocks[i].ParentHash != blocks[i-1].BlockHash {
+			return nil, unlinked(blocks[i].BlockNumber, blocks[i].ParentHash, refOf(&blocks[i-1].Header))
+		}
+	}
+	return blocks, nil
 }
 
-// byHash reads the logs of each block.
-func (l *Logs) byHash(ctx context.Context, refs []view.Ref) ([][]eth.Log, error) {
+// announced fills in a block whose header came with the news of it.
+func (l *Logs) announced(t *tools, hash common.Hash, into *Block) bool {
+	if l.config.Head == nil || hash == (common.Hash{}) {
+		return false
+	}
+	raw, ok := l.config.Head(hash)
+	if !ok || l.node.decodeBlock(t, raw, false, into) != nil || into.BlockHash != hash {
+		*into = Block{}
+		return false
+	}
+	into.Hashes = nil // they are not part of the news
+	return true
+}
+
+// byHash reads the logs of each block that may have some.
+func (l *Logs) byHash(ctx context.Context, t *tools, chosen *selection, blocks []Block, at *places) error {
 	var (
-		dec     = new(decode.Decoder)
-		parts   = l.split.of(l.addresses)
-		answers = make([][]eth.Log, len(refs))
-		calls   = make([]chain.Call, 0, len(refs)*len(parts))
-		all     = len(l.addresses) == 0 && len(l.topics) == 0
+		questions = chosen.questions(l.split.width())
+		calls     []chain.Call
 	)
-	for i, ref := range refs {
-		for _, addresses := range parts {
-			query := l.query(addresses)
-			query["blockHash"] = ref.Hash
-			calls = append(calls, chain.Call{Method: "eth_getLogs", Params: []any{query}, Decode: func(raw []byte) error {
-				logs, err := dec.Logs(raw)
-				if err == nil && all && len(logs) == 0 && !ref.Quiet {
-					err = fmt.Errorf("the node answered with no logs for block %d, whose bloom says that there are some", ref.Number)
+	for i := range blocks {
+		b := &blocks[i]
+		if b.bloomed && !chosen.may(b.LogsBloom) {
+			continue
+		}
+		parts := make([][]eth.Log, len(questions))
+		for k, q := range questions {
+			params := q.params()
+			params["blockHash"] = b.BlockHash
+			calls = append(calls, chain.Call{Method: "eth_getLogs", Params: []any{params}, Decode: func(raw []byte) error {
+				logs, err := t.Decoder.Logs(raw)
+				if err == nil {
+					err = l.ofBlock(t, chosen, q.group, b, logs, at)
 				}
-				answers[i] = append(answers[i], logs...)
+				if err == nil {
+					parts[k] = logs
+					b.Logs = merged(parts)
+				}
 				return err
 			}})
 		}
 	}
-	return answers, l.client.Do(ctx, calls)
+	if len(calls) == 0 {
+		return nil
+	}
+	return l.node.Client.Do(ctx, calls)
+}
+
+// merged are the answers to several questions.
+func merged(parts [][]eth.Log) []eth.Log {
+	if len(parts) == 0 {
+		return nil
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return inOneOrder(parts)
+}
+
+// ofBlock checks logs that were asked for by the hash of their block.
+func (l *Logs) ofBlock(t *tools, chosen *selection, g *group, b *Block, logs []eth.Log, at *places) error {
+	if err := asked(g, logs, b.BlockNumber, b.BlockNumber); err != nil {
+		return at.weigh(err)
+	}
+	if !l.node.Verify && chosen.all && len(logs) == 0 && !empty(b.LogsBloom) {
+		return fmt.Errorf("%w: no logs for block %d, whose bloom says that there are some", chain.ErrMismatch, b.BlockNumber)
+	}
+	return l.node.own(t, b, logs, chosen.all, at)
+}
+
+func empty(bloom []byte) bool {
+	for _, b := range bloom {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// doubted looks into blocks without logs whose bloom says that there may be some: mostly it is a coincidence, but a node that has a block
+// and not yet its logs says the same. Their receipts tell.
+func (l *Logs) doubted(ctx context.Context, t *tools, chosen *selection, blocks []Block) error {
+	if !l.node.Verify || chosen.all || l.oneByOne.Load() {
+		return nil
+	}
+	for i := range blocks {
+		b := &blocks[i]
+		if len(b.Logs) > 0 || !b.bloomed || !chosen.may(b.LogsBloom) {
+			continue
+		}
+		at := &places{}
+		full, err := l.node.blocks(ctx, t, []uint64{b.BlockNumber}, Part{Receipts: true, Logs: true}, at, &l.oneByOne)
+		if err != nil {
+			return err
+		}
+		if full[0].BlockHash != b.BlockHash {
+			return fmt.Errorf("%w: block %d: %w", follow.ErrUnlinked, b.BlockNumber, decode.ErrElsewhere)
+		}
+		for k := range full[0].Logs {
+			if chosen.takes(&full[0].Logs[k]) {
+				b.Logs = append(b.Logs, full[0].Logs[k])
+			}
+		}
+		if len(b.Logs) > 0 {
+			l.node.Log.Warn("the node had a block and not its logs, which its receipts have", "block", b.BlockNumber, "logs", len(b.Logs))
+		}
+	}
+	return nil
 }

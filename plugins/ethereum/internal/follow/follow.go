@@ -43,6 +43,9 @@ type Source[T any] interface {
 	Span(ctx context.Context, e Extent) (Span[T], error)
 }
 
+// Weigher is a Source that can tell about how many bytes a node answers for an extent. Others count by blocks.
+type Weigher interface{ Weight(e Extent) int }
+
 // Extent is what a span is to have: the blocks from one to another, both inclusive.
 type Extent struct {
 	From, To uint64
@@ -77,7 +80,8 @@ type Config struct {
 	From       uint64
 	FromLatest bool    // begin at the head instead
 	To         *uint64 // nil: for ever
-	Width      int     // spans fetched at once; 4
+	Width      int     // spans fetched at once at most; 4
+	Memory     int     // bytes of spans that are under way or wait, about; 32 MiB
 	Pause      time.Duration
 	Log        hclog.Logger
 }
@@ -85,6 +89,8 @@ type Config struct {
 const (
 	// cautious is how far below the head blocks count as final where nobody can tell.
 	cautious = 64
+	// near is how many blocks below the head are read before anything else is asked.
+	near = 8
 	// refresh is how often the head and the final block are asked for, at most at the head and at least in history.
 	refresh = 2 * time.Second
 	// patience is how often endpoints may contradict one another in a row.
@@ -98,6 +104,10 @@ func Run[T any](ctx context.Context, c Config, chain Chain, source Source[T], si
 	if f.Width <= 0 {
 		f.Width = 4
 	}
+	if f.Memory <= 0 {
+		f.Memory = 32 << 20
+	}
+	f.pipeline = pipeline{budget: f.Memory, width: newWidth(f.Width)}
 	if f.Pause == 0 {
 		f.Pause = 250 * time.Millisecond
 	}
@@ -119,6 +129,8 @@ type follower[T any] struct {
 	chain  Chain
 	source Source[T]
 	sink   Sink[T]
+
+	pipeline pipeline
 
 	next   uint64 // the block to read next
 	recent recent // blocks that were emitted
@@ -206,13 +218,18 @@ func (f *follower[T]) await(ctx context.Context, head view.Ref, block uint64) (v
 	return head, nil
 }
 
-// advance reads up to the head.
+// advance reads up to the head. Close to it new blocks are read first, and what is final is asked for when they are on their way.
 func (f *follower[T]) advance(ctx context.Context) error {
 	for {
-		if err := f.askFinal(ctx); err != nil {
-			return err
+		if behind := f.head.Number+1 > f.next+near; behind || f.asked.IsZero() {
+			if err := f.askFinal(ctx); err != nil {
+				return err
+			}
 		}
 		err := f.catchUp(ctx)
+		if err == nil {
+			err = f.askFinal(ctx)
+		}
 		if !errors.Is(err, ErrUnlinked) {
 			return err
 		}
@@ -284,9 +301,17 @@ func (f *follower[T]) stream(ctx context.Context, to uint64, final bool) error {
 		from = e.To + 1
 		return e, true
 	}
-	return inOrder(ctx, f.Width, plan, f.source.Span, func(e Extent, s Span[T]) error {
+	return inOrder(ctx, &f.pipeline, plan, f.weigh, f.source.Span, func(e Extent, s Span[T]) error {
 		return f.accept(ctx, e, s)
 	})
+}
+
+// weigh is about how many bytes an extent takes.
+func (f *follower[T]) weigh(e Extent) int {
+	if w, ok := f.source.(Weigher); ok {
+		return max(1, w.Weight(e))
+	}
+	return int(min(e.To-e.From+1, 1<<20)) //nolint:gosec // it is bounded
 }
 
 // accept hands a span on if it is the continuation of the last one.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/view"
-	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 )
 
 // However the head moves and whatever is reorganised meanwhile, the host ends up with every block of the chain once and in order.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/view"
-	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/chain/nodetest"
 )
 
 // direct is a Chain and a Source over a made-up chain, without a node between. Before every question the world may move.

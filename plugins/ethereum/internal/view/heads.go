@@ -31,9 +31,11 @@ type Heads struct {
 	task   sync.WaitGroup
 	wake   chan struct{} // something below has changed; capacity 1
 
-	mu         sync.Mutex // protects the fields below
-	event      []byte     // the newest head that was told of and not taken
-	subscribed bool       // the subscription has brought something and has not ended
+	mu         sync.Mutex  // protects the fields below
+	event      []byte      // the newest head that was told of and not taken
+	taken      []byte      // the one that was taken last
+	hash       common.Hash // of it
+	subscribed bool        // the subscription has brought something and has not ended
 }
 
 // Heads begins to watch in a goroutine of its own until Close. While there is no subscription the head is asked for at the interval
@@ -127,6 +129,7 @@ func (h *Heads) next(ctx context.Context, first bool) (Ref, error) {
 		event, subscribed := h.take()
 		if event != nil {
 			if ref, err := h.dec.Ref(event); err == nil {
+				h.announce(ref.Hash, event)
 				return ref, nil
 			}
 			return h.view.Latest(ctx) // whatever it was
@@ -146,4 +149,17 @@ func (h *Heads) next(ctx context.Context, first bool) (Ref, error) {
 			return h.view.Latest(ctx)
 		}
 	}
+}
+
+func (h *Heads) announce(hash common.Hash, event []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.hash, h.taken = hash, event
+}
+
+// Announced is the header of a block as the subscription told of it, if it was the last that Next returned. It is safe for concurrent use.
+func (h *Heads) Announced(hash common.Hash) ([]byte, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.taken, h.hash == hash && h.taken != nil
 }

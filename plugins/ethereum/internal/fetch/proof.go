@@ -1,0 +1,82 @@
+package fetch
+
+import (
+	"context"
+	"time"
+
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
+	"github.com/penstock-io/penstock/sdk/chain"
+	"github.com/penstock-io/penstock/sdk/eth"
+)
+
+// proven reads logs out of the receipts of their blocks.
+func (l *Logs) proven(ctx context.Context, chosen *selection, e follow.Extent) (follow.Span[eth.Log], error) {
+	var span follow.Span[eth.Log]
+	for from := e.From; from <= e.To; {
+		part := follow.Extent{From: from, To: min(e.To, from+l.pace.blocks()-1), Final: e.Final}
+		began := time.Now()
+		blocks, err := l.receipts(ctx, chosen, part)
+		if kind := chain.KindOf(err); part.From < part.To && (kind == chain.TooMuch || kind == chain.TimedOut) {
+			l.pace.refused(part.To - part.From + 1)
+			continue
+		}
+		if err != nil {
+			return span, err
+		}
+		if err := l.gather(&span, chosen, blocks, time.Since(began)); err != nil {
+			return span, err
+		}
+		from = part.To + 1
+	}
+	return span, nil
+}
+
+// gather adds the chosen logs of blocks to a span.
+func (l *Logs) gather(span *follow.Span[eth.Log], chosen *selection, blocks []Block, took time.Duration) error {
+	matched, all, bytes := len(span.Rows), 0, 0
+	for i := range blocks {
+		b := &blocks[i]
+		if len(span.Blocks) == 0 {
+			span.Parent = b.ParentHash
+		} else if last := span.Blocks[len(span.Blocks)-1]; last.Hash != b.ParentHash {
+			return unlinked(b.BlockNumber, b.ParentHash, last.Ref)
+		}
+		for k := range b.Logs {
+			if chosen.all || chosen.takes(&b.Logs[k]) {
+				span.Rows = append(span.Rows, b.Logs[k])
+			}
+		}
+		all, bytes = all+len(b.Logs), bytes+b.bytes
+		span.Blocks = append(span.Blocks, follow.Block{Ref: refOf(&b.Header), End: len(span.Rows)})
+	}
+	l.pace.took(uint64(len(blocks)), bytes, took)
+	if !l.config.Complete {
+		l.density.proven(uint64(len(blocks)), len(span.Rows)-matched, all)
+	}
+	return nil
+}
+
+// receipts reads blocks and the receipts of those that may have a chosen log.
+func (l *Logs) receipts(ctx context.Context, chosen *selection, e follow.Extent) ([]Block, error) {
+	t := l.node.take()
+	defer l.node.give(t)
+	numbers := make([]uint64, e.To-e.From+1)
+	for i := range numbers {
+		numbers[i] = e.From + uint64(i)
+	}
+	at := &places{final: e.Final}
+	if !l.config.Complete || chosen.all {
+		return l.node.blocks(ctx, t, numbers, Part{Receipts: true, Logs: true}, at, &l.oneByOne)
+	}
+	blocks, err := l.node.blocks(ctx, t, numbers, Part{}, at, &l.oneByOne)
+	if err != nil {
+		return nil, err
+	}
+	var may []*Block
+	for i := range blocks {
+		if !blocks[i].bloomed || chosen.may(blocks[i].LogsBloom) {
+			may = append(may, &blocks[i])
+		}
+	}
+	return blocks, l.node.receipts(ctx, t, may, Part{Receipts: true, Logs: true}, at, &l.oneByOne)
+}
