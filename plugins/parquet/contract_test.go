@@ -38,7 +38,7 @@ func TestEveryRowIsThereOnce(t *testing.T) {
 					for k, v := range settings {
 						own[k] = v
 					}
-					return plugintest.Store{Settings: own, Rows: func(input string) []string { return held(t, dir, input) }}
+					return plugintest.Store{Settings: own, Rows: func(input string) []string { return found(t, dir, input) }}
 				},
 				Inputs: []string{"a", "b"}, Walks: 3,
 			}.Check(t)

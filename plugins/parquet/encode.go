@@ -46,7 +46,7 @@ func (l *leaf) reader(a arrow.Array, at int) read {
 	if !t.nullable {
 		return inner
 	}
-	if l.overflows && at == len(l.path)-1 || a.NullN() == 0 && a.DataType().ID() != arrow.NULL {
+	if a.NullN() == 0 && a.DataType().ID() != arrow.NULL {
 		return func(i, rep, def int) error { return inner(i, rep, def+1) }
 	}
 	none := a.DataType().ID() == arrow.NULL

@@ -255,9 +255,9 @@ func columnOf(tb testing.TB, path, column string) (out []parquet.Value) {
 	return out
 }
 
-// held are the names of the rows that somebody finds in a directory, in their
+// found are the names of the rows that somebody finds in a directory, in their
 // order: in files, in pieces, and in tails that are not pieces yet.
-func held(tb testing.TB, dir, dataset string) (names []string) {
+func found(tb testing.TB, dir, dataset string) (names []string) {
 	tb.Helper()
 	b := readBooks(tb, dir)
 	m := manifestOf(tb, dir, dataset)
@@ -267,17 +267,17 @@ func held(tb testing.TB, dir, dataset string) (names []string) {
 		names = append(names, texts(tb, filepath.Join(dir, e.File), "name")...)
 	}
 	s := newShelf(dir, b.Domain, b.Step)
-	found, err := s.parts()
+	parts, err := s.parts()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		switch p := found[name]; {
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		switch p := parts[name]; {
 		case p.dataset != dataset || made[p.file]:
 		case !p.tail:
 			names = append(names, texts(tb, s.path(name), "name")...)
 		default:
-			if _, ok := found[strings.TrimSuffix(name, "tail")+"piece"]; ok {
+			if _, ok := parts[strings.TrimSuffix(name, "tail")+"piece"]; ok {
 				continue // kept for going back
 			}
 			names = append(names, tailed(tb, s.path(name))...)

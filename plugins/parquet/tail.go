@@ -106,7 +106,12 @@ func readTail(path string, size int64, each func(arrow.RecordBatch) error) error
 		return explain("read", path, err)
 	}
 	defer f.Close()
-	r, err := ipc.NewReader(bufio.NewReaderSize(io.LimitReader(f, size), tailBuffer))
+	return readBatches(path, io.LimitReader(f, size), each)
+}
+
+// readBatches gives out the batches of a stream that is read from a path.
+func readBatches(path string, stream io.Reader, each func(arrow.RecordBatch) error) error {
+	r, err := ipc.NewReader(bufio.NewReaderSize(stream, tailBuffer))
 	if err != nil {
 		return damaged(path, err)
 	}

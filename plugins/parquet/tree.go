@@ -92,7 +92,7 @@ func (s *shape) field(f arrow.Field, child int, ways []string) ([]*tree, error) 
 	case arrow.ListLikeType:
 		element := dt.ElemField()
 		element.Name = "element"
-		elements, err := s.field(element, 0, ways[:1])
+		elements, err := s.field(element, 0, single(element, ways))
 		if err != nil {
 			return nil, err
 		}
@@ -101,6 +101,20 @@ func (s *shape) field(f arrow.Field, child int, ways []string) ([]*tree, error) 
 		t.leaf, err = s.plain(kind, f.Type)
 	}
 	return []*tree{t}, err
+}
+
+// single is how the elements of a list are kept: integers in one way, an exact
+// one if there is one.
+func single(element arrow.Field, ways []string) []string {
+	if _, ok := element.Type.(*arrow.StructType); ok {
+		return ways
+	}
+	for _, way := range ways {
+		if way == asString || way == asBinary {
+			return []string{way}
+		}
+	}
+	return ways[:1]
 }
 
 // suffixes of columns, where an integer is kept in several ways.
@@ -117,7 +131,7 @@ func large(t *tree, kind string, ways []string) []*tree {
 		}
 		own.leaf = largeLeaf(kind, way, exact)
 		own.nullable = t.nullable || way == asDecimal && exact
-		own.leaf.overflows = own.nullable && !t.nullable
+		own.leaf.overflows = way == asDecimal && exact
 		out = append(out, &own)
 	}
 	return out
