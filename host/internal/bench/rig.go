@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/penstock-io/penstock/host/internal/catalog"
+	"github.com/penstock-io/penstock/host/internal/chain"
 	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/engine"
 	"github.com/penstock-io/penstock/host/internal/graph"
@@ -37,6 +39,7 @@ type rig struct {
 	store   *store.Store
 	graph   *graph.Graph
 	plugins *catalog.Catalog // nil: it could not be opened
+	nodes   *chain.Service   // nil, as the plugins
 
 	mu      sync.Mutex
 	started []int // the processes of its plugins
@@ -56,8 +59,8 @@ func (b *bench) prepare(ctx context.Context, s setup) (_ *rig, err error) {
 	r := &rig{ended: make(chan error, 1)}
 	cfg, err := r.config(ctx, s, b.dir)
 	defer func() {
-		if err != nil && r.plugins != nil {
-			r.plugins.Close()
+		if err != nil {
+			r.closePlugins()
 		}
 	}()
 	if err != nil {
@@ -108,13 +111,23 @@ func (r *rig) config(ctx context.Context, s setup, dir string) (engine.Config, e
 		return engine.Config{}, err
 	}
 	r.graph = g
+	var networks []*config.Network
+	for _, p := range g.Processes {
+		if n := p.Pipeline.Network; n != nil && !slices.Contains(networks, n) {
+			networks = append(networks, n)
+		}
+	}
+	if r.nodes, err = chain.New(chain.Config{Networks: networks, Logger: logger}); err != nil {
+		return engine.Config{}, err
+	}
+	serving := plugins.Serving(remote.Services{Chain: r.nodes})
 	if s.restart.Max == 0 {
 		s.restart.Max = 1
 	}
 	return engine.Config{
 		Graph: g, Fresh: true, Logger: logger, Restart: s.restart, Checkpoint: s.checkpoint,
 		Launch: func(ctx context.Context, p *graph.Process) (*remote.Plugin, error) {
-			plugin, err := plugins.Start(ctx, catalog.Start{Plugin: p.Register.Plugin, Step: p.Name(), Register: p.Register, Settings: p.Step.Settings, Logger: logger})
+			plugin, err := serving.Start(ctx, catalog.Start{Plugin: p.Register.Plugin, Step: p.Name(), Register: p.Register, Settings: p.Step.Settings, Logger: logger})
 			if err == nil {
 				r.mu.Lock()
 				defer r.mu.Unlock()
@@ -129,8 +142,18 @@ func (r *rig) config(ctx context.Context, s setup, dir string) (engine.Config, e
 func (r *rig) close() error {
 	r.stop()
 	err := errors.Join(<-r.ended, r.store.Close())
-	r.plugins.Close()
+	r.closePlugins()
 	return err
+}
+
+// closePlugins ends what plugins are started from, and what they ask.
+func (r *rig) closePlugins() {
+	if r.nodes != nil {
+		r.nodes.Close()
+	}
+	if r.plugins != nil {
+		r.plugins.Close()
+	}
 }
 
 // finish waits until the engine has come to its end by itself.

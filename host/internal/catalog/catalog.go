@@ -52,6 +52,8 @@ type Config struct {
 	// Stdout gets what plugins print for people, whole lines at a time; nil:
 	// it is logged.
 	Stdout io.Writer
+	// Services are what plugins may ask of their host while they run in a pipeline.
+	Services remote.Services
 	// Secrets are values that must stand in nothing that comes of a plugin; nil:
 	// there are none.
 	Secrets func() []string
@@ -214,6 +216,13 @@ func (c *Catalog) In(dir string) *Catalog {
 		c.cfg.Logger.Warn("files that an earlier host has not finished stay where they are", "dir", c.vault.dir, "error", err)
 	}
 	return &moved
+}
+
+// Serving is the same catalog for a host that offers services, once it has them.
+func (c *Catalog) Serving(services remote.Services) *Catalog {
+	offering := *c
+	offering.cfg.Services = services
+	return &offering
 }
 
 // Register enters the registers of descriptions into a registry. Every mistake

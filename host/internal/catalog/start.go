@@ -56,6 +56,7 @@ func (c *Catalog) StartArtifact(ctx context.Context, a Artifact, s Start) (*remo
 		Stdout:       c.cfg.Stdout,
 		StartTimeout: c.cfg.StartTimeout,
 		HostVersion:  c.cfg.HostVersion,
+		Services:     c.cfg.Services,
 		MutualTLS:    c.cfg.Plugins[a.Plugin] != nil && c.cfg.Plugins[a.Plugin].MutualTLS,
 	}, s))
 }

@@ -212,7 +212,7 @@ func (at *attachment) connect(ctx context.Context) (*remote.Plugin, error) {
 	return remote.Attach(ctx, remote.AttachConfig{
 		Name: r.Plugin, Address: r.Address, PID: r.PID, Protocol: r.Protocol,
 		Logger: at.changes.cfg.Logger, HostVersion: at.changes.cfg.Options.Version,
-		Secrets: at.changes.running().project.Model.Secrets,
+		Secrets: at.changes.running().project.Model.Secrets, Services: at.changes.cfg.Services,
 	})
 }
 

@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -72,6 +73,9 @@ func (c *Changes) carryOut(ctx context.Context, w *wish, out plan.Outcome) (plan
 		return out, &plan.InvalidError{Source: w.request.Name, Mistakes: plan.Mistakes(diags)} // there is no number left
 	}
 	keepIDs(w.now.graph, g)
+	if err := c.ask(w.now, w.project.Model); err != nil {
+		return out, err
+	}
 	host := w.project.Model.Host
 	failed, err := c.cfg.Engine.Apply(ctx, engine.Reconfiguration{
 		Graph: g, Launch: c.launcher(w.project.Catalog),
@@ -80,7 +84,7 @@ func (c *Changes) carryOut(ctx context.Context, w *wish, out plan.Outcome) (plan
 		Changes:            changes(w.preview.Plan, w.request),
 	})
 	if err != nil {
-		return out, err
+		return out, errors.Join(err, c.ask(w.now, w.now.project.Model))
 	}
 	for _, p := range w.preview.Pipelines {
 		if err := failed[p.Name]; err != nil {
@@ -92,7 +96,23 @@ func (c *Changes) carryOut(ctx context.Context, w *wish, out plan.Outcome) (plan
 		out.Configuration = c.settleOn(w, g, failed)
 	}
 	c.tellApplied(w.preview.Plan, failed, from, out.Configuration)
-	return out, nil
+	return out, c.ask(c.running(), c.running().project.Model)
+}
+
+// ask has the nodes of a model's networks asked from now on, and for as long as
+// pipelines that run work on others, those too.
+func (c *Changes) ask(now running, wanted *config.Model) error {
+	if c.cfg.Networks == nil {
+		return nil
+	}
+	networks := slices.Clone(wanted.Networks)
+	for _, p := range now.project.Model.Pipelines {
+		known := func(n *config.Network) bool { return n.Name == p.Network.Name }
+		if p.Network != nil && !slices.ContainsFunc(networks, known) {
+			networks = append(networks, p.Network)
+		}
+	}
+	return c.cfg.Networks.Update(networks)
 }
 
 // changes are those of a plan as the engine knows them.

@@ -21,10 +21,11 @@ import (
 	"github.com/penstock-io/penstock/host/internal/graph"
 	"github.com/penstock-io/penstock/host/internal/project"
 	"github.com/penstock-io/penstock/host/internal/store"
+	"github.com/penstock-io/penstock/sdk/remote"
 )
 
-// Config is what runs, and with what it was begun. All but Events, Swapped and Watch is
-// required.
+// Config is what runs, and with what it was begun. All but Events, Swapped, Watch,
+// Services and Networks is required.
 type Config struct {
 	Project *project.Project
 	Options project.Options // that the project was loaded with
@@ -39,8 +40,21 @@ type Config struct {
 	Swapped func(Record)
 	// Watch swaps every plugin whose binary changes, not only those that the files
 	// mark with dev = true.
-	Watch  bool
-	Logger hclog.Logger
+	Watch bool
+	// Services are what an attached plugin may ask of the host; those that the
+	// catalog starts may ask the same.
+	Services remote.Services
+	// Networks is told which networks there are, before a configuration is applied
+	// and after. nil: nobody wants to know.
+	Networks Networks
+	Logger   hclog.Logger
+}
+
+// Networks answers for the networks of a configuration.
+type Networks interface {
+	// Update takes over the networks that there are from now on. After an error
+	// they are those that there were.
+	Update(networks []*config.Network) error
 }
 
 // Changes carries changes out. Its methods may be called concurrently.

@@ -13,6 +13,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
+	rpc "github.com/penstock-io/penstock/host/internal/chain"
+	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/conformance"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
@@ -115,6 +117,11 @@ func (a *app) testPlugin(ctx context.Context, o conformity, path string) error {
 	if program, err := os.Executable(); err == nil {
 		cfg.Host = []string{program, "plugin", "test", "--as-host"}
 	}
+	nodes, err := servicesFor(&cfg)
+	if err != nil {
+		return err
+	}
+	defer nodes.Close()
 	tells := &testView{w: a.stdout, verbose: o.verbose}
 	if !o.json {
 		cfg.Tell = tells.result
@@ -135,6 +142,21 @@ func (a *app) testPlugin(ctx context.Context, o conformity, path string) error {
 		return errSaid
 	}
 	return err
+}
+
+// servicesFor lets a plugin ask for the network that it is tested with, as it would
+// ask its host.
+func servicesFor(cfg *conformance.Config) (*rpc.Service, error) {
+	n := &config.Network{Name: cfg.Network.Name, ChainID: cfg.Network.ChainID, Finality: cfg.Network.Finality}
+	for _, e := range cfg.Network.Endpoints {
+		n.Endpoints = append(n.Endpoints, config.Endpoint{Name: e.Name, URL: e.URL})
+	}
+	nodes, err := rpc.New(rpc.Config{Networks: []*config.Network{n}, Logger: cfg.Logger})
+	if err != nil {
+		return nil, err
+	}
+	cfg.Services.Chain = nodes
+	return nodes, nil
 }
 
 // config is what the suite is told.

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/penstock-io/penstock/host/internal/catalog"
+	rpc "github.com/penstock-io/penstock/host/internal/chain"
 	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/project"
 	"github.com/penstock-io/penstock/host/internal/registry"
@@ -66,7 +67,7 @@ then, which are removed afterwards, unless --set names them.`,
 		},
 	}
 	o.pluginFlag(cmd)
-	cmd.Flags().StringVar(&o.path, "file", "", "pipeline `file` whose plugin block says how the plugin is started")
+	cmd.Flags().StringVar(&o.path, "file", "", "pipeline `file` whose plugin block says how the plugin is started, and whose networks it may ask")
 	cmd.Flags().StringVar(&o.plugin, "plugin", "", "play to the plugin at this `path`")
 	cmd.Flags().StringArrayVar(&o.set, "set", nil, "a setting, as `name=value`, the value as JSON or as plain text; may be repeated")
 	cmd.Flags().IntVar(&o.most, "differences", 10, "how many rows that differ are told in full")
@@ -180,7 +181,12 @@ func (a *app) playTo(ctx context.Context, o *replayOptions, r *recording.Recordi
 	if err != nil {
 		return nil, err
 	}
-	p, err := plugins.Start(ctx, catalog.Start{
+	nodes, err := a.nodesFor(o)
+	if err != nil {
+		return nil, err
+	}
+	defer nodes.Close()
+	p, err := plugins.Serving(remote.Services{Chain: nodes}).Start(ctx, catalog.Start{
 		Plugin: r.Header.Plugin, Step: r.Header.Pipeline + "/" + r.Header.Step, Register: register, Settings: settings, Logger: logger,
 	})
 	if err != nil {
@@ -198,15 +204,35 @@ func (a *app) playTo(ctx context.Context, o *replayOptions, r *recording.Recordi
 	return result, err
 }
 
+// fileOf is the pipeline file that was named, and one without anything if none was.
+func (a *app) fileOf(o *replayOptions) (*config.File, error) {
+	file := config.Explain()
+	if o.path == "" {
+		return file, nil
+	}
+	read, diags := config.Read(o.path)
+	if diags.HasErrors() {
+		return nil, a.complain(file, diags, o.path)
+	}
+	file, _ = config.Parse(read, config.Options{Env: os.LookupEnv, BaseDir: project.BaseDir(o.path)})
+	return file, nil
+}
+
+// nodesFor lets the plugin ask for the networks of the file, as it would ask its
+// host. Nothing is kept of it.
+func (a *app) nodesFor(o *replayOptions) (*rpc.Service, error) {
+	file, err := a.fileOf(o)
+	if err != nil {
+		return nil, err
+	}
+	return rpc.New(rpc.Config{Networks: file.Networks})
+}
+
 // pluginsFor finds the plugin.
 func (a *app) pluginsFor(o *replayOptions, name string) (*catalog.Catalog, error) {
-	file := config.Explain()
-	if o.path != "" {
-		read, diags := config.Read(o.path)
-		if diags.HasErrors() {
-			return nil, a.complain(file, diags, o.path)
-		}
-		file, _ = config.Parse(read, config.Options{Env: os.LookupEnv, BaseDir: project.BaseDir(o.path)})
+	file, err := a.fileOf(o)
+	if err != nil {
+		return nil, err
 	}
 	known := map[string]*config.Plugin{}
 	if block := file.Plugins[name]; block != nil {

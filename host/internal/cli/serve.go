@@ -9,6 +9,7 @@ import (
 
 	"github.com/penstock-io/penstock/host/internal/api"
 	"github.com/penstock-io/penstock/host/internal/catalog"
+	rpc "github.com/penstock-io/penstock/host/internal/chain"
 	"github.com/penstock-io/penstock/host/internal/change"
 	"github.com/penstock-io/penstock/host/internal/cli/view"
 	"github.com/penstock-io/penstock/host/internal/config"
@@ -41,7 +42,13 @@ func run(ctx context.Context, p *project.Project, s *store.Store, r running) err
 	if err != nil {
 		return err
 	}
-	plugins, events := p.Catalog.In(sockets), api.NewEvents()
+	networks, err := rpc.New(rpc.Config{Networks: p.Model.Networks, DataDir: s.Dir(), Logger: r.logger.Named("chain")})
+	if err != nil {
+		return err
+	}
+	defer networks.Close()
+	services := remote.Services{Chain: networks, Shared: s.Sets()}
+	plugins, events := p.Catalog.In(sockets).Serving(services), api.NewEvents()
 	cfg := engineConfig(p, g, plugins, r.logger)
 	cfg.Store, cfg.Fresh, cfg.AcceptChanges = s, r.fresh, r.accept
 	cfg.Events = func(ev engine.Event) {
@@ -60,6 +67,7 @@ func run(ctx context.Context, p *project.Project, s *store.Store, r running) err
 	changes := change.New(change.Config{
 		Project: p, Options: r.options, Graph: g, Engine: e, Store: s, Catalog: plugins,
 		Events: events.Tell, Swapped: events.Swapped, Watch: r.watch, Logger: r.logger.Named("change"),
+		Services: services, Networks: networks,
 	})
 	control := api.New(api.Config{
 		Engine: e, Letters: e, Taps: e, Plugins: changing{changes}, Configuration: changes, Events: events, Sets: s.Sets(), Words: wordsOf(p.Registry),

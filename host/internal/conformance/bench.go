@@ -53,7 +53,7 @@ func (b *bench) config() remote.Config {
 	read, write := b.reaches()
 	return remote.Config{
 		Path: b.suite.cfg.Path, Env: append([]string{markEnv + "=" + b.suite.mark}, b.suite.cfg.Env...), RunDir: b.suite.dir,
-		Logger: b.suite.cfg.Logger, Stdout: discard{}, HostVersion: b.suite.cfg.Version,
+		Logger: b.suite.cfg.Logger, Stdout: discard{}, HostVersion: b.suite.cfg.Version, Services: b.suite.cfg.Services,
 		Sandbox: &remote.Sandbox{Network: b.suite.cfg.Reach, Read: read, Write: write},
 	}
 }

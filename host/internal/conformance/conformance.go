@@ -36,6 +36,9 @@ type Config struct {
 	// Network is what readers read from. One without endpoints: those that need a
 	// network are not tested beyond what can be without.
 	Network remote.Network
+	// Services are what the plugin may ask of its host: those of a reader answer for
+	// the nodes of Network.
+	Services remote.Services
 	// Reach lets the plugin reach the network itself.
 	Reach bool
 	// Run chooses checks by their name, as register/check or check; nil: all.
