@@ -51,7 +51,7 @@ func (s *shelf) admit(start sdk.Start, wired map[string]*series) (mark, error) {
 	}
 	for input, files := range wired {
 		if old := s.Inputs[input]; old == nil || old.name() != files.name() {
-			if err := vacant(filepath.Join(s.dir, files.manifest())); err != nil {
+			if err := errors.Join(vacant(filepath.Join(s.dir, files.manifest())), vacant(filepath.Join(s.dir, files.views()))); err != nil {
 				return mark{}, err
 			}
 		}
@@ -279,7 +279,7 @@ func (s *shelf) clear() error {
 				return err
 			}
 		}
-		if err := removeFile(filepath.Join(s.dir, files.manifest())); err != nil {
+		if err := errors.Join(removeFile(filepath.Join(s.dir, files.manifest())), removeFile(filepath.Join(s.dir, files.views()))); err != nil {
 			return err
 		}
 	}

@@ -160,6 +160,7 @@ type shelf struct {
 	dir    string // absolute
 	hidden string // of the step, absolute
 	lock   *os.File
+	sql    bool // keep views for DuckDB
 	books
 }
 

@@ -127,7 +127,7 @@ func TestAFullDiskWhenAFileIsMade(t *testing.T) {
 	l = loaderIn(dir)
 	started(t, l, startOf[event](t, 2, 1))
 	final(t, l, 1)
-	if names := visible(t, dir); len(names) != 2 {
-		t.Errorf("the directory shows %q, want a file and the manifest", names)
+	if names := visible(t, dir); len(names) != 3 {
+		t.Errorf("the directory shows %q, want a file, the manifest and the views", names)
 	}
 }

@@ -198,7 +198,7 @@ func TestBeginningAnew(t *testing.T) {
 	write(t, mine, "mine")
 
 	l = started(t, loaderIn(dir), startOf[event](t, 2, 0))
-	if n := len(visible(t, dir)); n != 3 {
+	if n := len(visible(t, dir)); n != 4 {
 		t.Errorf("%d files, want those of before as long as the source is silent", n)
 	}
 	load(t, l, 0, eventsOf(7)...)
@@ -351,3 +351,33 @@ var (
 	_ sdk.Finalizer = (*loader)(nil)
 	_ transit.Row   = other{}
 )
+
+func TestViews(t *testing.T) {
+	dir := t.TempDir()
+	l := started(t, loaderIn(dir), startOf[everything](t, 1, 0))
+	load(t, l, 0, everything{BlockNumber: 1})
+	commitAt(t, l, 1, 100)
+	final(t, l, 1)
+	text, err := os.ReadFile(filepath.Join(dir, "_test__events.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`CREATE OR REPLACE VIEW "events" AS`, "read_parquet('" + filepath.ToSlash(dir) + "/test__events__*.parquet', union_by_name = true);",
+		`CREATE OR REPLACE VIEW "events_hex" AS`, `'0x' || lower(hex("to")) AS "to"`, `['0x' || lower(hex(b)) FOR b IN "hashes"] AS "hashes"`,
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the views do not have %s:\n%s", want, text)
+		}
+	}
+	closed(t, l)
+	l = loaderIn(dir)
+	l.Views = false
+	started(t, l, startOf[everything](t, 2, 0)) // anew
+	load(t, l, 0, everything{BlockNumber: 1})
+	commitAt(t, l, 1, 100)
+	final(t, l, 1)
+	if names := visible(t, dir); len(names) != 2 {
+		t.Errorf("got %q, want no views", names)
+	}
+}

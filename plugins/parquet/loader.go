@@ -38,6 +38,7 @@ func (l *loader) Start(ctx context.Context, start sdk.Start) error {
 	}
 	l.start = start
 	l.shelf = newShelf(dir, start.Domain, start.Step)
+	l.shelf.sql = l.Views
 	if err := l.plan(); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 //	ethereum__logs__18000000_to_18009999.parquet
 //	ethereum__logs__18010000_to_18019999.parquet
 //	_ethereum__logs.manifest.json
+//	_ethereum__logs.sql
 //
 // # Every row once
 //

@@ -66,6 +66,11 @@ func (s *shelf) make(input string, files *series, g *segment, checkpoint uint64)
 	if err := s.writeManifest(files, m); err != nil {
 		return err
 	}
+	if s.sql {
+		if err := s.writeViews(files, files.Forms[g.Form].Columns); err != nil {
+			return err
+		}
+	}
 	g.Sealed = true
 	return nil
 }

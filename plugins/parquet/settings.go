@@ -35,6 +35,8 @@ type settings struct {
 	Bloom       []string `hcl:"bloom,optional" doc:"columns with a filter that tells whether a row group may hold a value, such as address"`
 	SortedBy    []string `hcl:"sorted_by,optional" doc:"columns of whole numbers by which rows come in order, after the block: it is checked, and noted in the files"`
 
+	Views bool `hcl:"views,optional" doc:"keep a file of SQL beside the files, _NETWORK__DATASET.sql, with which DuckDB reads them as a table"`
+
 	shape
 }
 
@@ -51,7 +53,7 @@ type shape struct {
 func defaults() settings {
 	return settings{
 		Every: 10_000, Seal: sealFinal, BlockColumn: "block_number",
-		Compression: "zstd", Level: 1, RowGroup: 1 << 17, Statistics: true,
+		Compression: "zstd", Level: 1, RowGroup: 1 << 17, Statistics: true, Views: true,
 		shape: shape{U256: []string{asString}, Bytes: "binary", Times: "us"},
 	}
 }

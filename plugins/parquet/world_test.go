@@ -227,7 +227,7 @@ func sameFiles(tb testing.TB, want, got map[string]string) {
 // Whatever dies whenever, and however often the chain reorganises, in the end
 // the files are those of a run in which nothing has happened.
 func TestDeathAtAnyMomentLeavesNoTrace(t *testing.T) {
-	seeds := 16
+	seeds := 12
 	if testing.Short() {
 		seeds = 4
 	}
