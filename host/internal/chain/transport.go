@@ -47,6 +47,9 @@ var (
 // dial makes the transport of an endpoint, without connecting yet, and says where
 // it leads without what may be a key: user, path and query of a URL.
 func dial(e config.Endpoint, timeout time.Duration) (conn transport, where string, err error) {
+	if scheme, dir, _ := strings.Cut(e.URL, ":"); openers[scheme] != nil {
+		return &files{dir: dir, open: openers[scheme]}, e.URL, nil
+	}
 	scheme, rest, found := strings.Cut(e.URL, "://")
 	switch {
 	case e.URL == "":
