@@ -69,6 +69,9 @@ func Replay(ctx context.Context, r *Recording, s Stream, o Options) (*Result, er
 	if err := p.play(ctx); err != nil {
 		return nil, err
 	}
+	if ctx.Err() != nil { // it was through before it could be stopped
+		return nil, context.Cause(ctx)
+	}
 	if o.Update != nil {
 		return result, o.Update.Finish(r.Reason)
 	}
