@@ -215,11 +215,11 @@ func TestAnOlderGenerationIsRefused(t *testing.T) {
 func TestTheLastOneToOpenAStepWrites(t *testing.T) {
 	path := newFile(t)
 	start := sdk.Start{Domain: "pairs", Step: "store", Generation: 4, Inputs: []sdk.Input{input[event](t, "events")}}
-	first := started(t, &loader{Path: path}, start)
+	first := started(t, newLoader(path), start)
 	load(t, first, 0, eventsOf(1)...)
 	mark(t, first, 1)
 	start.Checkpoint = 1
-	second := started(t, &loader{Path: path}, start)
+	second := started(t, newLoader(path), start)
 	if err := first.Commit(t.Context(), sdk.Commit{Checkpoint: 2}); err == nil || !strings.Contains(err.Error(), "out of date") {
 		t.Errorf("the first one's checkpoint: got %v, want a refusal", err)
 	}
@@ -239,18 +239,18 @@ func TestTheLastOneToOpenAStepWrites(t *testing.T) {
 func TestWhoBeginsAnewKeepsOthersOut(t *testing.T) {
 	path := newFile(t)
 	start := sdk.Start{Step: "store", Generation: 1, Inputs: []sdk.Input{input[event](t, "events")}}
-	first := started(t, &loader{Path: path}, start)
+	first := started(t, newLoader(path), start)
 	load(t, first, 0, eventsOf(1, 2)...)
 	mark(t, first, 1)
 	start.Generation = 2
-	second := started(t, &loader{Path: path}, start)
+	second := started(t, newLoader(path), start)
 	if got := blocksIn(t, path, "events"); got != "1 2" {
 		t.Errorf("before the source has answered: got blocks %s, want 1 2", got)
 	}
 	if err := first.Load(t.Context(), 0, batchOf(t, eventsOf(3)...)); err == nil || !strings.Contains(err.Error(), "out of date") {
 		t.Errorf("got %v, want a refusal", err)
 	}
-	third := started(t, &loader{Path: path}, start) // while the second waits
+	third := started(t, newLoader(path), start) // while the second waits
 	if err := second.Commit(t.Context(), sdk.Commit{Cursor: &sdk.Cursor{}}); err == nil || !strings.Contains(err.Error(), "out of date") {
 		t.Errorf("got %v, want a refusal", err)
 	}
@@ -266,7 +266,7 @@ func TestWhoBeginsAnewKeepsOthersOut(t *testing.T) {
 func TestTablesThatAreNotReadAnyMore(t *testing.T) {
 	path := newFile(t)
 	both := sdk.Start{Inputs: []sdk.Input{input[event](t, "events"), input[tick](t, "ticks")}}
-	l := started(t, &loader{Path: path}, both)
+	l := started(t, newLoader(path), both)
 	load(t, l, 0, eventsOf(1)...)
 	load(t, l, 1, tick{1})
 	mark(t, l, 1)
@@ -280,7 +280,7 @@ func TestTablesThatAreNotReadAnyMore(t *testing.T) {
 		t.Errorf("got ticks %q, want those of checkpoint 1", got)
 	}
 	both.Checkpoint = 3
-	l = started(t, &loader{Path: path}, both)
+	l = started(t, newLoader(path), both)
 	load(t, l, 1, tick{3})
 	mark(t, l, 4)
 	closed(t, l)
@@ -296,7 +296,7 @@ func TestTablesThatAreNotReadAnyMore(t *testing.T) {
 		t.Errorf("begun anew: the file keeps account of %q, want events alone", got)
 	}
 	start := sdk.Start{Step: "other", Inputs: both.Inputs[1:]}
-	started(t, &loader{Path: path}, start) // which may have the table
+	started(t, newLoader(path), start) // which may have the table
 }
 
 func TestRowsThatUsersRemoveAreNotMissed(t *testing.T) {
@@ -325,6 +325,7 @@ func TestRowsThatUsersAddStopThePath(t *testing.T) {
 	process := plugintest.Open(t, p, s)
 	execute(t, opened(t, path), "INSERT INTO events VALUES (NULL, 1, 1, 'mine')")
 	plugintest.Send(process, "events", eventsOf(2)...)
+	process.Barrier(2)
 	wants(t, process.Expect(plugintest.Failed).Failure, "stop", path, "table events", "another program has added rows", "a table of its own")
 }
 

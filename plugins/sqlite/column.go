@@ -5,12 +5,14 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
+	schema "github.com/penstock-io/penstock/sdk/table"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -31,9 +33,8 @@ const (
 
 // column is one column of a table.
 type column struct {
-	name     string
-	form     form
-	nullable bool
+	schema.Column
+	form form
 
 	addresses map[common.Address]driver.Value // texts of addresses seen
 	second    arrow.Timestamp                 // the time whose text is in shown
@@ -43,45 +44,49 @@ type column struct {
 // cell reads the value of a row as SQLite takes it.
 type cell func(row int) driver.Value
 
-func columnsOf(typ transit.Type, hex bool) []column {
-	columns := make([]column, 0, typ.Schema.NumFields())
-	for i, c := range typ.Columns() {
-		f := formOf(c.Type, typ.Schema.Field(i).Type.ID())
-		if !hex && (f == asAddress || f == asHex) {
-			f = asBlob
+func columnsOf(typ transit.Type, s *settings) ([]column, error) {
+	known, err := schema.Columns(typ)
+	if err != nil {
+		return nil, err
+	}
+	columns := make([]column, len(known))
+	for i, c := range known {
+		columns[i] = column{Column: c, form: formOf(c)}
+		switch {
+		case s.Bytes == inBlob && (columns[i].form == asAddress || columns[i].form == asHex),
+			s.Uint256 == inBlob && columns[i].form == asUint256:
+			columns[i].form = asBlob
 		}
-		columns = append(columns, column{name: c.Name, form: f, nullable: c.Nullable})
 	}
-	return columns
+	return columns, nil
 }
 
-func formOf(kind string, id arrow.Type) form {
-	switch kind {
-	case "address":
-		return asAddress
-	case "uint256":
-		return asUint256
-	case "bigint":
+func formOf(c schema.Column) form {
+	if c.List {
 		return asShown
-	case "timestamp":
-		return asTime
 	}
-	switch id {
-	case arrow.BOOL, arrow.INT8, arrow.INT16, arrow.INT32, arrow.INT64, arrow.UINT8, arrow.UINT16, arrow.UINT32, arrow.UINT64:
+	switch c.Kind {
+	case schema.Bool, schema.Int, schema.Uint:
 		return asInteger
-	case arrow.FLOAT32, arrow.FLOAT64:
+	case schema.Float:
 		return asReal
-	case arrow.STRING, arrow.LARGE_STRING:
+	case schema.Text:
 		return asText
-	case arrow.FIXED_SIZE_BINARY, arrow.BINARY, arrow.LARGE_BINARY:
+	case schema.Bytes, schema.Hash:
 		return asHex
-	default:
+	case schema.Address:
+		return asAddress
+	case schema.Uint256:
+		return asUint256
+	case schema.Timestamp:
+		return asTime
+	default: // JSON, bigint, and what has no kind
 		return asShown
 	}
 }
 
-// declaration is the column as SQLite tells of it.
-func (c *column) declaration() string {
+// definition is the column as SQLite tells of it, without its name.
+func (c *column) definition() schema.Definition {
 	typ := "TEXT"
 	switch c.form {
 	case asInteger:
@@ -92,15 +97,26 @@ func (c *column) declaration() string {
 		typ = "BLOB"
 	default: // TEXT
 	}
-	return declare(c.name, typ, !c.nullable && c.form != asReal) // not a number is NULL to SQLite
+	if !c.Nullable && c.form != asReal { // not a number is NULL to SQLite
+		typ += required
+	}
+	return schema.Definition{Name: c.Name, Type: typ}
 }
 
-func declare(name, typ string, notNull bool) string {
-	d := quote(name) + " " + typ
-	if notNull {
-		d += " NOT NULL"
+const required = " NOT NULL"
+
+// declaration declares the column in a table that is made with it, or in one that
+// has rows, where nothing can be required of it.
+func (c *column) declaration(first bool) string {
+	typ := c.definition().Type
+	if !first {
+		typ = strings.TrimSuffix(typ, required)
 	}
-	return d
+	declared := quote(c.Name) + " " + typ
+	if c.form == asAddress {
+		declared += " COLLATE NOCASE"
+	}
+	return declared
 }
 
 // cell is the reader of the column in a batch, where it is the i-th.

@@ -24,7 +24,9 @@ type database struct {
 
 	pool  *sql.DB
 	conn  *sql.Conn
-	began bool // a transaction is open
+	began bool        // a transaction is open
+	file  os.FileInfo // what path leads to
+	log   os.FileInfo // and what is beside it, once it is there
 }
 
 // open opens the file, and makes it if it is not there.
@@ -49,7 +51,7 @@ func (d *database) open(ctx context.Context) error {
 	if err := d.exec(ctx, "PRAGMA synchronous = FULL"); err != nil {
 		return d.explain("open it", err)
 	}
-	return nil
+	return d.remember()
 }
 
 // inspect finds what SQLite has only one word for.
@@ -102,6 +104,9 @@ func (d *database) begin(ctx context.Context) error {
 func (d *database) commit(ctx context.Context) error {
 	if !d.began {
 		return nil
+	}
+	if err := d.present(); err != nil {
+		return err
 	}
 	if err := d.exec(ctx, "COMMIT"); err != nil {
 		return d.explain("commit", err)

@@ -39,12 +39,21 @@ func (l *loader) enter(ctx context.Context, start sdk.Start) error {
 			return err
 		}
 	}
-	if l.anew = start.Checkpoint == 0; !l.anew {
-		if err := l.truncate(ctx, start.Checkpoint); err != nil {
-			return err
-		}
+	if err := l.goOn(ctx, start.Checkpoint); err != nil {
+		return err
 	}
 	return l.ledger.enter(ctx, start.Generation)
+}
+
+// goOn removes what came after a checkpoint, unless the step begins anew.
+func (l *loader) goOn(ctx context.Context, checkpoint uint64) error {
+	if l.anew = checkpoint == 0; l.anew {
+		return nil
+	}
+	if err := l.truncate(ctx, checkpoint); err != nil {
+		return err
+	}
+	return l.keyed(ctx)
 }
 
 // recall finds the tables that the step has written before, which may be more than it reads now. A step whose tables were all dropped has
@@ -60,7 +69,7 @@ func (l *loader) recall(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if slices.Contains(there, declareRowNumber) {
+		if there.numbered {
 			gone = false
 			l.shelf(name)
 		}
@@ -137,27 +146,34 @@ func (l *loader) prepare(ctx context.Context, t *table, in sdk.Input) error {
 	}
 	mine := l.ledger.owns(owner)
 	switch {
-	case len(there) == 0 && t.last > 0:
+	case !there.there() && t.last > 0:
 		return sdk.Stop(fmt.Errorf("%s: table %s had %d rows at the checkpoint to go on from, and is gone: put it back, or begin anew with penstock run --fresh",
 			l.db.path, t.name, t.last))
-	case len(there) == 0:
+	case !there.there():
 		err = l.db.make(ctx, t)
 	case owner != nil && !mine:
 		return sdk.Stop(fmt.Errorf("%s: table %s belongs to %s, and this is %s: a table has one writer: name another: tables = { %q = \"another\" }, "+
 			"or drop the table if the other does not exist any more", l.db.path, t.name, owner, l.ledger, in.Name))
 	default:
-		err = l.db.compare(t, in, there)
+		err = l.db.fit(ctx, t, in, there, l.Migrate)
 	}
 	if err != nil {
 		return err
 	}
-	if mine {
-		return nil
+	if !mine {
+		if err := l.empty(ctx, t, in); err != nil {
+			return err
+		}
+		if err := l.ledger.claim(ctx, t.name); err != nil {
+			return err
+		}
 	}
-	if err := l.empty(ctx, t, in); err != nil {
-		return err
+	for _, ix := range t.indexes {
+		if err := l.db.makeIndex(ctx, t, ix); err != nil {
+			return err
+		}
 	}
-	return l.ledger.claim(ctx, t.name)
+	return nil
 }
 
 // empty refuses a table with rows that no step has written.
@@ -180,6 +196,9 @@ func (l *loader) truncate(ctx context.Context, checkpoint uint64) error {
 		if err != nil {
 			return err
 		}
+		if err := l.db.putBack(ctx, s); err != nil {
+			return err
+		}
 		if removed > 0 {
 			sdk.Logger(ctx).Info("removed rows that come again", "table", s.name, "rows", removed, "after_checkpoint", checkpoint)
 		}
@@ -200,6 +219,9 @@ func (l *loader) beginAnew(ctx context.Context) error {
 		return err
 	}
 	l.anew = false
+	if err := l.keyed(ctx); err != nil {
+		return err
+	}
 	read := func(s *shelf) bool {
 		return slices.ContainsFunc(l.tables, func(t *table) bool { return t.shelf == s })
 	}

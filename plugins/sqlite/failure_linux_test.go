@@ -45,7 +45,7 @@ func TestPlacesThatMayOnlyBeRead(t *testing.T) {
 				run(t, path, sdk.Start{}, eventsOf(1)...)
 			}
 			start := sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}}
-			l := &loader{Path: path}
+			l := newLoader(path)
 			defer l.Close()
 			asNobody(t, filepath.Dir(path), func() {
 				err := l.Start(t.Context(), start)

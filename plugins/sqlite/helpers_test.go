@@ -60,6 +60,19 @@ func encoded[T transit.Row](rows ...T) (transit.Batch, error) {
 	return transit.DecodeBatch(e.Type(), body)
 }
 
+// newLoader is a loader that writes what it is given at once.
+func newLoader(path string) *loader {
+	l := &loader{settings: defaults()}
+	l.Path, l.Rows = path, 1
+	return l
+}
+
+// with is the loader with other settings.
+func (l *loader) with(change func(*loader)) *loader {
+	change(l)
+	return l
+}
+
 // started opens a loader and closes it when the test ends, unless it is closed before.
 func started(tb testing.TB, l *loader, start sdk.Start) *loader {
 	tb.Helper()
@@ -106,7 +119,7 @@ func closed(tb testing.TB, l *loader) {
 func run(tb testing.TB, path string, start sdk.Start, rows ...event) {
 	tb.Helper()
 	start.Inputs = []sdk.Input{input[event](tb, "events")}
-	l := started(tb, &loader{Path: path}, start)
+	l := started(tb, newLoader(path), start)
 	if len(rows) > 0 {
 		load(tb, l, 0, rows...)
 	}

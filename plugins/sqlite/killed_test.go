@@ -22,7 +22,7 @@ const writerEnv = "PENSTOCK_TEST_WRITER"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(writerEnv); path != "" {
-		write := &loader{Path: path, patience: time.Minute}
+		write := newLoader(path).with(func(l *loader) { l.patience = time.Minute })
 		err := obey(context.Background(), write, os.Stdin, os.Stdout)
 		if err = errors.Join(err, write.Close()); err != nil {
 			fmt.Println(err)

@@ -2,53 +2,43 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/gather"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
 // loader writes each input into its table.
 type loader struct {
-	Path   string            `hcl:"path,writes" doc:"the database file; it is made if it is not there, its directory is not"`
-	Tables map[string]string `hcl:"tables,optional" doc:"names of tables, by the step that the rows come from; a table is named after its step otherwise"`
-	Hex    bool              `hcl:"hex,optional" doc:"keep addresses, hashes and bytes as hexadecimal text, otherwise as blobs"`
+	settings
 
 	patience time.Duration // how long to wait for another program that writes to the file
 	db       *database
 	ledger   *ledger
-	tables   []*table // by input
-	shelves  []*shelf // all that belong to the step
-	anew     bool     // all is read again: old rows go when the source has given the first sign of life
+	tables   []*table     // by input
+	shelves  []*shelf     // all that belong to the step
+	waiting  []portion    // rows that are not written yet
+	gathered gather.Batch // counts them
+	anew     bool         // all is read again: old rows go when the source has given the first sign of life
 	network  sdk.Network
 	wrote    bool   // rows have been written
 	final    uint64 // nobody goes back to a checkpoint before it
 }
 
-var _ sdk.Finalizer = (*loader)(nil)
-
-// Validate checks what can be known without the file.
-func (l *loader) Validate() error {
-	var errs []error
-	switch {
-	case l.Path == "":
-		errs = append(errs, errors.New(`path is empty: write the name of a file, such as "rows.db"`))
-	case l.Path == ":memory:" || strings.HasPrefix(l.Path, "file:"):
-		errs = append(errs, fmt.Errorf("path is %q, which SQLite takes for something else: write the name of a file, such as \"rows.db\"", l.Path))
-	}
-	for _, step := range slices.Sorted(maps.Keys(l.Tables)) {
-		if name := l.Tables[step]; name == "" || reserved(name) {
-			errs = append(errs, fmt.Errorf("the table of step %q is named %q: a name has a letter and does not begin with sqlite_ or penstock_", step, name))
-		}
-	}
-	return errors.Join(errs...)
+// portion is rows of one table.
+type portion struct {
+	table *table
+	batch transit.Batch
 }
+
+var _ sdk.Finalizer = (*loader)(nil)
 
 // Start opens the database, makes the tables or checks those that are there, and removes the rows after the checkpoint to go on from, which
 // will come again.
@@ -90,14 +80,13 @@ func (l *loader) plan(inputs []sdk.Input) error {
 		if i := slices.IndexFunc(in.Type.Columns(), func(c transit.Column) bool { return strings.EqualFold(c.Name, rowNumber) }); i >= 0 {
 			return fmt.Errorf("the rows of step %q (%s) have a column %s, which is the number of the row in its table: rename the column", in.Name, in.Type.Name, rowNumber)
 		}
-		l.tables = append(l.tables, newTable(l.shelf(name), in.Type, l.Hex))
-	}
-	for _, step := range slices.Sorted(maps.Keys(l.Tables)) {
-		if !slices.Contains(steps, step) {
-			return fmt.Errorf("tables names the step %q, which this loader does not read: it reads %s", step, strings.Join(steps, ", "))
+		t, err := newTable(l.shelf(name), in, &l.settings)
+		if err != nil {
+			return err
 		}
+		l.tables = append(l.tables, t)
 	}
-	return nil
+	return l.checkSteps(steps)
 }
 
 // shelf is the table of that name. SQLite does not tell upper from lower case.
@@ -127,9 +116,54 @@ func (l *loader) begin(ctx context.Context) error {
 	return nil
 }
 
-// Load writes the rows of a batch. They are seen by others after the next Commit.
+// Load takes the rows of a batch, and writes what has been gathered when it is
+// enough. They are seen by others after the next Commit.
 func (l *loader) Load(ctx context.Context, input int, batch transit.Batch) error {
-	if batch.Record.NumRows() == 0 {
+	rows := int(batch.Record.NumRows())
+	if rows == 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	size, now := sizeOf(batch), time.Now()
+	if l.Full(l.gathered, size, now) {
+		if err := l.write(ctx); err != nil {
+			return err
+		}
+	}
+	l.gathered.Add(size, now)
+	l.gathered.Rows += rows - 1
+	l.waiting = append(l.waiting, portion{table: l.tables[input], batch: batch})
+	if l.Full(l.gathered, 0, now) {
+		return l.write(ctx)
+	}
+	return nil
+}
+
+// sizeOf is how much of the memory a batch takes.
+func sizeOf(batch transit.Batch) (bytes int) {
+	for _, c := range batch.Record.Columns() {
+		bytes += sizeOfColumn(c.Data())
+	}
+	return bytes
+}
+
+func sizeOfColumn(data arrow.ArrayData) (bytes int) {
+	for _, b := range data.Buffers() {
+		if b != nil {
+			bytes += b.Len()
+		}
+	}
+	for _, child := range data.Children() {
+		bytes += sizeOfColumn(child)
+	}
+	return bytes
+}
+
+// write writes what was gathered, in the order it came.
+func (l *loader) write(ctx context.Context) error {
+	if len(l.waiting) == 0 {
 		return nil
 	}
 	if err := l.beginAnew(ctx); err != nil {
@@ -139,12 +173,21 @@ func (l *loader) Load(ctx context.Context, input int, batch transit.Batch) error
 		return err
 	}
 	l.wrote = true
-	t := l.tables[input]
-	return l.db.insert(ctx, t, t.cells(batch), int(batch.Record.NumRows()))
+	for _, p := range l.waiting {
+		if err := l.db.insert(ctx, p.table, p.table.cells(p.batch), int(p.batch.Record.NumRows())); err != nil {
+			return err
+		}
+	}
+	clear(l.waiting)
+	l.waiting, l.gathered = l.waiting[:0], gather.Batch{}
+	return nil
 }
 
 // Commit makes durable what was loaded, and with it the checkpoint that it belongs to.
 func (l *loader) Commit(ctx context.Context, c sdk.Commit) error {
+	if err := l.write(ctx); err != nil {
+		return err
+	}
 	if c.Cursor != nil || c.Checkpoint > 0 {
 		if err := l.beginAnew(ctx); err != nil {
 			return err
@@ -155,6 +198,9 @@ func (l *loader) Commit(ctx context.Context, c sdk.Commit) error {
 			return err
 		}
 		if err := l.ledger.mark(ctx, c.Checkpoint, l.final, l.shelves); err != nil {
+			return err
+		}
+		if err := l.forgetReplaced(ctx); err != nil {
 			return err
 		}
 	}

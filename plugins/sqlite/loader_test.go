@@ -13,7 +13,7 @@ import (
 
 func TestRowsAreSeenAfterTheCommit(t *testing.T) {
 	path := newFile(t)
-	l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
 	load(t, l, 0, eventsOf(1, 2)...)
 	load(t, l, 0, eventsOf(3)...)
 	if got := blocksIn(t, path, "events"); got != "" {
@@ -33,7 +33,7 @@ func TestRowsAreSeenAfterTheCommit(t *testing.T) {
 
 func TestRowsStandInTheOrderTheyCame(t *testing.T) {
 	path := newFile(t)
-	l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
 	for n := range uint64(3) {
 		load(t, l, 0, event{n, 2, "b"}, event{n, 1, "a"}, event{n, 3, "c"})
 	}
@@ -46,7 +46,7 @@ func TestRowsStandInTheOrderTheyCame(t *testing.T) {
 
 func TestCloseLeavesOneFileAndNothingThatWasNotCommitted(t *testing.T) {
 	path := newFile(t)
-	l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
 	load(t, l, 0, eventsOf(1)...)
 	commit(t, l)
 	load(t, l, 0, eventsOf(2)...)
@@ -61,7 +61,7 @@ func TestCloseLeavesOneFileAndNothingThatWasNotCommitted(t *testing.T) {
 
 func TestReadersOfTheFileDoNotHoldTheLoaderUp(t *testing.T) {
 	path := newFile(t)
-	l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
 	db := opened(t, path)
 	execute(t, db, "BEGIN")
 	execute(t, db, "SELECT count(*) FROM events")
@@ -106,7 +106,7 @@ func TestRowsThatComeAgainAreRemoved(t *testing.T) {
 func TestRowsStayUntilTheSourceAnswers(t *testing.T) {
 	path := newFile(t)
 	run(t, path, sdk.Start{}, eventsOf(1, 2, 3)...)
-	l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
 	if err := l.Commit(t.Context(), sdk.Commit{}); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestRowsThatAreOfNoBlockAreThereOnce(t *testing.T) {
 	path := newFile(t)
 	start := sdk.Start{Inputs: []sdk.Input{input[tick](t, "ticks"), input[odd](t, "odds")}}
 	for range 3 {
-		l := started(t, &loader{Path: path}, start)
+		l := started(t, newLoader(path), start)
 		if start.Checkpoint == 0 {
 			load(t, l, 0, tick{1})
 			load(t, l, 1, odd{"one"})
@@ -154,7 +154,7 @@ func TestTablesAreNamedAfterTheirStepUnlessSaidOtherwise(t *testing.T) {
 	for _, name := range steps {
 		inputs = append(inputs, input[event](t, name))
 	}
-	l := started(t, &loader{Path: path, Tables: map[string]string{"ticks": "Ticks of today"}}, sdk.Start{Inputs: inputs})
+	l := started(t, newLoader(path).with(func(l *loader) { l.Tables = map[string]string{"ticks": "Ticks of today"} }), sdk.Start{Inputs: inputs})
 	for i := range steps {
 		load(t, l, i, event{BlockNumber: uint64(i)})
 	}
@@ -171,7 +171,7 @@ func TestInputsCanShareATable(t *testing.T) {
 	start := sdk.Start{Inputs: []sdk.Input{input[event](t, "first"), input[event](t, "second")}}
 	for checkpoint := range uint64(3) {
 		start.Checkpoint = min(checkpoint, 1)
-		l := started(t, &loader{Path: path, Tables: map[string]string{"first": "Both", "second": "BOTH"}}, start)
+		l := started(t, newLoader(path).with(func(l *loader) { l.Tables = map[string]string{"first": "Both", "second": "BOTH"} }), start)
 		load(t, l, 0, eventsOf(1)...)
 		load(t, l, 1, eventsOf(1)...)
 		mark(t, l, start.Checkpoint+1)
@@ -204,7 +204,7 @@ func (turned) TransitType() string { return "test.event" }
 func TestColumnsMayComeInAnotherOrder(t *testing.T) {
 	path := newFile(t)
 	run(t, path, sdk.Start{}, event{1, 2, "three"})
-	l := started(t, &loader{Path: path}, sdk.Start{Checkpoint: 1, Inputs: []sdk.Input{input[turned](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Checkpoint: 1, Inputs: []sdk.Input{input[turned](t, "events")}})
 	load(t, l, 0, turned{"six", 5, 4})
 	commit(t, l)
 	if got := query(t, path, "SELECT block_number, log_index, name FROM events"); got != "1|2|three\n4|5|six" {
@@ -224,7 +224,12 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		`{"path":"file:a.db?mode=memory"}`:                "write the name of a file",
 		`{"path":7}`:                                      "path: ",
 		`{"path":"a.db","hex":"yes"}`:                     "hex: ",
-		`{"path":"a.db","batch":5}`:                       "batch: ",
+		`{"path":"a.db","batch":"x"}`:                     "batch: ",
+		`{"path":"a.db","batch":-1}`:                      "batch is -1",
+		`{"path":"a.db","bytes":"bytea"}`:                 `bytes is "bytea": write "hex" or "blob"`,
+		`{"path":"a.db","uint256":"x"}`:                   `uint256 is "x": write "text" or "blob"`,
+		`{"path":"a.db","key":["a","A"]}`:                 `key names "A" twice`,
+		`{"path":"a.db","index":[{"columns":[]}]}`:        "index: columns is []",
 	}
 	for settings, want := range tests {
 		got := strings.Join(plugintest.Mistakes(t, p, "sqlite", settings), "; ")
@@ -240,7 +245,7 @@ func TestSettingsThatCannotBe(t *testing.T) {
 func TestNamesOfFilesMeanNothingToSQLite(t *testing.T) {
 	for _, name := range []string{"a?mode=ro.db", "b#c.db", "d%20e.db", "f g.db", "ü'\".db", "i&j=k.db"} {
 		path := filepath.Join(t.TempDir(), name)
-		l := started(t, &loader{Path: path}, sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+		l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
 		load(t, l, 0, eventsOf(1)...)
 		commit(t, l)
 		closed(t, l)

@@ -9,23 +9,30 @@
 // removed by anybody, but rows that others add would be removed: let them write to tables of their own. When a pipeline begins anew, all
 // rows go, once its source has given a sign of life.
 //
+// With key a row takes the place of the one that has the same values in these columns, and gets a number of its own. What was replaced is
+// kept in penstock_replaced_TABLE until nothing can go back to before that any more, and stands again in its place if something does.
+//
 // The tables penstock_steps, penstock_tables and penstock_checkpoints keep account of that. A table has one writer, the rows of a step come
-// from one chain, and of several processes that write a step only the one that was opened last can: what does not fit is refused.
+// from one chain, and of several processes that write a step only the one that was opened last can: what does not fit is refused. A column
+// that rows have gained is added to their table, where it is NULL in the rows before; one that they have lost stays. A column of another
+// type is refused, with both shown. A file that is removed or replaced while it is written is noticed with the next commit.
 //
 // Columns are those of the rows:
 //
 //	bool, whole numbers    INTEGER   uint64 beyond 2^63-1, which SQLite has no integers for, is a BLOB of 8 bytes, big-endian: exact, and it
 //	                                 sorts after all integers and in order
 //	floats                 REAL      not a number is NULL
-//	uint256, bigint        TEXT      exact decimal; ORDER BY length(v), v sorts uint256, CAST(v AS REAL) is near enough for sums
+//	uint256                TEXT      exact decimal; ORDER BY length(v), v sorts it, CAST(v AS REAL) is near enough for sums; a BLOB of 32
+//	                                 bytes, big-endian, with uint256 = "blob", which sorts as it is
+//	bigint                 TEXT      exact decimal
 //	timestamp              TEXT      RFC 3339 in UTC, which SQLite's date functions read
 //	address                TEXT      0x and hexadecimal with checksum; compared without regard to case
 //	hash, bytes            TEXT      0x and hexadecimal
 //	string                 TEXT
 //	list, struct           TEXT      JSON
 //
-// With hex = false, addresses, hashes and bytes are BLOBs. Columns that are never null are NOT NULL, but for floats. A column block_number
-// has an index.
+// With bytes = "blob", addresses, hashes and bytes are BLOBs. Columns that are never null are NOT NULL, but for floats. A column
+// block_number has an index.
 package main
 
 import (
@@ -38,7 +45,7 @@ func main() { sdk.Serve(register(5 * time.Second)) }
 
 // register is what the plugin serves. The patience is how long it waits for another program that writes to the same file.
 func register(patience time.Duration) sdk.Register {
-	return sdk.BatchLoader("sqlite", &loader{Hex: true, patience: patience}).
+	return sdk.BatchLoader("sqlite", &loader{settings: defaults(), patience: patience}).
 		Doc("Keeps rows in a SQLite database, one table for each step it reads.").
 		Truncates()
 }

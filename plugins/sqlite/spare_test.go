@@ -12,7 +12,7 @@ import (
 func TestRowsThatWillNotComeAgainAreSpared(t *testing.T) {
 	path := newFile(t)
 	start := sdk.Start{Domain: "p/logs", Step: "store", Generation: 1, FromLatest: true, Inputs: []sdk.Input{input[event](t, "rows")}}
-	l := started(t, &loader{Path: path, Hex: true}, start)
+	l := started(t, newLoader(path), start)
 	for k := range uint64(3) {
 		load(t, l, 0, event{BlockNumber: 100 + k})
 		if err := l.Commit(t.Context(), sdk.Commit{Checkpoint: k + 1, Cursor: &sdk.Cursor{Block: 100 + k}}); err != nil {
@@ -22,7 +22,7 @@ func TestRowsThatWillNotComeAgainAreSpared(t *testing.T) {
 	closed(t, l)
 
 	start.Generation = 2
-	lost := &loader{Path: path, Hex: true}
+	lost := newLoader(path)
 	err := lost.Start(t.Context(), start)
 	closed(t, lost)
 	if err == nil || !strings.Contains(err.Error(), "would be removed and not come again") || !strings.Contains(err.Error(), "--fresh") {
@@ -32,7 +32,7 @@ func TestRowsThatWillNotComeAgainAreSpared(t *testing.T) {
 		t.Errorf("%s rows are there, want 3", n)
 	}
 	start.Fresh = true
-	l = started(t, &loader{Path: path, Hex: true}, start)
+	l = started(t, newLoader(path), start)
 	load(t, l, 0, event{BlockNumber: 200})
 	closed(t, l)
 }
