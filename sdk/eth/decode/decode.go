@@ -48,7 +48,8 @@ type Decoder struct {
 	signed       []eth.Authorization
 	logs         []eth.Log
 	traces       []eth.Trace
-	path         []uint64
+	path         []uint64 // of the call at hand
+	room         int      // for more of them
 
 	extra []string
 }

@@ -71,12 +71,12 @@ func (d *Decoder) log(l *eth.Log) {
 	if removed {
 		d.stop(errRemoved)
 	}
-	Columns(l)
+	LogColumns(l)
 	l.ChainID = d.ChainID
 }
 
-// Columns fills those columns of a log that repeat others: a topic each, and the length of the data.
-func Columns(l *eth.Log) {
+// LogColumns fills those columns of a log that repeat others: a topic each, and the length of the data. Decoders do it themselves.
+func LogColumns(l *eth.Log) {
 	l.DataBytes = uint64(len(l.Data))
 	for i, column := range [...]**common.Hash{&l.Topic0, &l.Topic1, &l.Topic2, &l.Topic3} {
 		*column = nil

@@ -59,7 +59,7 @@ func (d *Decoder) transaction(tx *eth.Transaction) (block, index bool) {
 	}
 	d.require("hash", hash)
 	d.chain(tx, &signed)
-	count(tx)
+	TransactionColumns(tx)
 	return block, index
 }
 
@@ -76,8 +76,8 @@ func (d *Decoder) chain(tx *eth.Transaction, signed *uint256.Int) {
 	}
 }
 
-// count fills what is counted from other fields.
-func count(tx *eth.Transaction) {
+// TransactionColumns fills those columns of a transaction that are counted from others. Decoders do it themselves.
+func TransactionColumns(tx *eth.Transaction) {
 	tx.InputBytes = uint64(len(tx.Input))
 	tx.InputZeroBytes = uint64(bytes.Count(tx.Input, zero))
 	tx.InputNonzeroBytes = tx.InputBytes - tx.InputZeroBytes
@@ -101,6 +101,11 @@ func (d *Decoder) price(tx *eth.Transaction) {
 		tx.MaxFeePerBlobGas = d.optWord()
 	case "v":
 		d.word(&tx.V)
+	case "yParity": // from type 1 on the same as v, which some nodes leave out
+		var parity uint256.Int
+		if d.word(&parity) && tx.V.IsZero() {
+			tx.V = parity
+		}
 	case "r":
 		d.word(&tx.R)
 	case "s":
