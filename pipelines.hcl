@@ -2,17 +2,13 @@
 # and stored. `penstock validate` checks this file, `penstock graph` draws it.
 
 # A network is a chain and the nodes to reach it by. Without ETH_RPC_URL it is
-# a development chain on this machine (`penstock devchain`).
+# a development chain on this machine (`penstock devchain`). Plugins reach no
+# node themselves: they ask the host, which keeps to rates and limits for all.
 network "ethereum" {
   endpoint "node" {
     url = env("ETH_RPC_URL", "http://127.0.0.1:8545") # http, ws, or the path of an IPC socket
   }
   finality = "finalized" # or "safe", or a number of confirmations
-}
-
-# Plugins reach no network unless they are told to.
-plugin "ethereum" {
-  network = true
 }
 
 # The first block: a number, or "latest" for the head of the chain. Another is

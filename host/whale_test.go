@@ -21,9 +21,6 @@ const whales = `
 network "ethereum" {
   endpoint "node" { url = env("ETH_RPC_URL") }
 }
-plugin "ethereum" {
-  network = true
-}
 pipeline "whales" {
   from = 0
   to   = 60

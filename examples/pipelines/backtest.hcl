@@ -10,11 +10,6 @@ network "ethereum" {
   }
 }
 
-# Plugins reach no network unless they are told to.
-plugin "ethereum" {
-  network = true
-}
-
 variable "first" {
   type    = number
   default = 1

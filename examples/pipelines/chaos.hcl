@@ -18,11 +18,6 @@ network "ethereum" {
   }
 }
 
-# Plugins reach no network unless they are told to.
-plugin "ethereum" {
-  network = true
-}
-
 variable "from" {
   type    = number
   default = 1

@@ -9,11 +9,6 @@ network "ethereum" {
   }
 }
 
-# Plugins reach no network unless they are told to.
-plugin "ethereum" {
-  network = true
-}
-
 variable "pairs" {
   type        = map(string)
   description = "a name and the address of each pair; these are on the development chain"
