@@ -53,9 +53,13 @@ func TestFilesByBlocks(t *testing.T) {
 	final(t, l, 2)
 	first["test__events__00000200_to_00000299.parquet"] = "200 210"
 	holds(t, dir, first)
-	commitAt(t, l, 3, 449) // the end
-	final(t, l, 3)
+	commitAt(t, l, 3, 449) // the end: nobody waits for it to be final
 	first["test__events__00000400_to_00000449.parquet"] = "410 420"
+	holds(t, dir, first)
+	if parts := partsIn(t, dir); len(parts) == 0 {
+		t.Error("it could not be taken back any more")
+	}
+	final(t, l, 3)
 	holds(t, dir, first)
 	closed(t, l)
 	if parts := partsIn(t, dir); len(parts) > 0 {

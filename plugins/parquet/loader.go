@@ -136,6 +136,9 @@ func (l *loader) goOn(from mark) error {
 		}
 		delete(l.carried, s.input)
 	}
+	if l.Seal == sealFinal {
+		return nil
+	}
 	return l.makeFiles(from, from.Checkpoint)
 }
 
@@ -195,17 +198,17 @@ func (l *loader) Commit(_ context.Context, c sdk.Commit) error {
 	if err := l.shelf.save(); err != nil {
 		return err
 	}
-	if l.Seal == sealFinal {
+	ended := c.Cursor != nil && l.start.To != nil && c.Cursor.Block >= *l.start.To
+	if l.Seal == sealFinal && !ended {
 		return nil
 	}
 	return l.makeFiles(m, m.Checkpoint)
 }
 
-// makeFiles makes the files that are complete at a mark, where that is enough.
+// makeFiles makes the files that are complete at a mark, whether they are final
+// or not. At the end of a pipeline nobody waits for that: should it be given a
+// later one, and the chain have been reorganised, they are taken back.
 func (l *loader) makeFiles(m mark, checkpoint uint64) error {
-	if l.Seal == sealFinal {
-		return nil
-	}
 	for input := range l.shelf.Inputs {
 		if err := l.shelf.seal(input, m.Places[input].last(), checkpoint); err != nil {
 			return err

@@ -97,10 +97,22 @@ func (s *shape) field(f arrow.Field, child int, ways []string) ([]*tree, error) 
 			return nil, err
 		}
 		t.element = elements[0]
+		t.element.loosen()
 	default:
 		t.leaf, err = s.plain(kind, f.Type)
 	}
 	return []*tree{t}, err
+}
+
+// loosen lets the items of a list have any length: pyarrow hands no lists of
+// bytes of a fixed length to pandas.
+func (t *tree) loosen() {
+	if t.leaf == nil {
+		return
+	}
+	if typ := t.leaf.node.Type(); typ.Kind() == parquet.FixedLenByteArray && typ.LogicalType() == nil {
+		t.leaf.node, t.leaf.bind = parquet.Leaf(parquet.ByteArrayType), bindLoose
+	}
 }
 
 // single is how the elements of a list are kept: integers in one way, an exact

@@ -70,6 +70,11 @@ func bindFixed(_ *leaf, a arrow.Array) value {
 	return func(i int) (parquet.Value, error) { return parquet.FixedLenByteArrayValue(b.Value(i)), nil }
 }
 
+func bindLoose(_ *leaf, a arrow.Array) value {
+	b := a.(*array.FixedSizeBinary)
+	return func(i int) (parquet.Value, error) { return parquet.ByteArrayValue(b.Value(i)), nil }
+}
+
 func bindHex(l *leaf, a arrow.Array) value {
 	b := a.(interface{ Value(i int) []byte })
 	return func(i int) (parquet.Value, error) {

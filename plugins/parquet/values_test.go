@@ -104,35 +104,35 @@ func extremes() []everything {
 
 // wide is extremes as files have it by default.
 type wide struct {
-	BlockNumber uint64     `parquet:"block_number"`
-	Bool        bool       `parquet:"bool"`
-	Int8        int8       `parquet:"int8"`
-	Int16       int16      `parquet:"int16"`
-	Int32       int32      `parquet:"int32"`
-	Int64       int64      `parquet:"int64"`
-	Uint8       uint8      `parquet:"uint8"`
-	Uint16      uint16     `parquet:"uint16"`
-	Uint32      uint32     `parquet:"uint32"`
-	Uint64      uint64     `parquet:"uint64"`
-	Float32     float32    `parquet:"float32"`
-	Float64     float64    `parquet:"float64"`
-	String      string     `parquet:"string"`
-	Bytes       []byte     `parquet:"bytes"`
-	Fixed       [3]byte    `parquet:"fixed"`
-	Address     [20]byte   `parquet:"address"`
-	Hash        [32]byte   `parquet:"hash"`
-	Amount      string     `parquet:"amount"`
-	Signed      string     `parquet:"signed"`
-	Time        int64      `parquet:"time,timestamp(microsecond)"`
-	Note        *string    `parquet:"note"`
-	Maybe       *string    `parquet:"maybe"`
-	To          *[20]byte  `parquet:"to"`
-	Hashes      [][32]byte `parquet:"hashes,list"`
+	BlockNumber uint64    `parquet:"block_number"`
+	Bool        bool      `parquet:"bool"`
+	Int8        int8      `parquet:"int8"`
+	Int16       int16     `parquet:"int16"`
+	Int32       int32     `parquet:"int32"`
+	Int64       int64     `parquet:"int64"`
+	Uint8       uint8     `parquet:"uint8"`
+	Uint16      uint16    `parquet:"uint16"`
+	Uint32      uint32    `parquet:"uint32"`
+	Uint64      uint64    `parquet:"uint64"`
+	Float32     float32   `parquet:"float32"`
+	Float64     float64   `parquet:"float64"`
+	String      string    `parquet:"string"`
+	Bytes       []byte    `parquet:"bytes"`
+	Fixed       [3]byte   `parquet:"fixed"`
+	Address     [20]byte  `parquet:"address"`
+	Hash        [32]byte  `parquet:"hash"`
+	Amount      string    `parquet:"amount"`
+	Signed      string    `parquet:"signed"`
+	Time        int64     `parquet:"time,timestamp(microsecond)"`
+	Note        *string   `parquet:"note"`
+	Maybe       *string   `parquet:"maybe"`
+	To          *[20]byte `parquet:"to"`
+	Hashes      [][]byte  `parquet:"hashes,list"`
 	Payments    []struct {
-		Index  uint64     `parquet:"index"`
-		To     [20]byte   `parquet:"to"`
-		Amount string     `parquet:"amount"`
-		Keys   [][32]byte `parquet:"keys,list"`
+		Index  uint64   `parquet:"index"`
+		To     [20]byte `parquet:"to"`
+		Amount string   `parquet:"amount"`
+		Keys   [][]byte `parquet:"keys,list"`
 	} `parquet:"payments,list"`
 }
 
@@ -172,17 +172,17 @@ func shown(r everything) string {
 		out.Maybe = text(r.Maybe.Dec())
 	}
 	for _, h := range r.Hashes {
-		out.Hashes = append(out.Hashes, h)
+		out.Hashes = append(out.Hashes, h[:])
 	}
 	for _, p := range r.Payments {
 		q := struct {
-			Index  uint64     `parquet:"index"`
-			To     [20]byte   `parquet:"to"`
-			Amount string     `parquet:"amount"`
-			Keys   [][32]byte `parquet:"keys,list"`
+			Index  uint64   `parquet:"index"`
+			To     [20]byte `parquet:"to"`
+			Amount string   `parquet:"amount"`
+			Keys   [][]byte `parquet:"keys,list"`
 		}{Index: p.Index, To: p.To, Amount: p.Amount.Dec()}
 		for _, k := range p.Keys {
-			q.Keys = append(q.Keys, k)
+			q.Keys = append(q.Keys, k[:])
 		}
 		out.Payments = append(out.Payments, q)
 	}
