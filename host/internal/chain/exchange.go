@@ -226,6 +226,9 @@ type sent struct {
 // errElsewhere.
 func (n *Network) send(ctx context.Context, asker chain.Asker, ep *endpoint, batch []*ask) (sent, error) {
 	if !ep.isAdmitted() {
+		if err := sleep(ctx, n.clock, ep.gate.pausedUntil().Sub(n.clock.Now())); err != nil {
+			return sent{}, err
+		}
 		if err := n.admit(ctx, ep); err != nil {
 			if ctx.Err() != nil {
 				return sent{}, context.Cause(ctx)

@@ -20,6 +20,10 @@ type verdict struct {
 // each although one of them has shown it, before it is believed to be gone.
 const lagRounds = 3
 
+// fewTries is how often an error that nobody understands must have come before two
+// endpoints are believed that say it.
+const fewTries = 4
+
 // judge decides about one answer of a batch of the given size.
 func (n *Network) judge(s sent, a *ask, r reply, size int) verdict {
 	if r.err == nil {
@@ -43,8 +47,8 @@ func (n *Network) judge(s sent, a *ask, r reply, size int) verdict {
 	if !n.mayPass(s, a, fault, size) {
 		return verdict{fault: fault}
 	}
-	if a.tries > n.retries {
-		return verdict{fault: fault, gaveUp: true}
+	if a.tries > n.retries && (fault.Kind == chain.Transient || fault.Kind == chain.TimedOut || fault.Kind == chain.Unclear) {
+		return verdict{fault: fault, gaveUp: true} // the others are asked of each endpoint once
 	}
 	n.log.Debug("asking again", "error", fault.Err, "endpoint", s.ep.label, "what", fault.What, "try", a.tries+1)
 	return verdict{again: true}
@@ -72,7 +76,7 @@ func (n *Network) mayPass(s sent, a *ask, fault *chain.Error, size int) bool {
 			a.unclear = append(a.unclear, s.ep)
 		}
 		a.aside = true
-		return len(a.unclear) < 2
+		return len(a.unclear) < 2 || a.tries < fewTries
 	case chain.TimedOut:
 		s.ep.sizes.shrink(size, false)
 		return true

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -164,6 +165,13 @@ func (c *clock) pending() int {
 		}
 	}
 	return n
+}
+
+// waits is what was waited for, in order.
+func (c *clock) waits() []time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.waited)
 }
 
 // longest is the longest time that was waited for.

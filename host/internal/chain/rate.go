@@ -83,6 +83,7 @@ func (w *window) spend(now time.Time, units float64) {
 // pace lets everything pass.
 type pace struct {
 	rate   float64 // units a second; 0: not known
+	bad    float64 // that was too much
 	tokens float64
 	filled time.Time // when tokens was right
 	held   bool      // it has held somebody back since it was last raised
@@ -91,8 +92,9 @@ type pace struct {
 }
 
 const (
-	lower = 0.7
-	raise = 1.05
+	lower     = 0.7
+	raise     = 1.05
+	raiseFast = 1.25
 )
 
 // burst is how much may pass at once.
@@ -128,24 +130,36 @@ func (p *pace) spend(now time.Time, units float64) {
 	}
 }
 
+// fewUnits a second are too few to tell what an endpoint stands: others may use it
+// too.
+const fewUnits = 5
+
 // lower is told that the endpoint wants less.
 func (p *pace) lower(now time.Time) {
 	seen := p.meter.rate(now)
-	if p.rate == 0 || seen < p.rate {
-		p.rate = seen
+	if p.rate == 0 && seen < fewUnits {
+		return
 	}
+	if p.rate == 0 || seen < p.rate {
+		p.rate = max(seen, fewUnits)
+	}
+	p.bad = p.rate
 	p.rate = max(p.rate*lower, 0.1)
 	p.tokens, p.filled, p.raised, p.held = 0, now, now, false
 }
 
 // raise is told that the endpoint still serves. Only a rate that is used to the
-// full is raised, once a second.
+// full is raised, once a second: fast while it is far from what was too much.
 func (p *pace) raise(now time.Time) {
 	if p.rate == 0 || !p.held || now.Sub(p.raised) < time.Second {
 		return
 	}
 	p.fill(now)
-	p.rate *= raise
+	if p.rate < p.bad/2 {
+		p.rate *= raiseFast
+	} else {
+		p.rate *= raise
+	}
 	p.raised, p.held = now, false
 }
 
