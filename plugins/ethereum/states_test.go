@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -45,17 +46,21 @@ func TestStatesAreOfTheirBlocks(t *testing.T) {
 			t.Parallel()
 			u, from := newUnruly(seed), seed%30
 			node := &nodetest.Node{Chain: u.chain, Before: u.before, Height: u.lag, NoFinal: seed%3 == 0, BatchItems: 12}
-			server := httptest.NewServer(u.cut((&statetest.State{Node: node, NoHashes: seed%4 == 2}).Handler(t)))
+			state := &statetest.State{Node: node, NoHashes: seed%4 == 2, Traces: statetest.Traces{Parity: seed%2 == 0, Geth: seed%2 == 1}}
+			server := httptest.NewServer(u.cut(state.Handler(t)))
 			defer server.Close()
 			url := server.URL
 			if seed%4 < 2 {
 				url = nodetest.WebSocket(url)
 			}
 			var got, want []string
-			if seed%2 == 0 {
-				got, want = settledBalances(t, u, url, from, 1+seed%3)
-			} else {
+			switch seed % 3 {
+			case 0:
+				got, want = settledBalances(t, u, url, from, 1+seed%5)
+			case 1:
 				got, want = settledEpochs(t, u, url, from, 1+seed%7)
+			default:
+				got, want = settledTraces(t, u, url, from)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -95,6 +100,26 @@ func settledEpochs(t *testing.T, u *unruly, url string, from, size uint64) (got,
 	}
 	for begin, n := from, 0; begin+size-1 <= u.chain.Height(); begin, n = begin+size, n+1 {
 		want = append(want, fmt.Sprintf("%d: %x %x", n, u.chain.At(begin).Hash[:4], u.chain.At(begin + size - 1).Hash[:4]))
+	}
+	return got, want
+}
+
+func settledTraces(t *testing.T, u *unruly, url string, from uint64) (got, want []string) {
+	t.Helper()
+	r := &traces{Dialect: "auto", Batch: 7, BlockTimeout: time.Minute}
+	for _, row := range settle(t, u, url, from, func(_ context.Context, n *fetch.Node, _ *view.Heads) follow.Source[eth.Trace] {
+		return r.source(on(n.Client, from), 7)
+	}) {
+		if !bytes.Equal(row.Input, row.BlockHash[:4]) {
+			t.Errorf("trace %s of block %d is of another block", row.TraceID, row.BlockNumber)
+		}
+		got = append(got, fmt.Sprintf("%s %d", nodetest.Key(row.BlockNumber, row.BlockHash, *row.TransactionIndex), row.TraceAddress))
+	}
+	for _, block := range u.chain.Range(from, u.chain.Height()) {
+		for i := range block.Transactions {
+			key := nodetest.Key(block.Number, block.Hash, uint64(i))
+			want = append(want, key+" []", key+" [0]")
+		}
 	}
 	return got, want
 }
@@ -190,6 +215,9 @@ func TestSettingsOfStates(t *testing.T) {
 		"every is 0":                           &balances{connection: defaults()},
 		"every = 2 and epoch = 3 both say":     &balances{schedule: schedule{Every: 2, Epoch: 3}, connection: defaults()},
 		"size is 0: write how many blocks":     &epochs{connection: defaults()},
+		`dialect is "erigon": write auto, par`: &traces{Dialect: "erigon", Batch: 1, BlockTimeout: time.Second, connection: defaults()},
+		"block_timeout is 1ms: write 1s or mo": &traces{Dialect: "geth", Batch: 1, BlockTimeout: time.Millisecond, connection: defaults()},
+		"batch is 0: write a number from 1 to": &traces{Dialect: "geth", BlockTimeout: time.Second, connection: defaults()},
 		"concurrency is 0: write a number":     &epochs{Length: 1},
 		"concurrency is 1000: write a number ": &balances{schedule: schedule{Every: 1}, connection: connection{Concurrency: 1000}},
 	} {

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/holiman/uint256"
 
 	"github.com/penstock-io/penstock/sdk/chain/nodetest"
@@ -19,6 +20,7 @@ import (
 type State struct {
 	*nodetest.Node
 	NoHashes bool // blocks are named by number only
+	Traces   Traces
 	// Oldest is the oldest block whose state the node has.
 	Oldest uint64
 }
@@ -39,8 +41,12 @@ func Nonce(block common.Hash, address common.Address) uint64 {
 // Handler serves the node with its state over HTTP and WebSocket.
 func (s *State) Handler(tb nodetest.TB) http.Handler {
 	server := s.RPC(tb)
-	if err := server.RegisterName("eth", &api{s}); err != nil {
-		tb.Fatal(err)
+	register(tb, server, "eth", &api{s})
+	if s.Traces.Parity {
+		register(tb, server, "trace", &parityAPI{s})
+	}
+	if s.Traces.Geth {
+		register(tb, server, "debug", &gethAPI{s})
 	}
 	ws := server.WebsocketHandler([]string{"*"})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,6 +56,13 @@ func (s *State) Handler(tb nodetest.TB) http.Handler {
 		}
 		server.ServeHTTP(w, r)
 	})
+}
+
+func register(tb nodetest.TB, server *rpc.Server, name string, api any) {
+	tb.Helper()
+	if err := server.RegisterName(name, api); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 type api struct{ s *State }
