@@ -329,6 +329,10 @@ func (l *loader) truncate(ctx context.Context, checkpoint uint64) error {
 // remove removes the rows of a table after the last one that is to stay.
 func (l *loader) remove(ctx context.Context, s *shelf) (int64, error) {
 	if s.last == 0 {
+		var filled bool
+		if err := l.db.conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+s.full+")").Scan(&filled); err != nil || !filled {
+			return 0, err // to empty it would hold up readers for nothing
+		}
 		done, err := l.emptyOut(ctx, s)
 		if done || err != nil {
 			return 0, err
@@ -339,7 +343,7 @@ func (l *loader) remove(ctx context.Context, s *shelf) (int64, error) {
 }
 
 // emptyOut empties a table at once, where nobody reads it just now and nothing refers to it: otherwise its rows are removed one by one, which
-// holds up nobody.
+// holds up nobody. Whoever comes to read an emptied table waits until the first rows are committed.
 func (l *loader) emptyOut(ctx context.Context, s *shelf) (done bool, err error) {
 	err = l.db.exec(ctx, "SAVEPOINT penstock; SET LOCAL lock_timeout = 500; TRUNCATE "+s.full+"; SET LOCAL lock_timeout = 0; RELEASE penstock")
 	if err == nil {

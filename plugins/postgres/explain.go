@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/penstock-io/penstock/sdk/table"
 )
 
 // mistake is an error that names its remedy already, and that another try will not mend.
@@ -32,9 +31,6 @@ func codeOf(err error) string {
 // passes tells errors that another try may mend: what other programs, the server and the network do for a while.
 func passes(err error) bool {
 	if m := (mistake{}); errors.As(err, &m) {
-		return false
-	}
-	if c := (*table.Conflict)(nil); errors.As(err, &c) {
 		return false
 	}
 	if c := (*tls.CertificateVerificationError)(nil); errors.As(err, &c) {

@@ -128,12 +128,18 @@ func (l *loader) makeParts(ctx context.Context, t *target, ranges []int64) error
 func (l *loader) makePart(ctx context.Context, t *target, n int64) error {
 	name := l.partition(t, n)
 	full := quote(l.Schema) + "." + quote(name)
-	var there bool
-	err := l.db.conn.QueryRow(ctx, "SELECT true FROM pg_inherits WHERE inhrelid = to_regclass($1) AND inhparent = to_regclass($2)", full, t.full).Scan(&there)
-	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
+	from := n * l.Partitions.Size
+	to := from + l.Partitions.Size
+	var bounds string
+	err := l.db.conn.QueryRow(ctx, "SELECT pg_get_expr(relpartbound, oid) FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE oid = to_regclass($1) AND inhparent = to_regclass($2)",
+		full, t.full).Scan(&bounds)
+	switch want := fmt.Sprintf("FOR VALUES FROM ('%d') TO ('%d')", from, to); {
+	case err == nil && bounds != want:
+		return mistakef("partition %s of table %s is %s, and with size %d it would be %s: put size back, or rename or drop the table, or name another: tables = { %q = \"another\" }",
+			name, t.full, bounds, l.Partitions.Size, want, t.step)
+	case err == nil || !errors.Is(err, pgx.ErrNoRows):
 		return err
 	}
-	from := n * l.Partitions.Size
 	return l.db.exec(ctx, fmt.Sprintf(`CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE);
-ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%d) TO (%d)`, full, t.full, t.full, full, from, from+l.Partitions.Size))
+ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%d) TO (%d)`, full, t.full, t.full, full, from, to))
 }

@@ -185,21 +185,13 @@ func (l *loader) fit(ctx context.Context, t *target, f found) error {
 		return mistakef("table %s was made without %s, by another program: rename or drop it, or name another: tables = { %q = \"another\" }\n  it has: %s",
 			t.full, rowNumber, t.step, shown(f.columns))
 	}
-	add, err := table.Compare(t.full, t.definitions(), f.columns, sameType)
+	have, changes := f.eased(t, l.Key)
+	add, err := table.Compare(t.full, t.definitions(), have, sameType)
 	if err != nil {
-		return fmt.Errorf("rows of step %s (%s): %w", t.step, t.typ, err)
+		return mistakef("rows of step %s (%s): %w", t.step, t.typ, err)
 	}
-	var changes []string
 	for _, c := range add {
 		changes = append(changes, "ADD COLUMN "+quote(c.Name)+" "+c.Type)
-	}
-	for _, c := range t.columns {
-		if c.Nullable && slices.Contains(f.notNull, c.Name) {
-			if slices.Contains(l.Key, c.Name) {
-				continue // refused elsewhere
-			}
-			changes = append(changes, "ALTER COLUMN "+quote(c.Name)+" DROP NOT NULL")
-		}
 	}
 	if len(changes) == 0 {
 		return nil
@@ -210,6 +202,20 @@ func (l *loader) fit(ctx context.Context, t *target, f found) error {
 	}
 	sdk.Logger(ctx).Info("a table is adapted to the rows", "table", t.full, "statement", statement)
 	return l.db.exec(ctx, statement)
+}
+
+// eased are the columns without the rule that each row must have a value, where rows have none any more, and the changes that make it so.
+func (f found) eased(t *target, key []string) (columns []table.Found, changes []string) {
+	for _, c := range f.columns {
+		i := slices.IndexFunc(t.columns, func(w binary.Column) bool { return w.Name == c.Name })
+		without := c.Name != rowNumber && (i < 0 || t.columns[i].Nullable)
+		if without && slices.Contains(f.notNull, c.Name) && (i >= 0 || c.Required) && !slices.Contains(key, c.Name) {
+			changes = append(changes, "ALTER COLUMN "+quote(c.Name)+" DROP NOT NULL")
+			c.Required = false
+		}
+		columns = append(columns, c)
+	}
+	return columns, changes
 }
 
 // sameType tells types that are written alike.
