@@ -42,6 +42,7 @@ func fit(now running, numbers registry.Numbers, registers []registry.Register) (
 		}
 	}
 	model, found := now.project.File.Resolve(known)
+	model.TakePlaces(now.project.Model)
 	g, more := graph.Build(model, known, numbers)
 	if err := mistakes(now.project.File, found, more); err != nil {
 		return next, err

@@ -105,6 +105,7 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	options.Fix = fixing(logger, o.fresh || o.devchain)
 	p, err := project.Load(ctx, options)
 	if err != nil {
 		return unlessStopped(ctx, err)

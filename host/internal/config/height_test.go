@@ -118,3 +118,13 @@ func TestParseBlocks(t *testing.T) {
 		}
 	}
 }
+
+func TestTakePlaces(t *testing.T) {
+	network := &config.Network{Name: "n"}
+	was := &config.Model{Pipelines: []*config.Pipeline{{Name: "a", Network: network, Begin: "-10", End: "+3", From: 90, To: new(uint64(92))}, {Name: "b", Network: network, From: 7}}}
+	now := &config.Model{Pipelines: []*config.Pipeline{{Name: "b", Network: network, From: 5}, {Name: "a", Network: network, Begin: "-10", End: "+3"}}}
+	now.TakePlaces(was)
+	if a, b := now.Pipelines[1], now.Pipelines[0]; a.From != 90 || a.To == nil || *a.To != 92 || b.From != 5 {
+		t.Errorf("got %+v and %+v", a, b)
+	}
+}

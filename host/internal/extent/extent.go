@@ -25,16 +25,16 @@ import (
 // fileName is where in the data directory it is kept what was found.
 const fileName = "extents.json"
 
-// fixed is what the marks of a pipeline were found to mean.
+// fixed is what the marks of a pipeline were found to mean. It is kept by the
+// pipeline's name and its marks: who writes another range and then the old one
+// again gets what that meant.
 type fixed struct {
-	Begin config.Mark `json:"begin,omitempty"`
-	End   config.Mark `json:"end,omitempty"`
-	From  uint64      `json:"from"`
-	To    *uint64     `json:"to,omitempty"`
+	From uint64  `json:"from"`
+	To   *uint64 `json:"to,omitempty"`
 }
 
 // Fix puts numbers in the place of the marks of pipelines: those that were found
-// before, unless fresh or the marks are others, or those that the chain tells. A
+// before, unless fresh, or those that the chain tells. A
 // network that does not answer is an error that names the pipeline. dir is the
 // data directory; "" keeps nothing.
 func Fix(ctx context.Context, pipelines []*config.Pipeline, service chain.Service, dir string, fresh bool) error {
@@ -47,12 +47,13 @@ func Fix(ctx context.Context, pipelines []*config.Pipeline, service chain.Servic
 		if p.Begin == "" && p.End == "" {
 			continue
 		}
-		was, ok := known[p.Name]
-		if !ok || fresh || was.Begin != p.Begin || was.End != p.End {
+		key := p.Name + " " + string(p.Begin) + ":" + string(p.End)
+		was, ok := known[key]
+		if !ok || fresh {
 			if was, err = find(ctx, p, service); err != nil {
 				return fmt.Errorf("pipeline %s: %w", p.Name, err)
 			}
-			known[p.Name], changed = was, true
+			known[key], changed = was, true
 		}
 		if p.Begin != "" {
 			p.From = was.From
@@ -87,6 +88,9 @@ func remember(dir string, known map[string]fixed) error {
 		return err
 	}
 	path := filepath.Join(dir, fileName)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
 	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("keep which blocks pipelines begin and end with: %w", err)
 	}
@@ -100,7 +104,7 @@ func find(ctx context.Context, p *config.Pipeline, service chain.Service) (fixed
 	if err != nil {
 		return fixed{}, fmt.Errorf("ask for the head of network %q: %w", p.Network.Name, err)
 	}
-	out := fixed{Begin: p.Begin, End: p.End, From: p.From, To: p.To}
+	out := fixed{From: p.From, To: p.To}
 	if p.Begin != "" {
 		if out.From, err = c.begin(ctx, p.Begin.Place(), head); err != nil {
 			return fixed{}, fmt.Errorf("find block %q: %w", p.Begin, err)

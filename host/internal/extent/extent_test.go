@@ -108,7 +108,7 @@ func TestFixIsKept(t *testing.T) {
 		begin config.Mark
 		fresh bool
 		want  uint64
-	}{{100, "-10", false, 91}, {200, "-10", false, 91}, {200, "-20", false, 181}, {300, "-20", true, 281}, {400, "-20", false, 281}}
+	}{{100, "-10", false, 91}, {200, "-10", false, 91}, {200, "-20", false, 181}, {250, "-10", false, 91}, {300, "-20", true, 281}, {400, "-20", false, 281}}
 	for i, s := range steps {
 		if got := fix(s.head, s.begin, s.fresh); got != s.want {
 			t.Errorf("step %d: begins with block %d, want %d", i, got, s.want)

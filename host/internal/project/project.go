@@ -40,6 +40,9 @@ type Options struct {
 	LogLevel  string    // of the plugins, as hclog spells it
 	Stdout    io.Writer // gets what plugins print for people; nil: it is logged
 	Version   string    // of the host
+	// Fix puts numbers in the place of what only the chain can tell of a model that
+	// is to run; nil: it is only looked at.
+	Fix func(ctx context.Context, m *config.Model, dataDir string) error
 }
 
 // Project is a configuration with everything that it needs to run.
@@ -87,6 +90,11 @@ func Load(ctx context.Context, o Options) (*Project, error) {
 	}
 	var found [3]config.Diagnostics
 	p.Model, found[0] = p.File.Resolve(p.Registry)
+	if o.Fix != nil && !found[0].HasErrors() {
+		if err := o.Fix(ctx, p.Model, p.DataDir); err != nil {
+			return p, err
+		}
+	}
 	p.Graph, found[1] = graph.Build(p.Model, p.Registry, numbers)
 	if o.Check {
 		found[2] = p.Catalog.Check(ctx, p.Model, p.Registry)
