@@ -25,24 +25,9 @@ func (s *shelf) spare(start sdk.Start) error {
 // begins at. What cannot be done is refused before anything is touched. From
 // then on the books know of no later checkpoint, and of no older process.
 func (s *shelf) admit(start sdk.Start, wired map[string]*series) (mark, error) {
-	if _, err := s.read(); err != nil {
+	to, err := s.recall(start)
+	if err != nil {
 		return mark{}, err
-	}
-	if s.Generation > start.Generation {
-		return mark{}, stopf("read %s: these files were opened by generation %d, and this process is of generation %d, which is older: it must not write. "+
-			"If another host runs this pipeline, end one of the two; if the host's data directory was removed or replaced, remove %s and the files of this step",
-			s.booksPath(), s.Generation, start.Generation, s.hidden)
-	}
-	if err := s.spare(start); err != nil {
-		return mark{}, err
-	}
-	to := mark{}
-	if k := start.Checkpoint; k > 0 {
-		var ok bool
-		if to, ok = s.at(k); !ok {
-			return mark{}, stopf("go back to checkpoint %d: %s does not know it: the files of step %q were replaced or removed; "+
-				"put them back as they were, with the hidden directory beside them, or begin anew with `penstock run --fresh`", k, s.booksPath(), start.Step)
-		}
 	}
 	for input, files := range s.Inputs {
 		if err := s.check(input, files, to, wired[input]); err != nil {
@@ -78,6 +63,30 @@ func (s *shelf) makeRoom(to mark) error {
 		}
 	}
 	return s.sweep(to)
+}
+
+// recall reads the books, and finds the mark of the checkpoint to go on from.
+func (s *shelf) recall(start sdk.Start) (mark, error) {
+	if _, err := s.read(); err != nil {
+		return mark{}, err
+	}
+	if s.Generation > start.Generation {
+		return mark{}, stopf("read %s: these files were opened by generation %d, and this process is of generation %d, which is older: it must not write. "+
+			"If another host runs this pipeline, end one of the two; if the host's data directory was removed or replaced, remove %s and the files of this step",
+			s.booksPath(), s.Generation, start.Generation, s.hidden)
+	}
+	if err := s.spare(start); err != nil {
+		return mark{}, err
+	}
+	if start.Checkpoint == 0 {
+		return mark{}, nil
+	}
+	to, ok := s.at(start.Checkpoint)
+	if !ok {
+		return mark{}, stopf("go back to checkpoint %d: %s does not know it: the files of step %q were replaced or removed; "+
+			"put them back as they were, with the hidden directory beside them, or begin anew with `penstock run --fresh`", start.Checkpoint, s.booksPath(), start.Step)
+	}
+	return to, nil
 }
 
 // check refuses what does not stand as it did at a checkpoint, and an input that
@@ -265,21 +274,7 @@ func (s *shelf) needs(p part, to mark) bool {
 // clear removes everything that the step has made.
 func (s *shelf) clear() error {
 	for input, files := range s.Inputs {
-		m, err := s.readManifest(input, files)
-		if err != nil {
-			return err
-		}
-		for _, g := range files.Complete {
-			if g.Claimed {
-				m.Files = append(m.Files, entry{File: files.file(g)})
-			}
-		}
-		for _, e := range m.Files {
-			if err := removeFile(filepath.Join(s.dir, filepath.Base(e.File))); err != nil {
-				return err
-			}
-		}
-		if err := errors.Join(removeFile(filepath.Join(s.dir, files.manifest())), removeFile(filepath.Join(s.dir, files.views()))); err != nil {
+		if err := s.clearFiles(input, files); err != nil {
 			return err
 		}
 	}
@@ -288,4 +283,23 @@ func (s *shelf) clear() error {
 		return err
 	}
 	return s.sweep(mark{})
+}
+
+// clearFiles removes the files of an input, and what tells of them last.
+func (s *shelf) clearFiles(input string, files *series) error {
+	m, err := s.readManifest(input, files)
+	if err != nil {
+		return err
+	}
+	for _, g := range files.Complete {
+		if g.Claimed {
+			m.Files = append(m.Files, entry{File: files.file(g)})
+		}
+	}
+	for _, e := range m.Files {
+		if err := removeFile(filepath.Join(s.dir, filepath.Base(e.File))); err != nil {
+			return err
+		}
+	}
+	return errors.Join(removeFile(filepath.Join(s.dir, files.views())), removeFile(filepath.Join(s.dir, files.manifest())))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"strconv"
 	"testing"
 
@@ -35,9 +36,7 @@ func TestEveryRowIsThereOnce(t *testing.T) {
 				Store: func(plugintest.TB) plugintest.Store {
 					dir := t.TempDir()
 					own := map[string]any{"path": dir}
-					for k, v := range settings {
-						own[k] = v
-					}
+					maps.Copy(own, settings)
 					return plugintest.Store{Settings: own, Rows: func(input string) []string { return found(t, dir, input) }}
 				},
 				Inputs: []string{"a", "b"}, Walks: 2,

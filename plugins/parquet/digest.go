@@ -108,6 +108,7 @@ func (s *shelf) snapshot(input string) (*held, error) {
 	return nil, err
 }
 
+// look finds files and parts as the books that were just read have them.
 func (s *shelf) look(input string, h *held) error {
 	m, err := s.readManifest(input, h.files)
 	if err != nil {
@@ -126,13 +127,12 @@ func (s *shelf) look(input string, h *held) error {
 	if len(s.Marks) == 0 {
 		return nil
 	}
-	at := s.Marks[len(s.Marks)-1].Places[input]
-	var open []segment
-	for _, g := range h.files.Complete {
-		if g.Number <= at.last() {
-			open = append(open, g)
-		}
-	}
+	return s.lookAtParts(s.Marks[len(s.Marks)-1].Places[input], h)
+}
+
+// lookAtParts opens the parts of files that are not made, up to a place.
+func (s *shelf) lookAtParts(at place, h *held) error {
+	open := slices.DeleteFunc(slices.Clone(h.files.Complete), func(g segment) bool { return g.Number > at.last() })
 	if at.File > 0 && !at.Done {
 		open = append(open, segment{Number: at.File, Pieces: at.Pieces, From: at.From, To: at.End, Form: at.Form})
 	}

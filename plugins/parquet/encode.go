@@ -1,9 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -129,12 +129,12 @@ func (l *leaf) repeats(record arrow.RecordBatch) (bool, error) {
 
 // describeAll shows columns on one line.
 func describeAll(columns []column) string {
-	text := ""
+	var text strings.Builder
 	for i, c := range columns {
 		if i > 0 {
-			text += ", "
+			text.WriteString(", ")
 		}
-		text += fmt.Sprintf("%s %s", c.Name, c.Type)
+		text.WriteString(c.Name + " " + c.Type)
 	}
-	return text
+	return text.String()
 }

@@ -38,11 +38,11 @@ func TestSettingsThatCannotBe(t *testing.T) {
 
 func TestNamesThatAreNotThere(t *testing.T) {
 	for want, change := range map[string]func(*settings){
-		`columns names the column "nmae"`:            func(s *settings) { s.Columns = []string{"nmae"} },
-		`exclude names the column "nmae"`:            func(s *settings) { s.Exclude = []string{"nmae"} },
-		`bloom names the column "nmae"`:              func(s *settings) { s.Bloom = []string{"nmae"} },
-		`sorted_by names the column "nmae"`:          func(s *settings) { s.SortedBy = []string{"nmae"} },
-		`u256_of names the column "nmae"`:            func(s *settings) { s.U256Of = map[string][]string{"nmae": {asString}} },
+		`columns names the column "amnt"`:            func(s *settings) { s.Columns = []string{"amnt"} },
+		`exclude names the column "amnt"`:            func(s *settings) { s.Exclude = []string{"amnt"} },
+		`bloom names the column "amnt"`:              func(s *settings) { s.Bloom = []string{"amnt"} },
+		`sorted_by names the column "amnt"`:          func(s *settings) { s.SortedBy = []string{"amnt"} },
+		`u256_of names the column "amnt"`:            func(s *settings) { s.U256Of = map[string][]string{"amnt": {asString}} },
 		`datasets names the step "evnts"`:            func(s *settings) { s.Datasets = map[string]string{"evnts": "a"} },
 		"no column of test.event is left":            func(s *settings) { s.Exclude = []string{"block_number", "name", "note"} },
 		"column name of step events is string: only": func(s *settings) { s.SortedBy = []string{"name"} },

@@ -174,22 +174,12 @@ func (l *loader) Commit(_ context.Context, c sdk.Commit) error {
 		}
 	}
 	if c.Checkpoint == 0 {
-		for _, s := range l.streams {
-			if err := s.show(); err != nil {
-				return err
-			}
-		}
-		return nil
+		return l.show()
 	}
 	m := mark{Checkpoint: c.Checkpoint, Places: map[string]place{}}
 	maps.Copy(m.Places, l.carried)
 	for _, s := range l.streams {
-		if c.Cursor != nil {
-			if err := s.reached(c.Cursor.Block, l.start.To); err != nil {
-				return err
-			}
-		}
-		if err := s.sync(); err != nil {
+		if err := s.settle(c.Cursor, l.start.To); err != nil {
 			return err
 		}
 		m.Places[s.input] = s.at
@@ -203,6 +193,19 @@ func (l *loader) Commit(_ context.Context, c sdk.Commit) error {
 		return nil
 	}
 	return l.makeFiles(m, m.Checkpoint)
+}
+
+// show hands the system what has come: a process that dies loses none of it.
+func (l *loader) show() error {
+	for _, s := range l.streams {
+		if s.tail == nil {
+			continue
+		}
+		if err := s.tail.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeFiles makes the files that are complete at a mark, whether they are final

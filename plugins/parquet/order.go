@@ -21,20 +21,28 @@ func (s *stream) checkOrder(record arrow.RecordBatch) error {
 		s.order = make([]uint64, len(columns)) // nothing is less
 	}
 	for row := range values[0] {
-		for i := range values {
-			v := values[i][row]
-			if v < s.order[i] {
-				return s.outOfOrder(columns[i], v, s.order[i])
-			}
-			if v > s.order[i] {
-				for k := i; k < len(values); k++ {
-					s.order[k] = values[k][row]
-				}
-				break
-			}
+		if i := s.follows(values, row); i >= 0 {
+			return s.outOfOrder(columns[i], values[i][row], s.order[i])
 		}
 	}
 	return nil
+}
+
+// follows makes a row the newest, unless it comes before the one that is: then it
+// returns by which of the columns, otherwise -1.
+func (s *stream) follows(values [][]uint64, row int) int {
+	for i := range values {
+		switch v := values[i][row]; {
+		case v < s.order[i]:
+			return i
+		case v > s.order[i]:
+			for k := i; k < len(values); k++ {
+				s.order[k] = values[k][row]
+			}
+			return -1
+		}
+	}
+	return -1
 }
 
 func (s *stream) outOfOrder(column int, v, before uint64) error {

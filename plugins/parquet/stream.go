@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -317,12 +318,15 @@ func (s *stream) reached(block uint64, to *uint64) error {
 	return nil
 }
 
-// show hands the system what has come, so that a process that dies loses none.
-func (s *stream) show() error {
-	if s.tail == nil {
-		return nil
+// settle makes durable what has come. Where the source has come to tells which
+// files are complete.
+func (s *stream) settle(cursor *sdk.Cursor, to *uint64) error {
+	if cursor != nil {
+		if err := s.reached(cursor.Block, to); err != nil {
+			return err
+		}
 	}
-	return s.tail.flush()
+	return s.sync()
 }
 
 // worth is which part of a row group a piece has to have for a checkpoint to

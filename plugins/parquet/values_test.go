@@ -76,8 +76,6 @@ func fileOf[T transit.Row](tb testing.TB, change func(*loader), rows ...T) strin
 	return filepath.Join(dir, files[0].File)
 }
 
-func text(s string) *string { return &s }
-
 func extremes() []everything {
 	most := *new(uint256.Int).SetAllOne()
 	address, hash := common.HexToAddress("0xb4e16d0168e52d35cacd2c6185b44281ec28c9dc"), common.HexToHash("0x5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060")
@@ -87,11 +85,12 @@ func extremes() []everything {
 			BlockNumber: 1, Bool: true, Int8: math.MinInt8, Int16: math.MinInt16, Int32: math.MinInt32, Int64: math.MinInt64,
 			Uint8: math.MaxUint8, Uint16: math.MaxUint16, Uint32: math.MaxUint32, Uint64: math.MaxUint64,
 			Float32: 0.1, Float64: 1e300, String: "é😀", Bytes: []byte{0, 0xff}, Fixed: [3]byte{1, 2, 3}, Address: address, Hash: hash,
-			Amount: most, Time: time.Unix(1_700_000_000, 123_456_789).UTC(), Note: text(""), Maybe: &most, To: &address,
+			Amount: most, Time: time.Unix(1_700_000_000, 123_456_789).UTC(), Note: new(""), Maybe: &most, To: &address,
 			Hashes: []common.Hash{hash, {}, hash},
 			Payments: []payment{
 				{Index: 7, To: address, Amount: most, Keys: []common.Hash{hash}},
-				{Index: math.MaxUint64}, {Keys: []common.Hash{{}, hash}},
+				{Index: math.MaxUint64},
+				{Keys: []common.Hash{{}, hash}},
 			},
 		},
 		{BlockNumber: 2, Float64: math.Inf(-1), Time: time.Unix(-1, 999_999_999).UTC(), Hashes: []common.Hash{{1}}},
@@ -169,7 +168,7 @@ func shown(r everything) string {
 		out.Time = math.MinInt64/1000 - 1
 	}
 	if r.Maybe != nil {
-		out.Maybe = text(r.Maybe.Dec())
+		out.Maybe = new(r.Maybe.Dec())
 	}
 	for _, h := range r.Hashes {
 		out.Hashes = append(out.Hashes, h[:])
