@@ -106,8 +106,12 @@ func (n *Network) mismatched(r chain.Rejection) {
 	}
 }
 
-// mostWorkers bounds the batches of one request that are in flight.
-const mostWorkers = 16
+// How many batches of one request are in flight: so many for each endpoint, and at
+// most so many.
+const (
+	workersEach = 16
+	mostWorkers = 32
+)
 
 // all answers the asks in as many batches as it takes, several at once.
 func (w *work) all(ctx context.Context) error {
@@ -116,7 +120,7 @@ func (w *work) all(ctx context.Context) error {
 	}
 	best, _ := w.n.best(w.open[0], nil)
 	size := best.sizes.fit(w.open, best, best.gate.largest())
-	workers := min(mostWorkers, (len(w.open)+size-1)/size)
+	workers := min(mostWorkers, workersEach*len(w.n.endpoints), (len(w.open)+size-1)/size)
 	if workers == 1 {
 		return w.run(ctx)
 	}
@@ -199,17 +203,68 @@ func (w *work) step(ctx context.Context, asks []*ask) ([]*ask, error) {
 		w.settle(asks[0], nil, nil, fault)
 		return asks[1:], nil
 	}
-	size := ep.sizes.fit(asks, ep, ep.gate.largest())
-	batch, rest := asks[:size], asks[size:]
-	s, err := w.n.send(ctx, w.asker, ep, batch)
+	ep, batch, s, err := w.n.enter(ctx, w.asker, ep, asks)
 	if errors.Is(err, errElsewhere) {
 		return asks, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	if s.err == nil {
+		if s, err = w.n.race(ctx, ep, batch), context.Cause(ctx); err != nil {
+			return nil, err
+		}
+	}
 	left := w.weigh(s, batch)
-	return append(left, rest...), nil
+	return append(left, asks[len(batch):]...), nil
+}
+
+// enter has an endpoint let in as many of the asks as make a batch, or another if
+// the first has no room now. It waits for the first if nobody has. If the endpoint
+// cannot be used at all, sent says why.
+func (n *Network) enter(ctx context.Context, asker chain.Asker, ep *endpoint, asks []*ask) (*endpoint, []*ask, sent, error) {
+	fit := func(ep *endpoint) []*ask { return asks[:ep.sizes.fit(asks, ep, ep.gate.largest())] }
+	batch := fit(ep)
+	if s, err := n.ready(ctx, ep); err != nil || s.err != nil {
+		return ep, batch, s, err
+	}
+	if ep.gate.tryEnter(ep.unitsOf(batch)) {
+		return ep, batch, sent{}, nil
+	}
+	if other := n.roomier(asks[0], ep); other != nil {
+		if s, err := n.ready(ctx, other); err != nil || s.err != nil {
+			return other, fit(other), s, err
+		}
+		if batch := fit(other); other.gate.tryEnter(other.unitsOf(batch)) {
+			return other, batch, sent{}, nil
+		}
+	}
+	return ep, batch, sent{}, ep.gate.enter(ctx, asker.Step, asks[0].began, ep.unitsOf(batch))
+}
+
+// roomier is another endpoint that is as good for a call and has room.
+func (n *Network) roomier(a *ask, full *endpoint) *endpoint {
+	now := n.clock.Now()
+	ep, r := n.best(a, func(ep *endpoint) bool { return ep != full && ep.role == full.role && ep.state(now) == serving })
+	if ep == nil || r.tried || r.unfit > 0 || r.refused > a.refused(full) || r.paused || r.full {
+		return nil
+	}
+	return ep
+}
+
+// ready makes sure that an endpoint may be asked; sent says why it may not.
+func (n *Network) ready(ctx context.Context, ep *endpoint) (sent, error) {
+	if ep.isAdmitted() {
+		return sent{}, nil
+	}
+	if err := sleep(ctx, n.clock, ep.gate.pausedUntil().Sub(n.clock.Now())); err != nil {
+		return sent{}, err
+	}
+	err := n.admit(ctx, ep)
+	if ctx.Err() != nil {
+		return sent{}, context.Cause(ctx)
+	}
+	return sent{ep: ep, burst: ep.began() - 1, err: err}, nil // a failure is counted already
 }
 
 // sent is what became of a batch.
@@ -222,28 +277,16 @@ type sent struct {
 	hedge   bool
 }
 
-// send has an endpoint answer a batch. The error is the end of ctx, or
-// errElsewhere.
+// send has an endpoint, and no other, answer a batch. The error is the end of ctx,
+// or errElsewhere.
 func (n *Network) send(ctx context.Context, asker chain.Asker, ep *endpoint, batch []*ask) (sent, error) {
-	if !ep.isAdmitted() {
-		if err := sleep(ctx, n.clock, ep.gate.pausedUntil().Sub(n.clock.Now())); err != nil {
-			return sent{}, err
-		}
-		if err := n.admit(ctx, ep); err != nil {
-			if ctx.Err() != nil {
-				return sent{}, context.Cause(ctx)
-			}
-			return sent{ep: ep, burst: ep.began() - 1, err: err}, nil
-		}
+	if s, err := n.ready(ctx, ep); err != nil || s.err != nil {
+		return s, err
 	}
 	if err := ep.gate.enter(ctx, asker.Step, batch[0].began, ep.unitsOf(batch)); err != nil {
 		return sent{}, err
 	}
-	s := n.race(ctx, ep, batch)
-	if ctx.Err() != nil {
-		return s, context.Cause(ctx)
-	}
-	return s, nil
+	return n.exchange(ctx, ep, batch), context.Cause(ctx)
 }
 
 // exchange sends a batch to an endpoint that has let it in.

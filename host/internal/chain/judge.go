@@ -45,7 +45,7 @@ func (n *Network) judge(s sent, a *ask, r reply, size int) verdict {
 		return verdict{fault: fault}
 	}
 	if !n.mayPass(s, a, fault, size) {
-		return verdict{fault: fault}
+		return verdict{fault: fault, gaveUp: s.err != nil && (fault.Kind == chain.Refused || fault.Kind == chain.WrongChain)}
 	}
 	if a.tries > n.retries && (fault.Kind == chain.Transient || fault.Kind == chain.TimedOut || fault.Kind == chain.Unclear) {
 		return verdict{fault: fault, gaveUp: true} // the others are asked of each endpoint once
