@@ -92,8 +92,8 @@ func (b bits) set(bloom *[rlp.BloomSize]byte) {
 
 // bitsOf are three pairs of bytes of a hash.
 func (v *Verifier) bitsOf(of []byte) (b bits) {
-	v.buf = append(v.buf[:0], of...) // so that what it is of need not be kept
-	v.hash(v.buf)
+	v.one = append(v.one[:0], of...) // so that what it is of need not be kept
+	v.hash(v.one)
 	for i := range b {
 		b[i] = (uint16(v.sum[2*i])<<8 | uint16(v.sum[2*i+1])) & 2047
 	}

@@ -64,7 +64,8 @@ type Verifier struct {
 	buf    []byte      // what is encoded
 	ends   []int       // of each element in buf
 	stack  []byte      // of the trie's nodes
-	head   [16]byte    // of a leaf
+	head   [16]byte    // of a list
+	one    []byte      // an address or topic
 
 	addressBits map[common.Address]bits
 	topicBits   map[common.Hash]bits

@@ -84,7 +84,22 @@ func Make(tb testing.TB, c Config) Block {
 		header.GasUsed = receipts[n-1].CumulativeGasUsed
 	}
 	b := Block{Block: types.NewBlock(header, body, receipts, trie.NewStackTrie(nil)), Outcomes: receipts}
-	b.write(tb, crypto.PubkeyToAddress(key.PublicKey))
+	b.write(tb, func(*types.Transaction) common.Address { return crypto.PubkeyToAddress(key.PublicKey) })
+	return b
+}
+
+// Of writes what a node answers for a block that is there, with receipts of its transactions made up.
+func Of(tb testing.TB, block *types.Block, chainID *big.Int) Block {
+	tb.Helper()
+	b := Block{Block: block, Outcomes: outcomes(Config{Number: block.NumberU64(), Fork: London}, block.Header(), block.Transactions())}
+	signer := types.LatestSignerForChainID(chainID)
+	b.write(tb, func(tx *types.Transaction) common.Address {
+		from, err := types.Sender(signer, tx)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return from
+	})
 	return b
 }
 
@@ -218,12 +233,12 @@ func outcomes(c Config, header *types.Header, transactions types.Transactions) t
 }
 
 // write writes what a node answers.
-func (b *Block) write(tb testing.TB, from common.Address) {
+func (b *Block) write(tb testing.TB, sender func(*types.Transaction) common.Address) {
 	tb.Helper()
 	for i, r := range b.Outcomes {
 		r.BlockHash = b.Hash()
 		if tx := b.Transactions()[i]; tx.To() == nil {
-			r.ContractAddress = crypto.CreateAddress(from, tx.Nonce())
+			r.ContractAddress = crypto.CreateAddress(sender(tx), tx.Nonce())
 		}
 		for _, l := range r.Logs {
 			l.BlockHash = b.Hash()
@@ -245,7 +260,7 @@ func (b *Block) write(tb testing.TB, from common.Address) {
 		hashes         = []common.Hash{}
 	)
 	for i, tx := range b.Transactions() {
-		one := fields(tb, tx)
+		one, from := fields(tb, tx), sender(tx)
 		one["blockHash"], one["blockNumber"], one["transactionIndex"] = b.Hash(), hexutil.Uint64(b.NumberU64()), hexutil.Uint64(i)
 		one["from"] = from
 		if tx.Type() >= types.DynamicFeeTxType {
