@@ -104,8 +104,8 @@ func (s *shelf) check(files *series, at place, checkpoint uint64, wired *series)
 // compare refuses to write an input otherwise than before.
 func (s *shelf) compare(files, wired *series, number int64, checkpoint uint64) error {
 	path := s.path(files.open(number))
-	if wired.Name != files.Name || wired.Numbered != files.Numbered {
-		return stopf("go on from checkpoint %d: the rows before it are in %s, and would now go to %s: set path and rotate as they were, or begin anew with `penstock run --fresh`",
+	if wired.Name != files.Name || wired.Numbered != files.Numbered || wired.Compressed != files.Compressed {
+		return stopf("go on from checkpoint %d: the rows before it are in %s, and would now go to %s: set path, rotate and compression as they were, or begin anew with `penstock run --fresh`",
 			checkpoint, path, s.path(wired.open(number)))
 	}
 	if wired.Header != files.Header {
@@ -134,6 +134,9 @@ func (s *shelf) standsAt(files *series, at place, checkpoint uint64) error {
 	if info.Size() < at.Bytes {
 		return stopf("go back to checkpoint %d: %s has %d bytes, and had %d then: it was changed by somebody else: %s", checkpoint, path, info.Size(), at.Bytes, remedy)
 	}
+	if files.Compressed != "" {
+		return nil // what is in it is told by whoever reads it
+	}
 	last := make([]byte, 1)
 	if _, err := f.ReadAt(last, at.Bytes-1); err != nil {
 		return explain("read", path, err)
@@ -158,6 +161,7 @@ func (s *shelf) goBack(to mark, wired map[string]*series) error {
 		if err := s.removeAfter(files, at.File); err != nil {
 			return err
 		}
+		files.forget(at.File)
 		if at.File == 0 {
 			delete(s.Inputs, input)
 		}
@@ -187,6 +191,13 @@ func (s *shelf) removeAfter(files *series, number int64) error {
 		}
 	}
 	files.Begun, files.Sealed = min(files.Begun, number), min(files.Sealed, number)
+	if number > 0 || files.Listed.Number == 0 {
+		return nil
+	}
+	files.Listed = listing{} // nothing is left that it tells of
+	if err := os.Remove(s.path(files.manifest())); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return explain("remove", s.path(files.manifest()), err)
+	}
 	return nil
 }
 
@@ -207,5 +218,5 @@ func (s *shelf) seal(files *series) error {
 			return explain("rename", s.path(files.open(n)), err)
 		}
 	}
-	return nil
+	return s.list(files)
 }

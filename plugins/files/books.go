@@ -32,18 +32,25 @@ type books struct {
 
 // series are the files of one input, numbered from 1.
 type series struct {
-	Name     string `json:"name"`             // swaps.jsonl
-	Numbered bool   `json:"rotated"`          // swaps.000001.jsonl; otherwise there is one file at most
-	Header   string `json:"header,omitempty"` // what its files begin with
-	Begun    int64  `json:"begun"`            // the newest that may be there
-	Sealed   int64  `json:"sealed"`           // the newest that has its final name, or is about to get it
+	Compressed string `json:"compressed,omitempty"` // gzip or zstd
+	Name       string `json:"name"`                 // swaps.jsonl
+	Numbered   bool   `json:"rotated"`              // swaps.000001.jsonl; otherwise there is one file at most
+	Header     string `json:"header,omitempty"`     // what its files begin with
+	Begun      int64  `json:"begun"`                // the newest that may be there
+	Sealed     int64  `json:"sealed"`               // the newest that has its final name, or is about to get it
+
+	Full   []content `json:"full,omitempty"`  // what is in files that are full and not listed yet, in their order
+	Listed listing   `json:"listed,omitzero"` // how far the manifest tells of them
 }
 
 // place is how far an input has come in its files.
 type place struct {
-	File  int64 `json:"file"` // 0: no row has come
-	Bytes int64 `json:"bytes"`
-	Rows  int64 `json:"rows"` // in the file
+	File  int64 `json:"file"`           // 0: no row has come
+	Bytes int64 `json:"bytes"`          // the file ends there
+	Text  int64 `json:"text,omitempty"` // how long it is before it is compressed
+	Rows  int64 `json:"rows"`           // in the file
+	span
+	blocks
 }
 
 // mark is where the inputs were at a checkpoint.
@@ -57,8 +64,18 @@ func (s *series) final(number int64) string {
 	if !s.Numbered {
 		return s.Name
 	}
-	ending := filepath.Ext(s.Name)
-	return fmt.Sprintf("%s.%06d%s", strings.TrimSuffix(s.Name, ending), number, ending)
+	stem, ending := s.parts()
+	return fmt.Sprintf("%s.%06d%s", stem, number, ending)
+}
+
+// parts are a name and its ending, which has two parts where files are
+// compressed: swaps and .jsonl.gz.
+func (s *series) parts() (stem, ending string) {
+	ending = filepath.Ext(s.Name)
+	if _, ok := endings[ending]; ok {
+		ending = filepath.Ext(strings.TrimSuffix(s.Name, ending)) + ending
+	}
+	return strings.TrimSuffix(s.Name, ending), ending
 }
 
 // open is the name of a file that rows are written to.

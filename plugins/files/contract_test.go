@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,16 +21,19 @@ func (tally) TransitType() string { return "test.tally" }
 func TestEveryRowIsThereOnce(t *testing.T) {
 	registers := registers(short)
 	for i, name := range []string{"jsonl", "csv"} {
-		for rotate, block := range map[string]any{"one file": nil, "files of rows": map[string]any{"rows": 25}, "files of bytes": map[string]any{"size": "1KB"}} {
+		for rotate, block := range map[string]any{"one file": nil, "files of rows": map[string]any{"rows": 25}, "files of bytes": map[string]any{"size": "1KB"}, "compressed files": map[string]any{"rows": 40}} {
 			t.Run(name+" in "+rotate, func(t *testing.T) {
 				t.Parallel()
 				plugintest.Contract[tally]{
 					Register: registers[i],
 					Row:      func(n int) (tally, string) { return tally{Name: strconv.Itoa(n)}, strconv.Itoa(n) },
 					Store: func(plugintest.TB) plugintest.Store {
-						dir := t.TempDir()
+						dir, ending := t.TempDir(), ""
+						if rotate == "compressed files" {
+							ending = ".zst"
+						}
 						return plugintest.Store{
-							Settings: map[string]any{"path": filepath.Join(dir, "{step}.rows"), "rotate": block},
+							Settings: map[string]any{"path": filepath.Join(dir, "{step}.rows"+ending), "rotate": block},
 							Rows:     func(input string) []string { return tallies(t, dir, input, name == "csv") },
 						}
 					},
@@ -51,17 +53,17 @@ func tallies(t *testing.T, dir, input string, table bool) (rows []string) {
 	}
 	slices.Sort(files)
 	for _, name := range files {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
+		if strings.HasSuffix(name, ".manifest.jsonl") {
+			continue
 		}
+		text := textOf(t, name)
 		if !table {
-			for line := range strings.Lines(string(text)) {
+			for line := range strings.Lines(text) {
 				rows = append(rows, strings.TrimSuffix(strings.TrimPrefix(line, `{"name":"`), "\"}\n"))
 			}
 			continue
 		}
-		records, err := csv.NewReader(strings.NewReader(string(text))).ReadAll()
+		records, err := csv.NewReader(strings.NewReader(text)).ReadAll()
 		if err == nil && (len(records) == 0 || records[0][0] != "name") {
 			err = errors.New("it has no header")
 		}

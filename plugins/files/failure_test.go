@@ -109,7 +109,7 @@ func TestFilesThatAreNotWhatTheyWere(t *testing.T) {
 			t.Helper()
 			write(t, filepath.Join(dir, "rows.csv"), strings.Repeat("x", 1000))
 		}, []string{"no line ends at byte", "rows.csv"}},
-		{"another path", func(_ *testing.T, dir string, l *loader) { l.Path = filepath.Join(dir, "new.csv") }, []string{"rows.csv", "new.csv", "set path and rotate as they were"}},
+		{"another path", func(_ *testing.T, dir string, l *loader) { l.Path = filepath.Join(dir, "new.csv") }, []string{"rows.csv", "new.csv", "set path, rotate and compression as they were"}},
 		{"rotation", func(_ *testing.T, _ string, l *loader) { l.Rotate = &rotation{Rows: 1} }, []string{"rows.csv", "rows.000001.csv.part"}},
 		{"other columns", func(_ *testing.T, _ string, l *loader) { l.layout = newLines }, []string{"begins with", "block_number,name,note"}},
 		{"damaged books", func(t *testing.T, dir string, _ *loader) {
@@ -149,7 +149,7 @@ func TestAWriteThatFailsLeavesWholeLines(t *testing.T) {
 	l := started(t, lined(filepath.Join(dir, "rows.jsonl"), nil), startOf(t, 1, 0))
 	load(t, l, 0, eventsOf(1)...)
 	commit(t, l, 1)
-	if err := l.streams[0].file.Close(); err != nil {
+	if err := l.streams[0].sink.file.Close(); err != nil {
 		t.Fatal(err)
 	}
 	load(t, l, 0, eventsOf(2)...)

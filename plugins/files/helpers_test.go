@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -133,8 +134,18 @@ func says(tb testing.TB, err error, words ...string) {
 	}
 }
 
-// kept are the files in a directory that are not the loader's own.
+// kept are the files of rows in a directory.
 func kept(tb testing.TB, dir string) map[string]string {
+	tb.Helper()
+	files := namesIn(tb, dir)
+	for name := range files {
+		files[name] = textOf(tb, filepath.Join(dir, name))
+	}
+	return files
+}
+
+// namesIn are the names of these files.
+func namesIn(tb testing.TB, dir string) map[string]string {
 	tb.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -142,16 +153,31 @@ func kept(tb testing.TB, dir string) map[string]string {
 	}
 	files := map[string]string{}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".penstock-") {
-			continue
+		if !strings.HasPrefix(e.Name(), ".penstock-") && !strings.HasSuffix(e.Name(), ".manifest.jsonl") {
+			files[e.Name()] = ""
 		}
-		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err != nil {
-			tb.Fatal(err)
-		}
-		files[e.Name()] = string(text)
 	}
 	return files
+}
+
+// textOf is what is in a file, without compression.
+func textOf(tb testing.TB, path string) string {
+	tb.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer f.Close()
+	d, err := newDecoder(compression("", strings.TrimSuffix(path, partial)), f)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer d.Close()
+	text, err := io.ReadAll(d)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(text)
 }
 
 // holds fails unless the directory holds these files. Their lines are given

@@ -9,13 +9,16 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/gather"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
 // loader writes each input into its files.
 type loader struct {
-	Path   string    `hcl:"path,writes" doc:"the file; {step} in its name stands for the step that the rows come from, and has to be there if there are several; the directory is not made"`
-	Rotate *rotation `hcl:"rotate,block" doc:"begin another file when one is full; they are numbered before the ending, and have the ending .part as long as they may change"`
+	Path        string    `hcl:"path,writes" doc:"the file; {step} in its name stands for the step that the rows come from, and has to be there if there are several; the directory is not made"`
+	Compression string    `hcl:"compression,optional" doc:"gzip, zstd or none; left out, it is what the ending .gz or .zst of path says"`
+	Rotate      *rotation `hcl:"rotate,block" doc:"begin another file when one is full; they are numbered before the ending, and have the ending .part as long as they may change"`
+	gather.Limits
 
 	layout   func(transit.Type) layout
 	patience time.Duration // how long to wait for another process that writes the files
@@ -29,7 +32,7 @@ type loader struct {
 
 // Validate checks what can be known without the files.
 func (l *loader) Validate() error {
-	return errors.Join(checkPath(l.Path), l.Rotate.check())
+	return errors.Join(checkPath(l.Path), l.Rotate.check(), checkCompression(l.Compression), l.Check(0))
 }
 
 // Start waits until no other process writes the files, and takes them back to
@@ -72,7 +75,10 @@ func (l *loader) goOn(from mark) error {
 	}
 	l.carried = maps.Clone(from.Places)
 	for _, in := range l.inputs {
-		s := &stream{input: in.Name, shelf: l.shelf, files: l.shelf.Inputs[in.Name], layout: l.layout(in.Type), rotate: l.Rotate}
+		s, err := l.stream(in)
+		if err != nil {
+			return err
+		}
 		l.streams = append(l.streams, s)
 		if err := s.resume(from.Places[in.Name]); err != nil {
 			return err
@@ -80,6 +86,18 @@ func (l *loader) goOn(from mark) error {
 		delete(l.carried, in.Name)
 	}
 	return nil
+}
+
+func (l *loader) stream(in sdk.Input) (*stream, error) {
+	s := &stream{input: in.Name, shelf: l.shelf, files: l.shelf.Inputs[in.Name], layout: l.layout(in.Type), rotate: l.Rotate, limits: l.Limits}
+	var err error
+	if s.ruler, err = newRuler(in, l.Rotate); err != nil {
+		return nil, sdk.Stop(err)
+	}
+	if s.encoder, err = newEncoder(compression(l.Compression, l.Path)); err != nil {
+		return nil, stopf("prepare compression: %w", err)
+	}
+	return s, nil
 }
 
 // beginAnew removes, once, what will come again from the first row on.
@@ -103,7 +121,14 @@ func (l *loader) plan(path string) error {
 				other, in.Name, filepath.Join(filepath.Dir(path), name), stepMark+filepath.Ext(path))
 		}
 		taken[key] = in.Name
-		l.wired[in.Name] = &series{Name: name, Numbered: l.Rotate != nil, Header: string(l.layout(in.Type).header())}
+		if _, err := newRuler(in, l.Rotate); err != nil {
+			return sdk.Stop(err)
+		}
+		compressed := compression(l.Compression, path)
+		if compressed == plain {
+			compressed = ""
+		}
+		l.wired[in.Name] = &series{Name: name, Compressed: compressed, Numbered: l.Rotate != nil, Header: string(l.layout(in.Type).header())}
 	}
 	return nil
 }
@@ -129,7 +154,7 @@ func (l *loader) Commit(_ context.Context, c sdk.Commit) error {
 		}
 	}
 	for _, s := range l.streams {
-		if err := s.flush(); err != nil {
+		if err := s.settle(); err != nil {
 			return err
 		}
 	}
@@ -157,6 +182,9 @@ func (l *loader) Final(_ context.Context, checkpoint uint64) error {
 	var full []*series
 	for input, files := range l.shelf.Inputs {
 		if last := m.Places[input].File - 1; files.Numbered && last > files.Sealed {
+			if err := l.mayList(files); err != nil {
+				return err
+			}
 			files.Sealed = last
 			full = append(full, files)
 		}
@@ -173,6 +201,14 @@ func (l *loader) Final(_ context.Context, checkpoint uint64) error {
 		}
 	}
 	return nil
+}
+
+// mayList checks that the manifest is no file of somebody else's.
+func (l *loader) mayList(files *series) error {
+	if files.Sealed > 0 {
+		return nil
+	}
+	return l.shelf.vacant(files.manifest())
 }
 
 // Close gives up what was not committed, and lets another process write.

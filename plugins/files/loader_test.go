@@ -13,6 +13,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/gather"
 	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
@@ -151,7 +152,7 @@ func TestSealingGoesOnAfterACrash(t *testing.T) {
 func TestRotationBySize(t *testing.T) {
 	dir := t.TempDir()
 	line := int64(len(`{"block_number":1,"name":"a","note":null}` + "\n"))
-	l := started(t, lined(filepath.Join(dir, "rows.jsonl"), &rotation{Size: size(2 * line)}), startOf(t, 1, 0))
+	l := started(t, lined(filepath.Join(dir, "rows.jsonl"), &rotation{Size: gather.Size(2 * line)}), startOf(t, 1, 0))
 	load(t, l, 0, eventsOf(1, 2, 3)...)
 	load(t, l, 0, event{BlockNumber: 4, Name: strings.Repeat("long", 100)}) // has a file for itself
 	load(t, l, 0, eventsOf(5)...)
@@ -341,7 +342,7 @@ func TestMistakes(t *testing.T) {
 		`{"path": "{step}/rows.csv"}`:              "not in that of a directory",
 		`{"path": "{stpe}.csv"}`:                   "there is no {stpe}",
 		`{"path": "rows.csv.part"}`:                "the ending .part",
-		`{"path": "a", "rotate": {}}`:              "neither size nor rows",
+		`{"path": "a", "rotate": {}}`:              "neither size nor rows, blocks or every",
 		`{"path": "a", "rotate": {"rows": -1}}`:    "rows is -1",
 		`{"path": "a", "rotate": {"size": "128"}}`: `such as "128MiB"`,
 		`{"path": "a", "rotate": {"size": "0B"}}`:  "that is no size",
@@ -352,14 +353,5 @@ func TestMistakes(t *testing.T) {
 	}
 	if got := plugintest.Mistakes(t, p, "jsonl", `{"path": "{step}.jsonl", "rotate": {"size": "1.5GiB", "rows": 10}}`); got != nil {
 		t.Errorf("good settings are refused: %q", got)
-	}
-}
-
-func TestSizes(t *testing.T) {
-	for text, want := range map[string]size{"7B": 7, "1KB": 1000, "1KiB": 1024, "128MiB": 128 << 20, "1.5GiB": 3 << 29, "2 TB": 2e12} {
-		var got size
-		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
-			t.Errorf("%s: got %d, %v, want %d", text, got, err, want)
-		}
 	}
 }

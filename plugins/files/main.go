@@ -43,18 +43,35 @@
 //	swaps.000001.jsonl
 //	swaps.000002.jsonl
 //	swaps.000003.jsonl.part
+//	swaps.manifest.jsonl
 //
 // It gets its final name when rows have begun to go to the next one and the
 // chain cannot take back its last row any more; a file without .part never
-// changes, and may be moved away or removed. Where a file ends depends on the rows
-// alone: it has as many as fit. The last one keeps its ending, because a
-// pipeline that has come to its end may be given a later one.
+// changes, and may be moved away or removed. The manifest has a line for each of
+// them: its name, rows, bytes, and first and last block. Where a file ends depends
+// on the rows alone: it has as many as fit, those of so many blocks, or those of
+// so much time. The last one keeps its ending, because a pipeline that has come to
+// its end may be given a later one.
+//
+// # Compression
+//
+// A path that ends with .gz or .zst is compressed. At each commit a frame ends, so
+// that a file can be read at any time, with the usual tools, which take several
+// frames for one; and a rewind cuts between two. The size of rotation is that of
+// the text before it is compressed.
+//
+// # What others do to files
+//
+// A file that is removed, renamed, replaced or changed while it is written is
+// noticed with the next commit, and the step stops: rows would go where nobody
+// finds them.
 package main
 
 import (
 	"time"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/gather"
 )
 
 func main() { sdk.Serve(registers(5 * time.Second)...) }
@@ -63,9 +80,9 @@ func main() { sdk.Serve(registers(5 * time.Second)...) }
 // another process that writes the same files.
 func registers(patience time.Duration) []sdk.Register {
 	return []sdk.Register{
-		sdk.BatchLoader("jsonl", &loader{layout: newLines, patience: patience}).
+		sdk.BatchLoader("jsonl", &loader{layout: newLines, patience: patience, Limits: gather.Default()}).
 			Truncates().Doc("Keeps rows in files of JSON lines, one file for each step it reads."),
-		sdk.BatchLoader("csv", &loader{layout: newTable, patience: patience}).
+		sdk.BatchLoader("csv", &loader{layout: newTable, patience: patience, Limits: gather.Default()}).
 			Truncates().Doc("Keeps rows in CSV files, one file for each step it reads."),
 	}
 }

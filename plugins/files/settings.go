@@ -3,26 +3,30 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
+	"time"
 	"unicode"
+
+	"github.com/penstock-io/penstock/sdk/gather"
 )
 
 // rotation says when a file is full.
 type rotation struct {
-	Size size  `hcl:"size,optional" doc:"how large a file may become, such as \"128MiB\"; a row that is larger has one for itself"`
-	Rows int64 `hcl:"rows,optional" doc:"how many rows a file may have"`
+	Size   gather.Size   `hcl:"size,optional" doc:"how large a file may become before it is compressed, such as \"128MiB\"; a row that is larger has one for itself"`
+	Rows   int64         `hcl:"rows,optional" doc:"how many rows a file may have"`
+	Blocks uint64        `hcl:"blocks,optional" doc:"how many blocks a file is for, beginning at a multiple of it, by the column block_number"`
+	Every  time.Duration `hcl:"every,optional" doc:"how much time a file is for, such as \"24h\", beginning at a multiple of it since 1970 in UTC, by the rows' column timestamp"`
 }
 
-// full tells whether a file at that place has no room for a line.
-func (r *rotation) full(at place, line int) bool {
+// full tells whether a file at that place has no room for a line of a row that
+// belongs to a span of blocks and of time.
+func (r *rotation) full(at place, line int, of span) bool {
 	if r == nil || at.Rows == 0 {
 		return false
 	}
-	return r.Rows > 0 && at.Rows >= r.Rows || r.Size > 0 && at.Bytes+int64(line) > int64(r.Size)
+	return r.Rows > 0 && at.Rows >= r.Rows || r.Size > 0 && at.Text+int64(line) > int64(r.Size) || at.span != of
 }
 
 func (r *rotation) check() error {
@@ -31,38 +35,11 @@ func (r *rotation) check() error {
 		return nil
 	case r.Rows < 0:
 		return fmt.Errorf("rotate: rows is %d: write how many rows a file may have", r.Rows)
-	case r.Rows == 0 && r.Size == 0:
-		return errors.New(`rotate says neither size nor rows: write when a file is full, such as size = "128MiB", or leave rotate out`)
+	case r.Every < 0 || r.Every%time.Second != 0:
+		return fmt.Errorf("rotate: every is %s: write whole seconds, such as \"1h\" or \"24h\"", r.Every)
+	case r.Rows == 0 && r.Size == 0 && r.Blocks == 0 && r.Every == 0:
+		return errors.New(`rotate says neither size nor rows, blocks or every: write when a file is full, such as size = "128MiB", or leave rotate out`)
 	}
-	return nil
-}
-
-// size is a number of bytes.
-type size int64
-
-var sizes = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) *([KMGT]i?)?B$`)
-
-// UnmarshalText reads a number and a unit.
-func (s *size) UnmarshalText(text []byte) error {
-	parts := sizes.FindSubmatch(text)
-	if parts == nil {
-		return errors.New(`write a number and B, KiB, MiB, GiB, KB, MB or GB, such as "128MiB"`)
-	}
-	n, err := strconv.ParseFloat(string(parts[1]), 64)
-	if err != nil {
-		return err
-	}
-	if unit := string(parts[2]); unit != "" {
-		base := 1000.0
-		if strings.HasSuffix(unit, "i") {
-			base = 1024
-		}
-		n *= math.Pow(base, float64(strings.Index("KMGT", unit[:1])+1))
-	}
-	if n < 1 || n >= math.MaxInt64 {
-		return errors.New(`that is no size of a file: write one such as "128MiB"`)
-	}
-	*s = size(n)
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/gather"
 )
 
 // world is a history of rows, and a host that feeds them to loaders which die.
@@ -25,6 +26,7 @@ type world struct {
 	CSV   bool
 	Size  int64
 	Rows  int64
+	Gzip  bool
 	Seed  uint64
 	Moves int // how much there is to do
 
@@ -51,6 +53,7 @@ func newWorld(tb testing.TB, seed uint64) *world {
 	if r.IntN(2) == 0 {
 		w.Size = 1000 + r.Int64N(20000)
 	}
+	w.Gzip = r.IntN(3) == 0
 	return w.in(tb.TempDir())
 }
 
@@ -58,6 +61,9 @@ func newWorld(tb testing.TB, seed uint64) *world {
 func (w *world) in(dir string) *world {
 	other := *w
 	other.Path = filepath.Join(dir, "{step}.rows")
+	if w.Gzip {
+		other.Path += ".gz"
+	}
 	other.Marks, other.Number, other.Generation = nil, 0, 0
 	other.Versions = slices.Clone(w.Versions)
 	return &other
@@ -66,7 +72,7 @@ func (w *world) in(dir string) *world {
 func (w *world) loader() *loader {
 	l := &loader{Path: w.Path, layout: newLines, patience: 10 * time.Second}
 	if w.Size > 0 || w.Rows > 0 {
-		l.Rotate = &rotation{Size: size(w.Size), Rows: w.Rows}
+		l.Rotate = &rotation{Size: gather.Size(w.Size), Rows: w.Rows}
 	}
 	if w.CSV {
 		l.layout = newTable
@@ -161,7 +167,7 @@ func (w *world) litter(tb testing.TB, r *rand.Rand) {
 		write(tb, booksIn(tb, dir)+".tmp", `{"penstock_fi`)
 	}
 	newest := map[string]string{} // by input: the others are on the disk
-	for _, name := range slices.Sorted(maps.Keys(kept(tb, dir))) {
+	for _, name := range slices.Sorted(maps.Keys(namesIn(tb, dir))) {
 		if (w.Size == 0 && w.Rows == 0) || strings.HasSuffix(name, partial) {
 			newest[name[:1]] = name
 		}
