@@ -29,8 +29,15 @@ func main() {
 		}
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == nodeArg {
+		if err := serveNode(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	effort := usual
-	only := flag.String("only", "", "measure `one` section: codec, hop, chain, latency, footprint, swap, supply or recovery")
+	only := flag.String("only", "", "measure `one` section: codec, hop, chain, latency, footprint, swap, supply, rpc or recovery")
 	flag.IntVar(&effort.rounds, "rounds", effort.rounds, "how often each variant has its turn")
 	flag.DurationVar(&effort.span, "span", effort.span, "how long a turn is measured")
 	flag.Parse()
@@ -74,5 +81,6 @@ var sections = []section{
 	{"footprint", "FOOTPRINT: memory and start", footprintFigures},
 	{"swap", "SWAP: another plugin in the place of one that 100,000 rows a second flow through", swapFigures},
 	{"supply", "SUPPLY: bytes that are verified, sandboxes, mutual TLS", supplyFigures},
+	{"rpc", "CHAIN DATA: readers and loaders against a node that answers from memory", rpcFigures},
 	{"recovery", "RECOVERY: checkpoints, kills, reorganisations, guarantees", recoveryFigures},
 }
