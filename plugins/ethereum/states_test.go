@@ -46,7 +46,7 @@ func TestStatesAreOfTheirBlocks(t *testing.T) {
 			t.Parallel()
 			u, from := newUnruly(seed), seed%30
 			node := &nodetest.Node{Chain: u.chain, Before: u.before, Height: u.lag, NoFinal: seed%3 == 0, BatchItems: 12}
-			state := &statetest.State{Node: node, NoHashes: seed%4 == 2, Traces: statetest.Traces{Parity: seed%2 == 0, Geth: seed%2 == 1}}
+			state := &statetest.State{Node: node, NoHashes: seed%8 == 4, Traces: statetest.Traces{Parity: seed%8 < 4, Geth: seed%8 >= 4}}
 			server := httptest.NewServer(u.cut(state.Handler(t)))
 			defer server.Close()
 			url := server.URL
@@ -54,13 +54,15 @@ func TestStatesAreOfTheirBlocks(t *testing.T) {
 				url = nodetest.WebSocket(url)
 			}
 			var got, want []string
-			switch seed % 3 {
+			switch seed % 4 {
 			case 0:
 				got, want = settledBalances(t, u, url, from, 1+seed%5)
 			case 1:
 				got, want = settledEpochs(t, u, url, from, 1+seed%7)
-			default:
+			case 2:
 				got, want = settledTraces(t, u, url, from)
+			default:
+				got, want = settledGas(t, u, url, from)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -120,6 +122,20 @@ func settledTraces(t *testing.T, u *unruly, url string, from uint64) (got, want 
 			key := nodetest.Key(block.Number, block.Hash, uint64(i))
 			want = append(want, key+" []", key+" [0]")
 		}
+	}
+	return got, want
+}
+
+func settledGas(t *testing.T, u *unruly, url string, from uint64) (got, want []string) {
+	t.Helper()
+	g := &gasPrices{Percentiles: []float64{50}, Prices: true}
+	for _, row := range settle(t, u, url, from, func(_ context.Context, n *fetch.Node, _ *view.Heads) follow.Source[eth.Gas] {
+		return g.source(on(n.Client, from), 7)
+	}) {
+		got = append(got, nodetest.Key(row.BlockNumber, row.BlockHash, 0))
+	}
+	for _, block := range u.chain.Range(from, u.chain.Height()) {
+		want = append(want, nodetest.Key(block.Number, block.Hash, 0))
 	}
 	return got, want
 }
@@ -217,6 +233,9 @@ func TestSettingsOfStates(t *testing.T) {
 		"size is 0: write how many blocks":     &epochs{connection: defaults()},
 		`dialect is "erigon": write auto, par`: &traces{Dialect: "erigon", Batch: 1, BlockTimeout: time.Second, connection: defaults()},
 		"block_timeout is 1ms: write 1s or mo": &traces{Dialect: "geth", Batch: 1, BlockTimeout: time.Millisecond, connection: defaults()},
+		"percentiles has 101: write numbers f": &gasPrices{Percentiles: []float64{101}, connection: defaults()},
+		"percentiles is [50 10]: write it in ": &gasPrices{Percentiles: []float64{50, 10}, connection: defaults()},
+		"percentiles has 101 numbers: write a": &gasPrices{Percentiles: make([]float64, 101), connection: defaults()},
 		"batch is 0: write a number from 1 to": &traces{Dialect: "geth", BlockTimeout: time.Second, connection: defaults()},
 		"concurrency is 0: write a number":     &epochs{Length: 1},
 		"concurrency is 1000: write a number ": &balances{schedule: schedule{Every: 1}, connection: connection{Concurrency: 1000}},

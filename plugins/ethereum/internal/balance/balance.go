@@ -100,7 +100,7 @@ func (s *Source) together(ctx context.Context, span *place.Span, rows []eth.Bala
 		for k := range n {
 			row := &rows[i*n+k]
 			calls = append(calls, chain.Call{Method: "eth_getBalance", Params: []any{row.Address, chain.Hex(at.Number)}, Decode: func(raw []byte) (err error) {
-				row.Balance, err = multicall.Word(raw)
+				row.Balance, err = place.Word(raw)
 				return err
 			}})
 			if s.Nonce {

@@ -386,27 +386,12 @@ func (c *Caller) eachBalance(ctx context.Context, block view.Ref, final bool, ad
 		calls := make([]chain.Call, len(addresses))
 		for i, address := range addresses {
 			calls[i] = chain.Call{Method: "eth_getBalance", Params: []any{address, state}, Decode: func(raw []byte) (err error) {
-				out[i], err = Word(raw)
+				out[i], err = place.Word(raw)
 				return err
 			}}
 		}
 		return calls
 	})
-}
-
-// Word reads a number of 256 bits as nodes write it.
-func Word(raw []byte) (n uint256.Int, err error) {
-	text := strings.Trim(string(raw), `"`)
-	digits, ok := strings.CutPrefix(text, "0x")
-	digits = strings.TrimLeft(digits, "0")
-	if !ok || len(digits) > 64 {
-		return n, fmt.Errorf("the node answered %s, which is no number", chain.Short(string(raw)))
-	}
-	if digits == "" {
-		return n, nil
-	}
-	err = n.SetFromHex("0x" + digits)
-	return n, err
 }
 
 // bytesOf reads bytes as nodes write them.

@@ -38,7 +38,7 @@ func (s *States) Ask(ctx context.Context, block view.Ref, final bool, build func
 			s.Log.Info("the node takes no block hashes in the place of numbers: asking by number, and for the block before and after", "error", err)
 		}
 	}
-	return Archived(block, s.guarded(ctx, block, build(chain.Hex(block.Number))))
+	return Archived(block, s.Guarded(ctx, block, build(chain.Hex(block.Number))))
 }
 
 // Archived says what is missing where a node has forgotten the state after a block.
@@ -50,8 +50,9 @@ func Archived(block view.Ref, err error) error {
 		block.Number, err)
 }
 
-// guarded makes calls between two looks at a block, in one exchange.
-func (s *States) guarded(ctx context.Context, block view.Ref, calls []chain.Call) error {
+// Guarded makes calls between two looks at a block, in one exchange: what they tell is of the chain that has it, or the error is
+// follow.ErrUnlinked.
+func (s *States) Guarded(ctx context.Context, block view.Ref, calls []chain.Call) error {
 	var before, after view.Ref
 	look := func(into *view.Ref) chain.Call {
 		return chain.Call{Method: "eth_getBlockByNumber", Params: []any{chain.Hex(block.Number), false}, Decode: func(raw []byte) (err error) {
@@ -64,6 +65,9 @@ func (s *States) guarded(ctx context.Context, block view.Ref, calls []chain.Call
 	}
 	all := append([]chain.Call{look(&before)}, calls...)
 	if err := s.Client.Together(ctx, append(all, look(&after))); err != nil {
+		if settled(err) {
+			return err
+		}
 		if moved := Moved(ctx, s.Client, []view.Ref{block}); moved != nil {
 			return moved
 		}
