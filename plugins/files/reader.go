@@ -76,19 +76,8 @@ func (*linesReader) begin(*bufio.Reader) error { return nil }
 func (r *linesReader) column(i int) transit.Column { return r.columns[i] }
 
 func (r *linesReader) row(text *bufio.Reader) ([]cell, error) {
-	r.line = r.line[:0]
-	for {
-		part, err := text.ReadSlice('\n')
-		r.line = append(r.line, part...)
-		if err == nil {
-			break
-		}
-		if errors.Is(err, io.EOF) && len(r.line) > 0 {
-			return nil, io.ErrUnexpectedEOF
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return nil, err
-		}
+	if err := r.next(text); err != nil {
+		return nil, err
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(r.line, &members); err != nil {
@@ -104,6 +93,23 @@ func (r *linesReader) row(text *bufio.Reader) ([]cell, error) {
 		}
 	}
 	return r.cells, nil
+}
+
+// next reads a line.
+func (r *linesReader) next(text *bufio.Reader) error {
+	r.line = r.line[:0]
+	for {
+		part, err := text.ReadSlice('\n')
+		r.line = append(r.line, part...)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, io.EOF) && len(r.line) > 0:
+			return io.ErrUnexpectedEOF
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return err
+		}
+	}
 }
 
 // tableReader reads CSV. Unlike others it tells nothing from an empty text.

@@ -17,6 +17,7 @@ package render
 import (
 	"github.com/apache/arrow-go/v18/arrow"
 
+	"github.com/penstock-io/penstock/sdk/table"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -38,7 +39,7 @@ func New(typ transit.Type, indexes ...int) *Layout {
 		name := known[i].Name
 		l.columns = append(l.columns, column{
 			index: i, name: name, key: append(AppendString(nil, name), ':'),
-			form: formOf(known[i].Type, typ.Schema.Field(i).Type.ID()),
+			form: formOf(typ, i),
 		})
 	}
 	return l
@@ -92,29 +93,31 @@ const (
 	asTime
 )
 
-func formOf(kind string, id arrow.Type) form {
-	switch kind {
-	case "address":
-		return asAddress
-	case "uint256":
-		return asUint256
-	case "bigint":
-		return asShown
-	case "timestamp":
-		return asTime
-	}
-	switch id {
-	case arrow.BOOL, arrow.INT8, arrow.INT16, arrow.INT32, arrow.INT64, arrow.UINT8, arrow.UINT16, arrow.UINT32, arrow.UINT64:
-		return asBare
-	case arrow.FLOAT32, arrow.FLOAT64:
-		return asFloat
-	case arrow.STRING, arrow.LARGE_STRING:
-		return asString
-	case arrow.FIXED_SIZE_BINARY, arrow.BINARY, arrow.LARGE_BINARY:
-		return asHex
-	case arrow.LIST, arrow.STRUCT:
+// formOf is how the i-th column of a type is written.
+func formOf(typ transit.Type, i int) form {
+	alone := transit.Type{Name: typ.Name, Schema: arrow.NewSchema(typ.Schema.Fields()[i:i+1], nil)} // names do not matter here
+	known, err := table.Columns(alone)
+	if err != nil || known[0].List {
 		return asNested
-	default:
+	}
+	switch known[0].Kind {
+	case table.Bool, table.Int, table.Uint:
+		return asBare
+	case table.Float:
+		return asFloat
+	case table.Text:
+		return asString
+	case table.Bytes, table.Hash:
+		return asHex
+	case table.Address:
+		return asAddress
+	case table.Uint256:
+		return asUint256
+	case table.Timestamp:
+		return asTime
+	case table.JSON:
+		return asNested
+	default: // bigint, and what has no kind
 		return asShown
 	}
 }
