@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,9 +39,7 @@ func TestEveryRowIsThereOnce(t *testing.T) {
 				Store: func(plugintest.TB) plugintest.Store {
 					dsn := newDatabase(t)
 					settings := map[string]any{"dsn": dsn}
-					for name, value := range test.settings {
-						settings[name] = value
-					}
+					maps.Copy(settings, test.settings)
 					return plugintest.Store{
 						Settings: settings,
 						Rows:     func(input string) []string { return numbered(t, dsn, input) },

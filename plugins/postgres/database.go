@@ -171,7 +171,7 @@ func (d *database) exec(ctx context.Context, statements string) error {
 func lockOf(names ...string) int64 {
 	h := fnv.New64a()
 	for _, name := range names {
-		fmt.Fprintf(h, "%d %s ", len(name), name)
+		_, _ = fmt.Fprintf(h, "%d %s ", len(name), name) // it cannot fail
 	}
 	return int64(h.Sum64())
 }

@@ -27,16 +27,8 @@ func (l *loader) enter(ctx context.Context, start sdk.Start) error {
 	if err := l.admit(ctx, start); err != nil {
 		return err
 	}
-	var last map[string]int64
-	if start.Checkpoint > 0 {
-		var err error
-		if last, err = l.ledger.marks(ctx, start.Checkpoint); err != nil {
-			return err
-		}
-	}
-	for _, s := range l.shelves {
-		s.last = last[s.name]
-		s.marked, s.parts = s.last, make(map[int64]bool)
+	if err := l.goBack(ctx, start.Checkpoint); err != nil {
+		return err
 	}
 	for _, t := range l.targets {
 		if err := l.prepare(ctx, t); err != nil {
@@ -48,11 +40,26 @@ func (l *loader) enter(ctx context.Context, start sdk.Start) error {
 			return err
 		}
 	}
-	l.checkpoint = start.Checkpoint
 	if err := l.ledger.enter(ctx, start.Generation); err != nil {
 		return err
 	}
 	return l.db.commit(ctx)
+}
+
+// goBack finds out how far each table was filled at a checkpoint.
+func (l *loader) goBack(ctx context.Context, checkpoint uint64) (err error) {
+	var last map[string]int64
+	if checkpoint > 0 {
+		if last, err = l.ledger.marks(ctx, checkpoint); err != nil {
+			return err
+		}
+	}
+	for _, s := range l.shelves {
+		s.last = last[s.name]
+		s.marked, s.parts = s.last, make(map[int64]bool)
+	}
+	l.checkpoint = checkpoint
+	return nil
 }
 
 // prepareSchema makes the schema and the books. It refuses a process that is older than the one that wrote last before it waits for

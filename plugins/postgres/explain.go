@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
-
 )
 
 // mistake is an error that names its remedy already, and that another try will not mend.

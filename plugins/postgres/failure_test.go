@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/url"
 	"strings"
@@ -284,9 +285,7 @@ ALTER ROLE reader SET default_transaction_read_only = on; GRANT ALL ON DATABASE 
 	} {
 		t.Run(name, func(t *testing.T) {
 			settings := map[string]any{"dsn": test.dsn, "patience": "200ms"}
-			for name, value := range test.extra {
-				settings[name] = value
-			}
+			maps.Copy(settings, test.extra)
 			_, failure := plugintest.TryOpen(t, p, plugintest.Step{Register: "postgres", Settings: settings, Start: eventsStart(t)})
 			wants(t, failure, test.class, test.words...)
 		})
@@ -295,23 +294,25 @@ ALTER ROLE reader SET default_transaction_read_only = on; GRANT ALL ON DATABASE 
 
 func TestSettingsThatMakeNoSense(t *testing.T) {
 	for words, change := range map[string]func(s *settings){
-		"read dsn":                  func(s *settings) { s.DSN = "postgres://u:sesame@host:port/x" },
-		"bytes is \"base64\"":       func(s *settings) { s.Bytes = "base64" },
-		"lists is":                  func(s *settings) { s.Lists = "rows" },
-		"bad_text is":               func(s *settings) { s.BadText = "drop" },
-		"batch is 0":                func(s *settings) { s.Batch = 0 },
-		"not below zero":            func(s *settings) { s.Patience = -1 },
-		"buffer are sizes":          func(s *settings) { s.Buffer = 0 },
-		"table and tables":          func(s *settings) { s.Table, s.Tables = "a", map[string]string{"b": "c"} },
-		"64 bytes":                  func(s *settings) { s.Table = strings.Repeat("x", 64) },
-		"penstock_steps":            func(s *settings) { s.Tables = map[string]string{"events": "penstock_steps"} },
-		"begin with pg_":            func(s *settings) { s.Schema = "pg_mine" },
-		"twice":                     func(s *settings) { s.Key = []string{"a", "a"} },
-		"method is \"fast\"":        func(s *settings) { s.Indexes = []index{{Columns: []string{"a"}, Method: "fast"}} },
-		"columns is empty":          func(s *settings) { s.Indexes = []index{{}} },
-		"partitions: size is 0":     func(s *settings) { s.Partitions = &partitions{} },
-		"has no query":              func(s *settings) { s.Timescale = &timescale{Aggregates: []aggregate{{Name: "a"}}} },
-		"which says how often":      func(s *settings) { s.Timescale = &timescale{Aggregates: []aggregate{{Name: "a", Query: "SELECT", End: "1 h"}}} },
+		"read dsn":              func(s *settings) { s.DSN = "postgres://u:sesame@host:port/x" },
+		"bytes is \"base64\"":   func(s *settings) { s.Bytes = "base64" },
+		"lists is":              func(s *settings) { s.Lists = "rows" },
+		"bad_text is":           func(s *settings) { s.BadText = "drop" },
+		"batch is 0":            func(s *settings) { s.Batch = 0 },
+		"not below zero":        func(s *settings) { s.Patience = -1 },
+		"buffer are sizes":      func(s *settings) { s.Buffer = 0 },
+		"table and tables":      func(s *settings) { s.Table, s.Tables = "a", map[string]string{"b": "c"} },
+		"64 bytes":              func(s *settings) { s.Table = strings.Repeat("x", 64) },
+		"penstock_steps":        func(s *settings) { s.Tables = map[string]string{"events": "penstock_steps"} },
+		"begin with pg_":        func(s *settings) { s.Schema = "pg_mine" },
+		"twice":                 func(s *settings) { s.Key = []string{"a", "a"} },
+		"method is \"fast\"":    func(s *settings) { s.Indexes = []index{{Columns: []string{"a"}, Method: "fast"}} },
+		"columns is empty":      func(s *settings) { s.Indexes = []index{{}} },
+		"partitions: size is 0": func(s *settings) { s.Partitions = &partitions{} },
+		"has no query":          func(s *settings) { s.Timescale = &timescale{Aggregates: []aggregate{{Name: "a"}}} },
+		"which says how often": func(s *settings) {
+			s.Timescale = &timescale{Aggregates: []aggregate{{Name: "a", Query: "SELECT", End: "1 h"}}}
+		},
 		"an aggregate has no name:": func(s *settings) { s.Timescale = &timescale{Aggregates: []aggregate{{Query: "SELECT"}}} },
 	} {
 		s := with("", change)

@@ -185,7 +185,7 @@ func connected(tb testing.TB, dsn string) *pgx.Conn {
 func execute(tb testing.TB, dsn string, statements string) {
 	tb.Helper()
 	conn := connected(tb, dsn)
-	defer conn.Close(tb.Context())
+	defer func() { _ = conn.Close(context.Background()) }()
 	if _, err := conn.PgConn().Exec(tb.Context(), statements).ReadAll(); err != nil {
 		tb.Fatalf("%s: %v", statements, err)
 	}
@@ -206,7 +206,7 @@ func ask(ctx context.Context, dsn, question string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(context.Background()) }()
 	results, err := conn.PgConn().Exec(ctx, question).ReadAll()
 	if err != nil {
 		return "", err

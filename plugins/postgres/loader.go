@@ -301,7 +301,7 @@ func (l *loader) Final(_ context.Context, checkpoint uint64) error {
 }
 
 // Close gives up what was not committed.
-func (l *loader) Close() error {
+func (l *loader) Close() error { //nolint:unparam // the signature is the SDK's
 	if l.db == nil {
 		return nil
 	}

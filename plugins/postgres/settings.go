@@ -190,7 +190,7 @@ func (s *size) UnmarshalText(text []byte) error {
 }
 
 // MarshalText writes a size in the largest unit of which it is a whole number.
-func (s size) MarshalText() ([]byte, error) {
+func (s size) MarshalText() ([]byte, error) { //nolint:unparam // the signature is encoding's
 	for _, u := range units {
 		if int64(s) >= u.bytes && int64(s)%u.bytes == 0 {
 			return fmt.Appendf(nil, "%d%s", int64(s)/u.bytes, u.name), nil

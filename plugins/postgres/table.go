@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,21 +135,18 @@ func (l *loader) indexes(t *target) []string {
 	if len(l.Key) > 0 || l.parted() || l.hyper() {
 		add("", "btree", "", rowNumber) // by which rows are taken back
 	}
-	if l.BlockIndex && (len(l.Key) == 0 || l.Key[0] != blockNumber) && slices.ContainsFunc(t.columns, func(c binary.Column) bool { return c.Name == blockNumber }) {
+	if first := append(slices.Clip(l.Key), "")[0]; l.BlockIndex && first != blockNumber && slices.Contains(columnNames(t.columns), blockNumber) {
 		add("", "btree", "", blockNumber)
 	}
 	for _, ix := range l.Indexes {
 		if ix.Step != "" && ix.Step != t.step {
 			continue
 		}
-		method, unique := ix.Method, ""
-		if method == "" {
-			method = "btree"
-		}
+		unique := ""
 		if ix.Unique {
 			unique = "UNIQUE "
 		}
-		add(unique, method, ix.Where, ix.Columns...)
+		add(unique, cmp.Or(ix.Method, "btree"), ix.Where, ix.Columns...)
 	}
 	return all
 }
@@ -163,7 +161,7 @@ func indexName(table, method, where string, columns []string) string {
 		return name + "_idx"
 	}
 	h := fnv.New32a()
-	fmt.Fprintf(h, "%s %s", name, where)
+	_, _ = fmt.Fprintf(h, "%s %s", name, where) // it cannot fail
 	return fmt.Sprintf("%s_%08x_idx", cutTo(name, longestName-len("_12345678_idx")), h.Sum32())
 }
 

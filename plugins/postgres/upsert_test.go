@@ -78,7 +78,9 @@ type replay struct {
 	done       []string
 }
 
-func (r *replay) note(format string, args ...any) { r.done = append(r.done, fmt.Sprintf(format, args...)) }
+func (r *replay) note(format string, args ...any) {
+	r.done = append(r.done, fmt.Sprintf(format, args...))
+}
 
 // open begins at a checkpoint that is known.
 func (r *replay) open(at int) {
@@ -100,7 +102,7 @@ func (r *replay) load() {
 	r.Helper()
 	var rows []balance
 	for range 1 + r.random.IntN(30) {
-		b := balance{Holder: common.Address{byte(r.random.IntN(40))}, Token: uint8(r.random.IntN(3)), Block: uint64(r.next), Ratio: r.random.Float64()}
+		b := balance{Holder: common.Address{byte(r.random.IntN(40))}, Token: uint8(r.random.IntN(3)), Block: r.next, Ratio: r.random.Float64()}
 		b.Amount.SetUint64(r.random.Uint64()).Lsh(&b.Amount, uint(r.random.IntN(192)))
 		if r.random.IntN(2) == 0 {
 			note := fmt.Sprint("note ", r.random.Uint32())
@@ -164,9 +166,11 @@ func (r *replay) step() {
 // way.
 func TestWhatWasReplacedComesBack(t *testing.T) {
 	for name, change := range map[string]func(s *settings){
-		"one table":     func(s *settings) { s.Key = []string{"holder", "token"}; s.Batch = 10 },
-		"in partitions": func(s *settings) { s.Key, s.Partitions = []string{"holder", "token"}, &partitions{Column: "token", Size: 2} },
-		"kept as text":  func(s *settings) { s.Key = []string{"token", "holder"}; s.Types = map[string]string{"ratio": "double"} },
+		"one table": func(s *settings) { s.Key = []string{"holder", "token"}; s.Batch = 10 },
+		"in partitions": func(s *settings) {
+			s.Key, s.Partitions = []string{"holder", "token"}, &partitions{Column: "token", Size: 2}
+		},
+		"kept as text": func(s *settings) { s.Key = []string{"token", "holder"}; s.Types = map[string]string{"ratio": "double"} },
 	} {
 		for seed := range uint64(2) {
 			t.Run(fmt.Sprintf("%s, seed %d", name, seed), func(t *testing.T) {

@@ -2,6 +2,7 @@ package binary
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -15,10 +16,10 @@ var (
 )
 
 // Header is what a stream begins with.
-func Header() []byte { return header[:len(header):len(header)] }
+func Header() []byte { return slices.Clip(header) }
 
 // Trailer is what a stream ends with.
-func Trailer() []byte { return trailer[:len(trailer):len(trailer)] }
+func Trailer() []byte { return slices.Clip(trailer) }
 
 // Layout writes rows of one type. It is for one goroutine at a time.
 type Layout struct {

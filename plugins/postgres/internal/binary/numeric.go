@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/bits"
+	"slices"
 )
 
 // A numeric is written in digits of four decimals each, the highest first:
@@ -105,8 +106,8 @@ func appendGroups(dst []byte, groups []uint16, sign uint16) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, uint16(weight))
 	dst = binary.BigEndian.AppendUint16(dst, sign)
 	dst = binary.BigEndian.AppendUint16(dst, 0)
-	for i := len(groups) - 1; i >= 0; i-- {
-		dst = binary.BigEndian.AppendUint16(dst, groups[i])
+	for _, group := range slices.Backward(groups) {
+		dst = binary.BigEndian.AppendUint16(dst, group)
 	}
 	return dst
 }

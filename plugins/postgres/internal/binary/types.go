@@ -143,12 +143,10 @@ func integers(c table.Column) []string {
 // however far it goes, an integer of 63 bits holds that. Of other columns of
 // 64 bits nobody knows, such as nonces, which anybody may choose.
 func IsCount(name string) bool {
-	for _, whole := range []string{"number", "position", "size", "gas", "chain_id", "count", "epoch", "slot", "block", "index"} {
-		if name == whole {
-			return true
-		}
+	if slices.Contains([]string{"number", "position", "size", "gas", "chain_id", "count", "epoch", "slot", "block", "index"}, name) {
+		return true
 	}
-	for _, end := range []string{"_number", "_index", "_count", "_gas", "_size", "_block", "_epoch", "_slot"} {
+	for _, end := range []string{"_number", "_index", "_count", "_gas", "_size", "_bytes", "_length", "_block", "_epoch", "_slot"} {
 		if strings.HasSuffix(name, end) {
 			return true
 		}

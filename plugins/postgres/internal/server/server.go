@@ -207,7 +207,7 @@ func (s *Server) Passwords(ctx context.Context, users ...string) error {
 	if err != nil {
 		return fmt.Errorf("say who may connect: %w", err)
 	}
-	defer conn.Close(ctx)
+	defer goodbye(ctx, conn)
 	_, err = conn.Exec(ctx, "SELECT pg_reload_conf()")
 	return err
 }
@@ -236,7 +236,7 @@ func (s *Server) Database(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("make a database: %w", err)
 	}
-	defer conn.Close(ctx)
+	defer goodbye(ctx, conn)
 	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE template0"); err != nil {
 		return "", fmt.Errorf("make a database: %w", err)
 	}
@@ -249,10 +249,13 @@ func (s *Server) Drop(ctx context.Context, database string) error {
 	if err != nil {
 		return fmt.Errorf("remove a database: %w", err)
 	}
-	defer conn.Close(ctx)
+	defer goodbye(ctx, conn)
 	_, err = conn.Exec(ctx, "DROP DATABASE IF EXISTS "+database+" WITH (FORCE)")
 	return err
 }
+
+// goodbye closes a connection. A server notices in any case.
+func goodbye(ctx context.Context, conn *pgx.Conn) { _ = conn.Close(ctx) }
 
 // freePort is a port that nobody listens on.
 func freePort(ctx context.Context) (int, error) {

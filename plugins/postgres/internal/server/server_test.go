@@ -41,7 +41,7 @@ func one(t *testing.T, url, question string) (answer string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context())
+	defer func() { _ = conn.Close(context.Background()) }()
 	if err := conn.QueryRow(t.Context(), question).Scan(&answer); err != nil {
 		t.Fatal(err)
 	}

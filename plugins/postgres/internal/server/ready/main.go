@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	embedded "github.com/fergusstrange/embedded-postgres"
@@ -85,7 +86,7 @@ func privileged() (prefix []string, ok bool) {
 
 func run(ctx context.Context, prefix []string, commands ...[]string) error {
 	for _, words := range commands {
-		words = append(prefix[:len(prefix):len(prefix)], words...)
+		words = append(slices.Clip(prefix), words...)
 		cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
@@ -107,7 +108,7 @@ func fetch(context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }() // the system clears away what is left
 	db := embedded.NewDatabase(embedded.DefaultConfig().
 		Version(embedded.V17).Port(65431).Logger(io.Discard).
 		CachePath(filepath.Join(work, "cache")).RuntimePath(filepath.Join(work, "run")).
