@@ -151,7 +151,7 @@ func TestRowsOfOtherReadersTravel(t *testing.T) {
 		eth.Trace{BlockNumber: 1, Timestamp: at, TraceType: "create", Init: []byte{1}, Code: []byte{2}, Status: 1},
 		eth.Trace{BlockNumber: 1, Timestamp: at, TraceType: "reward", RewardType: "uncle", Author: &common.Address{3}, To: &common.Address{3}, Status: 1},
 	)
-	travels(t, eth.Balance{BlockNumber: 1, BlockHash: common.Hash{2}, Timestamp: at, Address: common.Address{3}, Balance: *number(4), Nonce: new(uint64(5)), ChainID: 6})
+	travels(t, eth.Balance{BlockNumber: 1, BlockHash: common.Hash{2}, Timestamp: at, Address: common.Address{3}, Token: &common.Address{9}, Balance: *number(4), Nonce: new(uint64(5)), ChainID: 6})
 	travels(t, eth.Call{
 		BlockNumber: 1, BlockHash: common.Hash{2}, Timestamp: at, Address: common.Address{3}, Function: "totalSupply()", Selector: [4]byte{0x18, 0x16, 0x0d, 0xdd},
 		Input: []byte{4}, Output: []byte{5}, Values: `["6"]`, Success: true, Error: "7", ChainID: 8,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock-io/penstock/sdk/eth"
 	"github.com/penstock-io/penstock/sdk/eth/decode"
+	"github.com/penstock-io/penstock/sdk/eth/internal/made"
 )
 
 // answers are what the benchmarks decode: a block, its receipts and its logs.
@@ -110,7 +111,8 @@ func logsOf(tb testing.TB, receipts []byte) []byte {
 // benchmarked are the answers to decode: made up ones, and those of mainnet where there are recordings.
 func benchmarked(tb testing.TB) map[string]answers {
 	tb.Helper()
-	out := map[string]answers{}
+	b := made.Make(tb, made.Config{Number: 1000, Fork: made.Prague, Transactions: 157, Input: 300, Logs: 3})
+	out := map[string]answers{"made-157": {block: b.Full, receipts: b.Receipts, logs: b.Logs}}
 	if block, receipts := recordedBlock(tb); block != nil {
 		block, receipts = compact(tb, block), compact(tb, receipts)
 		out["mainnet-18000000"] = answers{block: block, receipts: receipts, logs: logsOf(tb, receipts)}

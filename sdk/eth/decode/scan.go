@@ -107,30 +107,24 @@ func (s *scanner) end() {
 }
 
 // begin enters an object or array. For null it enters one that is empty.
-func (s *scanner) begin(bracket byte) bool {
+func (s *scanner) begin(bracket byte) {
 	c := s.peek()
 	switch {
 	case s.err != nil:
-		return false
 	case c == bracket:
 		s.pos++
 		s.first = true
 		if s.depth++; s.depth > deepest {
 			s.broken("it is nested too deeply")
-			return false
 		}
-		return true
 	case c == 'n':
 		s.literal("null")
 		s.void = s.err == nil
-		return false
+	case bracket == '[':
+		s.wrong("a list")
+	default:
+		s.wrong("an object")
 	}
-	want := "an object"
-	if bracket == '[' {
-		want = "a list"
-	}
-	s.wrong(want)
-	return false
 }
 
 // wrong says that the value at hand is of another type.

@@ -28,10 +28,10 @@ func (s *scanner) quantity(into *uint64) bool {
 }
 
 // octet is a number of 8 bits.
-func (s *scanner) octet(into *uint8) bool {
+func (s *scanner) octet(into *uint8) {
 	text := s.digits()
 	if len(text) == 0 {
-		return false
+		return
 	}
 	n, ok := parseQuantity(text)
 	if !ok {
@@ -41,7 +41,6 @@ func (s *scanner) octet(into *uint8) bool {
 		s.fail(text, "not a number of 8 bits in hex")
 	}
 	*into = uint8(n)
-	return true
 }
 
 // word is a number of 256 bits.
@@ -132,7 +131,6 @@ func (s *scanner) integer(into *uint64) bool {
 
 // float is a number, which may be written as text.
 func (s *scanner) float(into *float64) bool {
-	from := s.pos
 	var text []byte
 	switch c := s.peek(); {
 	case c == '"' || c == 'n':
@@ -140,7 +138,7 @@ func (s *scanner) float(into *float64) bool {
 			return false
 		}
 	case c == '-' || c-'0' < 10:
-		from = s.pos
+		from := s.pos
 		s.skipNumber()
 		text = s.raw[from:s.pos]
 	default:

@@ -215,21 +215,29 @@ func outcomes(c Config, header *types.Header, transactions types.Transactions) t
 			r.BlobGasUsed, r.BlobGasPrice = tx.BlobGas(), big.NewInt(1)
 		}
 		for k := range c.Logs {
-			n := uint64(i + k)
-			l := &types.Log{Address: address(n % 7), Data: make([]byte, 32*(k%4)), BlockNumber: c.Number, TxHash: tx.Hash(), TxIndex: uint(i), Index: logs, BlockTimestamp: header.Time, Topics: []common.Hash{}}
-			for t := range k % 5 {
-				l.Topics = append(l.Topics, hash(n*uint64(t+1)%23))
-			}
-			for at := range l.Data {
-				l.Data[at] = byte(at * k * (at % 7 % 2))
-			}
-			r.Logs = append(r.Logs, l)
+			r.Logs = append(r.Logs, logOf(c, header, tx, i, k, logs))
 			logs++
 		}
 		r.Bloom = types.CreateBloom(r)
 		list = append(list, r)
 	}
 	return list
+}
+
+// logOf makes log k of transaction i, which is number at of its block.
+func logOf(c Config, header *types.Header, tx *types.Transaction, i, k int, at uint) *types.Log {
+	n := uint64(i + k)
+	l := &types.Log{
+		Address: address(n % 7), Topics: []common.Hash{}, Data: make([]byte, 32*(k%4)), BlockNumber: c.Number, TxHash: tx.Hash(), TxIndex: uint(i),
+		Index: at, BlockTimestamp: header.Time,
+	}
+	for t := range k % 5 {
+		l.Topics = append(l.Topics, hash(n*uint64(t+1)%23))
+	}
+	for b := range l.Data {
+		l.Data[b] = byte(b * k * (b % 7 % 2))
+	}
+	return l
 }
 
 // write writes what a node answers.
