@@ -56,9 +56,12 @@ var rules = []rule{
 	}},
 	{"host/internal/plan", []string{"host/internal/plan", "host/internal/config", "host/internal/graph", "host/internal/registry", "sdk/transit"}},
 	{"host/internal/rerun", []string{"host/internal/config", "host/internal/engine", "host/internal/graph", "host/internal/registry", "host/internal/store", "sdk/digest", "sdk/remote"}},
+	{"host/internal/estimate", []string{"sdk/chain", "sdk/digest"}},
 	{"host/internal/reconcile", []string{"sdk/digest"}},
 	{"host/internal/chaos", []string{"host/internal/chaos"}},
-	{"host/internal/api", []string{"host/internal/api", "host/internal/engine", "host/internal/plan", "host/internal/registry", "host/internal/store", "sdk/shared"}},
+	{"host/internal/api", []string{
+		"host/internal/api", "host/internal/chain", "host/internal/engine", "host/internal/plan", "host/internal/registry", "host/internal/store", "sdk/chain", "sdk/shared",
+	}},
 	{"host/internal/scaffold", []string{"host/internal/scaffold"}},
 	{"host/internal/conformance", []string{"host/internal/conformance", "host/internal/catalog", "host/internal/registry", "sdk/remote", "sdk/transit"}},
 	{"host/internal/cli", []string{"host/internal", "sdk/chain", "sdk/digest", "sdk/recording", "sdk/remote", "sdk/render", "sdk/shared", "sdk/transit"}},

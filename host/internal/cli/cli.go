@@ -60,8 +60,8 @@ flows between them, and keeps it flowing.`,
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		a.runCommand(), a.statusCommand(), a.pauseCommand(), a.resumeCommand(), a.stopCommand(), a.checkpointCommand(), a.rewindCommand(), a.planCommand(), a.applyCommand(), a.rollbackCommand(), a.eventsCommand(), a.tapCommand(), a.recordCommand(), a.replayRecordingCommand(), a.deadLetterCommand(), a.stateCommand(),
-		a.validateCommand(), a.graphCommand(), a.fmtCommand(), a.reconcileCommand(),
+		a.runCommand(), a.statusCommand(), a.pauseCommand(), a.resumeCommand(), a.stopCommand(), a.checkpointCommand(), a.rewindCommand(), a.planCommand(), a.applyCommand(), a.rollbackCommand(), a.eventsCommand(), a.tapCommand(), a.recordCommand(), a.replayRecordingCommand(), a.deadLetterCommand(), a.stateCommand(), a.rpcCommand(),
+		a.validateCommand(), a.graphCommand(), a.fmtCommand(), a.estimateCommand(), a.reconcileCommand(),
 		a.pluginCommand(), a.registerCommand(), a.devchainCommand(), a.chaosCommand(), a.versionCommand(),
 	)
 	group(root)
