@@ -83,13 +83,14 @@ func runOn[T transit.Row](
 		return sdk.Stop(fmt.Errorf("reading ended on chain %d, but network %q is chain %d now: restore the endpoint, or start the pipeline anew",
 			at.ChainID, start.Network.Name, id))
 	}
+	node := &fetch.Node{Client: client, ChainID: id, Verify: c.Verify, Log: log}
+	v.Read = node.Ref
 	heads := v.Heads(ctx, c.Poll, log)
 	defer heads.Close()
-	source := open(ctx, &fetch.Node{Client: client, ChainID: id, Verify: c.Verify, Log: log}, heads)
 	return classed(follow.Run(ctx, follow.Config{
 		ChainID: id, Cursor: start.Cursor, From: start.From, FromLatest: start.FromLatest, To: start.To,
 		Width: c.Concurrency, Pause: c.pause, Log: log,
-	}, chainView{v, heads}, source, out))
+	}, chainView{v, heads}, open(ctx, node, heads), out))
 }
 
 // classed stops the path at errors that starting again will not mend.

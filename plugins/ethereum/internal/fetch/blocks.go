@@ -123,7 +123,7 @@ func (b *Blocks[T]) read(ctx context.Context, e follow.Extent) ([]Block, error) 
 	for i := range numbers {
 		numbers[i] = e.From + uint64(i)
 	}
-	return b.node.blocks(ctx, t, numbers, b.part, &places{final: e.Final}, &b.oneByOne)
+	return b.node.blocks(ctx, t, numbers, b.part, &places{final: e.Final || e.Doubted}, &b.oneByOne)
 }
 
 // blocks reads blocks by their numbers. oneByOne is set when it turns out that the node has no eth_getBlockReceipts.

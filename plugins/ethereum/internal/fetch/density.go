@@ -29,6 +29,13 @@ func (d *density) byReceipts() bool {
 	return d.receipts && !d.never
 }
 
+// given reports whether it was given up to read receipts.
+func (d *density) given() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.never
+}
+
 // giveUp goes by ranges from now on.
 func (d *density) giveUp() {
 	d.mu.Lock()
@@ -76,3 +83,22 @@ func (d *density) weigh() {
 
 // approach moves a mean towards a value.
 func approach(mean *float64, value, weight float64) { *mean += (value - *mean) * weight }
+
+// crowd is how many blocks may have a chosen log by their bloom, lately.
+type crowd struct {
+	mu    sync.Mutex // protects share
+	share float64
+}
+
+// most reports whether nearly every block may: then their receipts are asked for along with them.
+func (c *crowd) most() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.share > 0.8
+}
+
+func (c *crowd) saw(may, of int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	approach(&c.share, float64(may)/float64(of), 0.3)
+}

@@ -53,6 +53,17 @@ func (n *Node) give(t *tools) {
 	n.tools.Put(t)
 }
 
+// Ref reads the place of a block that lists the hashes of its transactions, verified as all others are.
+func (n *Node) Ref(raw []byte) (view.Ref, error) {
+	t := n.take()
+	defer n.give(t)
+	var b Block
+	if err := n.decodeBlock(t, raw, false, &b); err != nil {
+		return view.Ref{}, err
+	}
+	return refOf(&b.Header), nil
+}
+
 // verdict is what a check says about an answer: nil if it is to be taken. What cannot be recomputed is taken with a word in the log on
 // chains that have their own rules, and refused on those where it always can.
 func (n *Node) verdict(err error) error {
@@ -90,10 +101,13 @@ func (p *places) weigh(err error) error {
 
 // outcome is what an exchange came to, in the words of package follow.
 func (p *places) outcome(err error) error {
+	kind := chain.KindOf(err)
 	switch {
-	case p.moved != nil && err == nil && !p.final:
+	case p.moved == nil:
+		return err
+	case err == nil && !p.final:
 		return fmt.Errorf("%w: %w", follow.ErrUnlinked, p.moved)
-	case chain.KindOf(err) == chain.Moved:
+	case err != nil && (kind == chain.Moved || kind == chain.Transient):
 		return fmt.Errorf("%w: %w", follow.ErrUnlinked, err)
 	}
 	return err

@@ -20,13 +20,13 @@ type LogsConfig struct {
 }
 
 // Logs reads logs. Final blocks are read by ranges as large as the node takes, or, where the chosen logs are many and most of what there
-// is, out of their receipts; blocks that may change one by one, by their hashes.
+// is, out of their receipts; blocks that may change one by one, by their hashes. Where every log is wanted, and verified, or Complete is
+// set, all are read out of receipts; only blocks whose bloom rules a chosen log out need none.
 //
 // What verification comes to differs. Logs out of receipts are proven: all are there, and all they say is so. Of an answer to
 // eth_getLogs it is checked that every log was asked for, that its block has the hash and its transaction the place it says, and that
-// its address and topics are in the block's bloom; for all logs of a block also that none of them is missing whose address or topics no
-// other has. The data of a log, and whether one of the chosen is missing, is not proven, unless Complete is set: then only blocks whose
-// bloom rules a chosen log out are skipped, and all others are read out of their receipts.
+// its address and topics are in the block's bloom. That no chosen log is missing is checked of blocks that may still change only, by
+// their receipts where there are none and the bloom says that there may be. The data of a log is not proven.
 type Logs struct {
 	node     *Node
 	config   LogsConfig
@@ -35,6 +35,7 @@ type Logs struct {
 	split    *addressSplit
 	pace     *pace // of receipts
 	density  density
+	crowd    crowd
 	oneByOne atomic.Bool // the node has no eth_getBlockReceipts
 }
 
@@ -62,7 +63,7 @@ func (l *Logs) Size(final bool) uint64 {
 	switch {
 	case !final:
 		return 32
-	case l.config.Complete || l.density.byReceipts():
+	case l.out(l.chosen.Load()):
 		return l.pace.blocks()
 	}
 	return l.size.blocks()
@@ -71,26 +72,35 @@ func (l *Logs) Size(final bool) uint64 {
 // Weight is about how many bytes the answers for an extent have.
 func (l *Logs) Weight(e follow.Extent) int {
 	blocks := e.To - e.From + 1
-	if l.config.Complete || l.density.byReceipts() {
+	if l.out(l.chosen.Load()) {
 		return l.pace.weight(blocks)
 	}
 	return l.size.weight(blocks)
 }
 
+// out reports whether logs are read out of receipts.
+func (l *Logs) out(chosen *selection) bool { return l.must(chosen) || l.density.byReceipts() }
+
+// must reports whether they have to be: to prove them all. Where every log is wanted that costs little.
+func (l *Logs) must(chosen *selection) bool {
+	return l.config.Complete || l.node.Verify && chosen.all && !l.density.given()
+}
+
 // Span reads the logs of an extent.
 func (l *Logs) Span(ctx context.Context, e follow.Extent) (follow.Span[eth.Log], error) {
 	chosen := l.chosen.Load()
-	if !e.Final {
-		return l.each(ctx, chosen, e)
-	}
 	// An extent that was planned for ranges may be far too large for receipts.
 	fits := e.To-e.From < 4*l.pace.blocks()
-	if l.config.Complete || l.density.byReceipts() && fits {
+	if l.must(chosen) || e.Final && fits && l.density.byReceipts() {
 		span, err := l.proven(ctx, chosen, e)
 		if chain.KindOf(err) != chain.NoMethod || l.config.Complete {
 			return span, err
 		}
+		l.node.Log.Warn("the node has no receipts: logs are read without proof that none is missing", "because", err)
 		l.density.giveUp()
+	}
+	if !e.Final {
+		return l.each(ctx, chosen, e)
 	}
 	return l.whole(ctx, chosen, e.From, e.To)
 }

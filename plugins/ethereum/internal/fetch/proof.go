@@ -13,7 +13,8 @@ import (
 func (l *Logs) proven(ctx context.Context, chosen *selection, e follow.Extent) (follow.Span[eth.Log], error) {
 	var span follow.Span[eth.Log]
 	for from := e.From; from <= e.To; {
-		part := follow.Extent{From: from, To: min(e.To, from+l.pace.blocks()-1), Final: e.Final}
+		part := e
+		part.From, part.To = from, min(e.To, from+l.pace.blocks()-1)
 		began := time.Now()
 		blocks, err := l.receipts(ctx, chosen, part)
 		if kind := chain.KindOf(err); part.From < part.To && (kind == chain.TooMuch || kind == chain.TimedOut) {
@@ -64,19 +65,31 @@ func (l *Logs) receipts(ctx context.Context, chosen *selection, e follow.Extent)
 	for i := range numbers {
 		numbers[i] = e.From + uint64(i)
 	}
-	at := &places{final: e.Final}
-	if !l.config.Complete || chosen.all {
-		return l.node.blocks(ctx, t, numbers, Part{Receipts: true, Logs: true}, at, &l.oneByOne)
+	at := &places{final: e.Final || e.Doubted}
+	part := Part{Receipts: true, Logs: true}
+	if !l.node.Verify || l.crowd.most() {
+		blocks, err := l.node.blocks(ctx, t, numbers, part, at, &l.oneByOne)
+		if err == nil {
+			l.crowd.saw(len(maybe(chosen, blocks)), len(blocks))
+		}
+		return blocks, err
 	}
 	blocks, err := l.node.blocks(ctx, t, numbers, Part{}, at, &l.oneByOne)
 	if err != nil {
 		return nil, err
 	}
-	var may []*Block
+	may := maybe(chosen, blocks)
+	l.crowd.saw(len(may), len(blocks))
+	return blocks, l.node.receipts(ctx, t, may, part, at, &l.oneByOne)
+}
+
+// maybe is the blocks that may have a chosen log.
+func maybe(chosen *selection, blocks []Block) (may []*Block) {
 	for i := range blocks {
-		if !blocks[i].bloomed || chosen.may(blocks[i].LogsBloom) {
-			may = append(may, &blocks[i])
+		b := &blocks[i]
+		if !b.bloomed || chosen.may(b.LogsBloom) && !empty(b.LogsBloom) {
+			may = append(may, b)
 		}
 	}
-	return blocks, l.node.receipts(ctx, t, may, Part{Receipts: true, Logs: true}, at, &l.oneByOne)
+	return may
 }

@@ -17,7 +17,7 @@ import (
 func (l *Logs) each(ctx context.Context, chosen *selection, e follow.Extent) (follow.Span[eth.Log], error) {
 	t := l.node.take()
 	defer l.node.give(t)
-	at := &places{}
+	at := &places{final: e.Doubted}
 	blocks, err := l.tip(ctx, t, e, at)
 	if err != nil {
 		return follow.Span[eth.Log]{}, err
@@ -46,7 +46,7 @@ func (l *Logs) tip(ctx context.Context, t *tools, e follow.Extent, at *places) (
 	var calls []chain.Call
 	for i := range blocks {
 		number := e.From + uint64(i)
-		if number == e.Head.Number && l.announced(t, e.Head.Hash, &blocks[i]) {
+		if number == e.Head.Number && !e.Doubted && l.announced(t, e.Head.Hash, &blocks[i]) {
 			continue
 		}
 		calls = append(calls, l.node.blockCall(t, number, Part{}, at, &blocks[i]))

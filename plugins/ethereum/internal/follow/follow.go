@@ -50,6 +50,7 @@ type Weigher interface{ Weight(e Extent) int }
 type Extent struct {
 	From, To uint64
 	Final    bool     // they will not change
+	Doubted  bool     // they were read before, and contradicted one another though the chain has not changed
 	Head     view.Ref // of the chain; it may be the last block of the span
 }
 
@@ -197,7 +198,8 @@ func (f *follower[T]) start(ctx context.Context, head view.Ref) (view.Ref, error
 		if now[0].Hash == at.Hash {
 			return head, nil
 		}
-		if err := f.reconcile(ctx); err != nil {
+		why := fmt.Errorf("%w: block %d was %s when it was read, and is %s", ErrUnlinked, at.Number, at.Hash, now[0].Hash)
+		if err := f.reconcile(ctx, why); err != nil {
 			return head, err
 		}
 	}
@@ -233,7 +235,7 @@ func (f *follower[T]) advance(ctx context.Context) error {
 		if !errors.Is(err, ErrUnlinked) {
 			return err
 		}
-		if err := f.reconcile(ctx); err != nil {
+		if err := f.reconcile(ctx, err); err != nil {
 			return err
 		}
 	}
@@ -297,7 +299,7 @@ func (f *follower[T]) stream(ctx context.Context, to uint64, final bool) error {
 		if from > to {
 			return Extent{}, false
 		}
-		e := Extent{From: from, To: min(to, from+max(1, f.source.Size(final))-1), Final: final, Head: head}
+		e := Extent{From: from, To: min(to, from+max(1, f.source.Size(final))-1), Final: final, Doubted: f.odd > 0, Head: head}
 		from = e.To + 1
 		return e, true
 	}

@@ -43,14 +43,14 @@ func (r *recent) at(number uint64) (view.Ref, bool) {
 }
 
 // reconcile finds out what it means that blocks do not link. The chain has changed: the newest block that is still on it is reported,
-// and errDone returned. Or it has not, and endpoints disagree for a while: nil after a pause.
-func (f *follower[T]) reconcile(ctx context.Context) error {
+// and errDone returned. Or it has not, and endpoints disagree for a while: nil after a pause. why is what did not link.
+func (f *follower[T]) reconcile(ctx context.Context, why error) error {
 	fork, changed, err := f.fork(ctx)
 	if err != nil {
 		return err
 	}
 	if !changed {
-		return f.puzzled(ctx)
+		return f.puzzled(ctx, why)
 	}
 	if fork.Number < f.settled {
 		return sdk.Stop(fmt.Errorf("the chain changed below a block that the node had called final: block %d was final, but from block %d on it has others now; "+
@@ -65,10 +65,10 @@ func (f *follower[T]) reconcile(ctx context.Context) error {
 }
 
 // puzzled waits for endpoints to agree.
-func (f *follower[T]) puzzled(ctx context.Context) error {
+func (f *follower[T]) puzzled(ctx context.Context, why error) error {
 	f.odd++
 	if f.odd > patience {
-		return fmt.Errorf("the endpoints contradict themselves: block %d is on the chain and yet no parent of what follows it, %d times in a row", f.next-1, f.odd)
+		return fmt.Errorf("the endpoints contradict themselves: block %d is on the chain and yet no parent of what follows it, %d times in a row: %w", f.next-1, f.odd, why)
 	}
 	timer := time.NewTimer(f.Pause)
 	defer timer.Stop()
