@@ -56,12 +56,13 @@ pipeline "history" {
 
 // through runs a range through an engine to its end. The time is that from the
 // first row to the last: the start of three processes is measured elsewhere.
-func (r *rpcBench) through(n *node, register, settings, loader, more string) func(context.Context) (load, error) {
+func (r *rpcBench) through(n *node, register, settings, loader string) func(context.Context) (load, error) {
 	return func(ctx context.Context) (l load, err error) {
 		dir, err := r.emptyDir()
 		if err != nil {
 			return load{}, err
 		}
+		more := ""
 		if loader != "bench.discard" {
 			more = fmt.Sprintf("path = %q", filepath.Join(dir, "out"))
 		}
@@ -110,7 +111,7 @@ func (r *rpcBench) backfill(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		variants := []variant[load]{{"reader", r.through(n, "eth.blocks", "receipts = true\n concurrency = 8", "bench.discard", "")}}
+		variants := []variant[load]{{"reader", r.through(n, "eth.blocks", "receipts = true\n concurrency = 8", "bench.discard")}}
 		for _, batch := range []uint64{1, 10, 50} {
 			for _, width := range []int{2, 8} {
 				variants = append(variants, variant[load]{fmt.Sprintf("bare, %d blocks at once, %d times", batch, width), r.bare(n, batch, width, wholeBlock)})
@@ -145,7 +146,7 @@ func (r *rpcBench) headers(ctx context.Context) error {
 		return err
 	}
 	results, err := turns(ctx, min(r.rounds, 3),
-		variant[load]{"reader", r.through(n, "eth.headers", "", "bench.discard", "")},
+		variant[load]{"reader", r.through(n, "eth.headers", "", "bench.discard")},
 		variant[load]{"bare", r.bare(n, 100, 8, onlyHeader)},
 	)
 	if err := errors.Join(err, n.close()); err != nil {
@@ -164,8 +165,8 @@ func (r *rpcBench) logs(ctx context.Context) error {
 		return err
 	}
 	results, err := turns(ctx, min(r.rounds, 3),
-		variant[load]{"parquet", r.through(n, "eth.logs", "", "parquet", "")},
-		variant[load]{"discard", r.through(n, "eth.logs", "", "bench.discard", "")},
+		variant[load]{"parquet", r.through(n, "eth.logs", "", "parquet")},
+		variant[load]{"discard", r.through(n, "eth.logs", "", "bench.discard")},
 	)
 	if err := errors.Join(err, n.close()); err != nil {
 		return err

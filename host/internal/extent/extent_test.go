@@ -45,6 +45,7 @@ func (c *clock) Subscribe(context.Context, chain.Subscription, func([]byte) erro
 func (c *clock) Known(context.Context, string) (map[string]uint64, error) {
 	return nil, errors.ErrUnsupported
 }
+
 func (c *clock) Learn(context.Context, string, string, uint64) error { return errors.ErrUnsupported }
 
 func pipeline(from uint64, begin, end config.Mark) *config.Pipeline {

@@ -55,7 +55,7 @@ func (c Config) Run(ctx context.Context, from, to, size uint64) ([]digest.Range,
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close() //nolint:errcheck // it goes with its directory
+	defer s.Close()
 	sums := filepath.Join(dir, "sums.json")
 	model, err := c.part(sums, from, to, size)
 	if err != nil {

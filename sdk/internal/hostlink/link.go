@@ -60,7 +60,7 @@ func (l *Link) Serve(stream wire.HostStream) error {
 		a, err := stream.Recv()
 		if err != nil {
 			l.hangUp(stream)
-			return nil // the host is through with this plugin
+			return nil //nolint:nilerr // the host is through with this plugin, in whatever way
 		}
 		l.hand(a)
 	}
