@@ -2,6 +2,7 @@ package chain
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -25,12 +26,13 @@ type httpConn struct {
 	url     string
 	header  http.Header
 	timeout time.Duration
+	longest int64 // bytes that are read of an answer
 	client  *http.Client
 	bodies  sync.Pool // of *bytes.Buffer, for answers whose length is not told
 }
 
 func newHTTP(u *url.URL, headers map[string]string, timeout time.Duration) *httpConn {
-	c := &httpConn{url: u.String(), timeout: timeout, header: http.Header{}}
+	c := &httpConn{url: u.String(), timeout: timeout, longest: longestAnswer, header: http.Header{}}
 	for name, value := range headers {
 		c.header.Set(name, value)
 	}
@@ -96,13 +98,20 @@ func (c *httpConn) read(resp *http.Response, watch *progress) ([]byte, error) {
 		}
 		return nil, &statusError{status: resp.StatusCode, after: retryAfter(resp.Header, time.Now()), body: chain.Short(string(text)), to: redirect(resp)}
 	}
-	n := resp.ContentLength
-	if n > longestAnswer {
+	n, from := resp.ContentLength, watch.reader(resp.Body)
+	if n > c.longest {
 		return nil, errTooLong
+	}
+	if resp.Header.Get("Content-Encoding") == "gzip" { // of a proxy that was not asked to
+		zip, err := gzip.NewReader(from)
+		if err != nil {
+			return nil, fmt.Errorf("read the answer: %w", err)
+		}
+		n, from = -1, zip
 	}
 	if n > 0 {
 		body := make([]byte, n)
-		got, err := io.ReadFull(watch.reader(resp.Body), body)
+		got, err := io.ReadFull(from, body)
 		if err != nil {
 			return nil, fmt.Errorf("read the answer after %d bytes: %w", got, err)
 		}
@@ -113,10 +122,10 @@ func (c *httpConn) read(resp *http.Response, watch *progress) ([]byte, error) {
 		buf = new(bytes.Buffer)
 	}
 	defer c.putBack(buf)
-	if _, err := buf.ReadFrom(io.LimitReader(watch.reader(resp.Body), longestAnswer+1)); err != nil {
+	if _, err := buf.ReadFrom(io.LimitReader(from, c.longest+1)); err != nil {
 		return nil, fmt.Errorf("read the answer after %d bytes: %w", buf.Len(), err)
 	}
-	if buf.Len() > longestAnswer {
+	if int64(buf.Len()) > c.longest {
 		return nil, errTooLong
 	}
 	return bytes.Clone(buf.Bytes()), nil

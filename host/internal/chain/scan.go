@@ -68,42 +68,52 @@ func (s *scanner) value() ([]byte, error) {
 
 // skipString goes from a quote past the one that ends the string.
 func (s *scanner) skipString() bool {
-	for i := s.at + 1; ; {
-		n := bytes.IndexByte(s.text[i:], '"')
+	end := stringEnd(s.text, s.at+1)
+	s.at = max(end, s.at)
+	return end > 0
+}
+
+// stringEnd is what stands behind the string that began before i; -1 if it has no
+// end.
+func stringEnd(text []byte, i int) int {
+	for {
+		n := bytes.IndexByte(text[i:], '"')
 		if n < 0 {
-			return false
+			return -1
 		}
-		i += n
-		escapes := 0
-		for s.text[i-1-escapes] == '\\' {
+		i += n + 1
+		if text[i-2] != '\\' {
+			return i
+		}
+		escapes := 1
+		for text[i-2-escapes] == '\\' {
 			escapes++
 		}
-		i++
 		if escapes%2 == 0 {
-			s.at = i
-			return true
+			return i
 		}
 	}
 }
 
-// skipNested goes from a bracket past the one that closes it.
+// skipNested goes from a bracket past the one that closes it. Most of what nodes
+// answer is looked at here and nowhere else in the host.
 func (s *scanner) skipNested() bool {
-	depth := 0
-	for s.at < len(s.text) {
-		switch s.text[s.at] {
-		case '"':
-			if !s.skipString() {
+	text, i, depth := s.text, s.at, 0
+	for i < len(text) {
+		c := text[i]
+		i++
+		switch {
+		case c == '"':
+			if i = stringEnd(text, i); i < 0 {
 				return false
 			}
-			continue
-		case '{', '[':
+		case c|0x20 == '{': // or [
 			depth++
-		case '}', ']':
-			depth--
-		}
-		s.at++
-		if depth == 0 {
-			return true
+		case c|0x20 == '}': // or ]
+			if depth--; depth == 0 {
+				s.at = i
+				return true
+			}
 		}
 	}
 	return false
