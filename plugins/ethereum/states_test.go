@@ -54,13 +54,15 @@ func TestStatesAreOfTheirBlocks(t *testing.T) {
 				url = nodetest.WebSocket(url)
 			}
 			var got, want []string
-			switch seed % 4 {
+			switch seed % 5 {
 			case 0:
 				got, want = settledBalances(t, u, url, from, 1+seed%5)
 			case 1:
 				got, want = settledEpochs(t, u, url, from, 1+seed%7)
 			case 2:
 				got, want = settledTraces(t, u, url, from)
+			case 3:
+				got, want = settledCalls(t, u, url, from, 1+seed%4)
 			default:
 				got, want = settledGas(t, u, url, from)
 			}
@@ -136,6 +138,31 @@ func settledGas(t *testing.T, u *unruly, url string, from uint64) (got, want []s
 	}
 	for _, block := range u.chain.Range(from, u.chain.Height()) {
 		want = append(want, nodetest.Key(block.Number, block.Hash, 0))
+	}
+	return got, want
+}
+
+func settledCalls(t *testing.T, u *unruly, url string, from, epoch uint64) (got, want []string) {
+	t.Helper()
+	c := &calls{Multicall: from%2 == 0, schedule: schedule{Every: 1, Epoch: epoch}, Calls: []callBlock{
+		{To: common.Address{1}, Method: "a()(uint256)"}, {To: common.Address{2}, Method: "b(uint8)(uint256)", Args: []string{"7"}},
+	}}
+	views, err := c.views()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range settle(t, u, url, from, func(_ context.Context, n *fetch.Node, _ *view.Heads) follow.Source[eth.Call] {
+		return c.source(on(n.Client, from), 7, views)
+	}) {
+		of := []common.Address{{1}, common.BytesToAddress([]byte{7})}[i%2]
+		if n := statetest.Balance(row.BlockHash, of); row.Values != fmt.Sprintf("[%q]", n.Dec()) {
+			t.Errorf("what %s answers at block %d is of another block", row.Function, row.BlockNumber)
+		}
+		got = append(got, nodetest.Key(row.BlockNumber, row.BlockHash, uint64(i%2)))
+	}
+	for last := from + epoch - 1; last <= u.chain.Height(); last += epoch {
+		b := u.chain.At(last)
+		want = append(want, nodetest.Key(b.Number, b.Hash, 0), nodetest.Key(b.Number, b.Hash, 1))
 	}
 	return got, want
 }
@@ -236,6 +263,9 @@ func TestSettingsOfStates(t *testing.T) {
 		"percentiles has 101: write numbers f": &gasPrices{Percentiles: []float64{101}, connection: defaults()},
 		"percentiles is [50 10]: write it in ": &gasPrices{Percentiles: []float64{50, 10}, connection: defaults()},
 		"percentiles has 101 numbers: write a": &gasPrices{Percentiles: make([]float64, 101), connection: defaults()},
+		"there is nothing to call: write call": &calls{schedule: schedule{Every: 1}, connection: defaults()},
+		`call 1: method: "f" is no function: `: &calls{Calls: []callBlock{{Method: "f"}}, schedule: schedule{Every: 1}, connection: defaults()},
+		"call 1: args: f(bool) takes 1 argume": &calls{Calls: []callBlock{{Method: "f(bool)"}}, schedule: schedule{Every: 1}, connection: defaults()},
 		"batch is 0: write a number from 1 to": &traces{Dialect: "geth", BlockTimeout: time.Second, connection: defaults()},
 		"concurrency is 0: write a number":     &epochs{Length: 1},
 		"concurrency is 1000: write a number ": &balances{schedule: schedule{Every: 1}, connection: connection{Concurrency: 1000}},
