@@ -128,6 +128,9 @@ func (d *Decoder) call() {
 		d.stop(errTracer)
 		return
 	}
+	if t.From == nil {
+		d.missing("from")
+	}
 	speakParity(&t, kind)
 	d.traces[at] = t
 }

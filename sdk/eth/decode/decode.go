@@ -5,8 +5,8 @@
 // over. What is missing becomes a zero or nil, what is there but malformed is an error that names the field, and what ties an answer to
 // its block (number, hash, parent) must be there.
 //
-// Answers may come from anybody: whatever they hold, the outcome is rows or an error, and takes no more memory than a few times their
-// own size.
+// Answers may come from anybody: whatever they hold, the outcome is rows or an error, in memory that is a multiple of their own size: rows
+// of real answers take about as much as the answers, and no answer is worth more than some tens of times its size.
 package decode
 
 import (

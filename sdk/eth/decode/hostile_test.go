@@ -315,7 +315,7 @@ func TestHostileAnswers(t *testing.T) {
 		"authorizations":     fill(`{"transactions":[{"authorizationList":[{"address":"`+a+`"}`, `,{"address":"`+a+`"}`, `]}]}`),
 		"the same field":     fill(`{"transactions":[{"input":"0x00"`, `,"input":"0x00"`, `}]}`),
 		"nested calls":       fill(`[{"result":`, `{"type":"CALL","calls":[`, ``),
-		"flat calls":         fill(`[{"result":{"type":"CALL","calls":[{"type":"CALL"}`, `,{"type":"CALL"}`, `]}}]`),
+		"flat calls":         fill(`[{"result":{"type":"CALL","calls":[{"type":"CALL","from":"`+a+`"}`, `,{"type":"CALL","from":"`+a+`"}`, `]}}]`),
 		"rewards":            fill(`[{"type":"reward","blockNumber":1,"blockHash":"`+h+`"}`, `,{"type":"reward","blockNumber":1,"blockHash":"`+h+`"}`, `]`),
 		"trace addresses":    fill(`[{"traceAddress":[0`, `,0`, `]}]`),
 		"strange fields":     fill(`{"a":1`, `,"a":1`, `}`),

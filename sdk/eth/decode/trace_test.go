@@ -132,6 +132,7 @@ func TestTracesThatAreNotUsed(t *testing.T) {
 		"nothing":                {call(`[{"txHash":"%tx"}]`, hashes...), "field result"},
 		"the default tracer":     {call(`[{"txHash":"%tx","result":{"gas":66259,"failed":false,"returnValue":"0x","structLogs":[]}}]`, hashes...), `{"tracer": "callTracer"}`},
 		"a call of no type":      {call(`[{"result":{"type":"CALL","calls":[{"from":"%alice"}]}}]`, hashes...), "field type is missing"},
+		"a call by nobody":       {call(`[{"result":{"type":"CALL"}}]`, hashes...), "transaction 0: field from"},
 		"a trace without a type": {trace(`[{"action":{},"blockHash":"%block","blockNumber":1}]`), "trace 0: field type"},
 		"an address in words":    {trace(`[{"action":{"from":"alice"},"type":"call","blockHash":"%block","blockNumber":1}]`), `trace 0: field action.from is "alice"`},
 		"an address of a trace":  {trace(`[{"traceAddress":[0,-1],"type":"call","blockHash":"%block","blockNumber":1}]`), "traceAddress"},
@@ -153,7 +154,7 @@ func TestDeepCalls(t *testing.T) {
 	var d decode.Decoder
 	nested := func(depth int) error {
 		raw := `[{"result":` + strings.Repeat(named(`{"type":"CALL","from":"%alice","to":"%token","gas":"0x1","gasUsed":"0x1","input":"0x","calls":[`), depth) +
-			`{"type":"CALL"}` + strings.Repeat("]}", depth) + `}]`
+			named(`{"type":"CALL","from":"%alice"}`) + strings.Repeat("]}", depth) + `}]`
 		rows, err := d.CallTraces([]byte(raw), &eth.Header{}, []common.Hash{{}})
 		if err == nil && (len(rows) != depth+1 || len(rows[depth].TraceAddress) != depth || rows[depth-1].Subtraces != 1) {
 			t.Errorf("got %d rows", len(rows))
