@@ -69,6 +69,7 @@ type Config struct {
 	Taps          Taps          // nil: nobody can look at rows
 	Sets          Sets          // nil: pipelines share no state
 	Words         Words         // nil: sets take any words
+	Nodes         Nodes         // nil: no node is asked
 	Events        *Events       // what the engine tells
 	DataDir       string
 	Version       string
@@ -174,6 +175,7 @@ func (s *Server) handler() http.Handler {
 	}
 	(&tapService{s}).handle(mux, usual)
 	(&stateService{s}).handle(mux, usual)
+	(&rpcService{s}).handle(mux, usual)
 	mux.Handle("GET /metrics", s.metrics())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

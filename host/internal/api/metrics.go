@@ -92,6 +92,11 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 		t.counter(transitions, n, tr.pipeline, tr.step, tr.to)
 	})
 	t.swapped(&f.server.cfg.Events.swaps)
+	if f.server.cfg.Nodes != nil {
+		for _, n := range f.server.cfg.Nodes.Status() {
+			t.network(n)
+		}
+	}
 }
 
 func (f *figures) path(t teller, p engine.PathStatus) {

@@ -10,6 +10,9 @@ import (
 // kinds is how many kinds of errors there are.
 const kinds = int(chain.WrongChain) + 1
 
+// Failures is how often which kind of error came, by chain.Kind.
+type Failures [kinds]uint64
+
 // recently is how far back the errors of a status go, in minutes.
 const recently = 5
 
@@ -29,12 +32,44 @@ type spot struct{ endpoint, method string }
 // tally is what became of calls at a spot.
 type tally struct {
 	attempts uint64 // answered or not
-	failures [kinds]uint64
-	hedges   uint64
+	failures Failures
 	bytes    uint64 // of answers
 	units    float64
 	times    durations
 	minutes  [recently]minute // of failures, by minute modulo their number
+	spent    spending
+}
+
+// spending is how many units were spent in this stretch of time, and in the one
+// before.
+type spending struct {
+	stretch     int64 // since 1970
+	now, before float64
+}
+
+// stretch is the time over which a rate is told, at least.
+const stretch = 10 * time.Second
+
+func (s *spending) add(at time.Time, units float64) {
+	s.turn(at)
+	s.now += units
+}
+
+func (s *spending) turn(at time.Time) {
+	switch number := at.UnixNano() / int64(stretch); number - s.stretch {
+	case 0:
+	case 1:
+		s.stretch, s.before, s.now = number, s.now, 0
+	default:
+		s.stretch, s.before, s.now = number, 0, 0
+	}
+}
+
+// rate is units per second of late.
+func (s *spending) rate(at time.Time) float64 {
+	s.turn(at)
+	within := time.Duration(at.UnixNano() % int64(stretch))
+	return (s.before + s.now) / (stretch + within).Seconds()
 }
 
 type minute struct {
@@ -52,7 +87,7 @@ type want struct {
 	calls    uint64 // all of them
 	kept     uint64 // answered from what was kept
 	joined   uint64 // answered with what another waited for already
-	failures [kinds]uint64
+	failures Failures
 	bytes    uint64 // of answers
 	attempts uint64 // at endpoints, for this one
 }
@@ -78,10 +113,8 @@ func (c *counters) observe(o Observation) {
 	t.attempts++
 	t.bytes += uint64(o.Bytes)
 	t.units += o.Units
+	t.spent.add(now, o.Units)
 	t.times.add(now, o.Duration)
-	if o.Hedge {
-		t.hedges++
-	}
 	if !o.OK {
 		t.failures[int(o.Kind)%kinds]++
 		t.failed(now)
@@ -141,6 +174,13 @@ func (c *counters) answered(who chain.Asker, method string, r *chain.Result, how
 	}
 }
 
+// own counts a call that the host itself wants.
+func (c *counters) own(method string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.want(chain.Asker{}, method).calls++
+}
+
 // source is where an answer came from.
 type source uint8
 
@@ -176,4 +216,18 @@ func (t *tally) recent(now time.Time) uint64 {
 		}
 	}
 	return sum
+}
+
+// kindNames are the kinds of errors in a word or two, by chain.Kind.
+var kindNames = [kinds]string{
+	"transient", "unclear", "timeout", "refused", "no batches", "moved", "mismatch", "too much", "too many addresses", "pruned", "no method", "invalid",
+	"reverted", "wrong chain",
+}
+
+// KindName is a kind of error in a word or two.
+func KindName(k chain.Kind) string {
+	if int(k) < kinds {
+		return kindNames[k]
+	}
+	return "unknown"
 }

@@ -123,7 +123,7 @@ func (f *feed) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, headPatience)
 	defer cancel()
 	quiet := f.sub != nil && (f.sub.heard.Load() != nil || !f.asked.Before(f.sub.began.Add(setup)))
-	next, err := f.line.head(ctx, f.network.name)
+	next, err := f.network.newest(ctx, f.line)
 	f.asked = time.Now()
 	if err != nil {
 		f.network.logger.Debug("the head could not be asked for", "error", err)
@@ -136,10 +136,10 @@ func (f *feed) ask(ctx context.Context) {
 	}
 }
 
-// head asks for the newest block.
-func (l *line) head(ctx context.Context, network string) (head, error) {
+// newest asks for the newest block.
+func (n *served) newest(ctx context.Context, l *line) (head, error) {
 	latest := chain.Query{Method: "eth_getBlockByNumber", Params: []byte(`["latest",false]`), Never: true}
-	results, err := l.Exchange(ctx, chain.Request{Network: network, Calls: []chain.Query{latest}})
+	results, err := n.own(ctx, l, latest)
 	if err != nil {
 		return head{}, err
 	}

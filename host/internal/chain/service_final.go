@@ -74,7 +74,7 @@ func (n *served) askFinal(l *line) {
 		q = chain.Query{Method: "eth_blockNumber", Params: []byte("[]"), Never: true}
 	}
 	_ = l.use(context.Background(), func(ctx context.Context) error { // ends with the line
-		results, err := l.Exchange(ctx, chain.Request{Network: n.name, Calls: []chain.Query{q}})
+		results, err := n.own(ctx, l, q)
 		if err != nil {
 			return err
 		}
@@ -85,6 +85,12 @@ func (n *served) askFinal(l *line) {
 		}
 		return nil
 	})
+}
+
+// own makes a call that the host itself wants.
+func (n *served) own(ctx context.Context, l *line, q chain.Query) ([]chain.Result, error) {
+	n.counters.own(q.Method)
+	return l.Exchange(ctx, chain.Request{Network: n.name, Calls: []chain.Query{q}})
 }
 
 // checkLink finds out beside requests whether a block is still on the chain, now
@@ -101,7 +107,7 @@ func (n *served) checkLink(was head) {
 	q := chain.Query{Method: "eth_getBlockByNumber", Params: []byte(`["` + chain.Hex(was.number) + `",false]`), Never: true}
 	n.beside.Go(func() {
 		_ = l.use(context.Background(), func(ctx context.Context) error { // ends with the line
-			results, err := l.Exchange(ctx, chain.Request{Network: n.name, Calls: []chain.Query{q}})
+			results, err := n.own(ctx, l, q)
 			if err != nil || results[0].Err != nil {
 				return err
 			}

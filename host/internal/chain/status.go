@@ -58,11 +58,11 @@ type EndpointReport struct {
 	EndpointStatus
 	Limit    string // as the configuration has it
 	Attempts uint64
-	Failed   [kinds]uint64 // attempts, by chain.Kind
-	Hedged   uint64
-	Received uint64 // bytes of answers
+	Failed   Failures // attempts, by chain.Kind
+	Received uint64   // bytes of answers
 	Units    float64
-	Recent   uint64 // failures within the last minutes
+	Pace     float64 // units a second, of late
+	Recent   uint64  // failures within the last minutes
 	P50, P95 time.Duration
 	P99      time.Duration
 	Times    Histogram
@@ -89,14 +89,14 @@ type WantReport struct {
 	Calls    uint64
 	Kept     uint64 // from what was kept
 	Joined   uint64 // with what another waited for already
-	Failed   [kinds]uint64
+	Failed   Failures
 	Received uint64 // bytes of answers
 	Attempts uint64 // at endpoints
 }
 
-// Failures is how many there were of all kinds.
-func (w *WantReport) Failures() (sum uint64) {
-	for _, n := range w.Failed {
+// Sum is how many there were of all kinds.
+func (f *Failures) Sum() (sum uint64) {
+	for _, n := range f {
 		sum += n
 	}
 	return sum
@@ -228,9 +228,9 @@ func (c *counters) endpoint(out *EndpointReport, now time.Time) {
 			continue
 		}
 		out.Attempts += t.attempts
-		out.Hedged += t.hedges
 		out.Received += t.bytes
 		out.Units += t.units
+		out.Pace += t.spent.rate(now)
 		out.Recent += t.recent(now)
 		for i, n := range t.failures {
 			out.Failed[i] += n

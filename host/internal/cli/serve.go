@@ -70,7 +70,7 @@ func run(ctx context.Context, p *project.Project, s *store.Store, r running) err
 		Services: services, Networks: networks,
 	})
 	control := api.New(api.Config{
-		Engine: e, Letters: e, Taps: e, Plugins: changing{changes}, Configuration: changes, Events: events, Sets: s.Sets(), Words: wordsOf(p.Registry),
+		Engine: e, Letters: e, Taps: e, Plugins: changing{changes}, Configuration: changes, Events: events, Sets: s.Sets(), Words: wordsOf(p.Registry), Nodes: networks,
 		DataDir: s.Dir(), Version: r.version, Logger: r.logger.Named("api"),
 	})
 	r.logger.Info("starting", "pipelines", len(p.Model.Pipelines), "processes", len(g.Processes), "data_dir", s.Dir())

@@ -58,11 +58,11 @@ object a line every second.`,
 					if err != nil {
 						return err
 					}
-					swap := underWay(ctx, c)
+					swap, lost := underWay(ctx, c), lostNetworks(ctx, c)
 					if h.json {
-						return printJSON(a.stdout, statusDocument{of, pathDocuments(paths), swap})
+						return printJSON(a.stdout, statusDocument{of, pathDocuments(paths), swap, lost})
 					}
-					return a.printStatus(paths, pipeline != "", swap)
+					return a.printStatus(paths, pipeline != "", swap, lost)
 				})
 			})
 		},
@@ -78,6 +78,25 @@ type statusDocument struct {
 	Pipelines []pathDocument `json:"pipelines"`
 	// Swap is the swap of a plugin that is under way.
 	Swap *store.SwapRecord `json:"swap,omitempty"`
+	// Unreachable are the networks of which no endpoint answers.
+	Unreachable []lostNetwork `json:"unreachable,omitempty"`
+}
+
+// lostNetwork is a network of which no endpoint answers.
+type lostNetwork struct {
+	Network string `json:"network"`
+	Cause   string `json:"cause"`
+}
+
+// lostNetworks are those that cannot be asked, none if the host does not say.
+func lostNetworks(ctx context.Context, c *api.Client) (out []lostNetwork) {
+	networks, _ := c.Networks(ctx) // what is to be told is told of the paths anyway
+	for i := range networks {
+		if why, is := networks[i].Unreachable(); is {
+			out = append(out, lostNetwork{networks[i].Name, why})
+		}
+	}
+	return out
 }
 
 // underWay is the swap that is being carried out, nil if there is none, or if
@@ -92,7 +111,7 @@ func underWay(ctx context.Context, c *api.Client) *store.SwapRecord {
 
 // printStatus prints a line for every path, its steps if they are wanted, and
 // what else a person must know.
-func (a *app) printStatus(paths []engine.PathStatus, steps bool, swap *store.SwapRecord) error {
+func (a *app) printStatus(paths []engine.PathStatus, steps bool, swap *store.SwapRecord, lost []lostNetwork) error {
 	now := time.Now()
 	if err := aligned(a.stdout, func(w *bytes.Buffer) { view.Summary(w, paths, now) }); err != nil {
 		return err
@@ -108,6 +127,9 @@ func (a *app) printStatus(paths []engine.PathStatus, steps bool, swap *store.Swa
 	}
 	if swap != nil {
 		text.WriteString("\n" + swapLine(*swap, now) + "\n")
+	}
+	for _, n := range lost {
+		text.WriteString("\n" + unreachable(n.Network, n.Cause) + "; penstock rpc status tells more\n")
 	}
 	for _, remark := range view.Remarks(paths, now) {
 		text.WriteString("\n" + remark + "\n")
@@ -134,7 +156,7 @@ func (a *app) watchStatus(ctx context.Context, h host, pipeline string) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.timeout)
 		defer cancel()
 		of, paths, err := c.Status(ctx, pipeline)
-		return statusDocument{of, pathDocuments(paths), underWay(ctx, c)}, paths, err
+		return statusDocument{of, pathDocuments(paths), underWay(ctx, c), lostNetworks(ctx, c)}, paths, err
 	}
 	document, last, err := ask() // so that a mistake is told without a picture
 	if err != nil {
