@@ -178,16 +178,35 @@ func (s *Service) find(name string) (*served, error) {
 	if n := s.networks[name]; n != nil {
 		return n, nil
 	}
-	known := strings.Join(slices.Sorted(maps.Keys(s.networks)), ", ")
+	known := slices.Sorted(maps.Keys(s.networks))
 	switch {
 	case s.closed:
 		return nil, errEnding
-	case slices.Contains(s.silent, name):
-		return nil, fmt.Errorf("ask network %q: it has no endpoint: write a block such as endpoint \"local\" { url = \"http://127.0.0.1:8545\" } into its block", name)
-	case known == "":
-		return nil, fmt.Errorf("ask network %q: this host knows no network: write a network block with an endpoint", name)
+	case name == "" && len(known) == 1:
+		return s.networks[known[0]], nil
 	}
-	return nil, fmt.Errorf("ask network %q: this host knows no such network: it has %s", name, known)
+	return nil, &UnknownError{Name: name, Known: known, Silent: slices.Contains(s.silent, name)}
+}
+
+// UnknownError tells that a network cannot be asked: a host has none of this name,
+// or one without an endpoint.
+type UnknownError struct {
+	Name   string
+	Known  []string // those that can be asked, sorted
+	Silent bool     // it is there, but has no endpoint
+}
+
+func (e *UnknownError) Error() string {
+	known := strings.Join(e.Known, ", ")
+	switch {
+	case e.Silent:
+		return fmt.Sprintf("ask network %q: it has no endpoint: write a block such as endpoint \"local\" { url = \"http://127.0.0.1:8545\" } into its block", e.Name)
+	case known == "":
+		return fmt.Sprintf("ask network %q: there is no network here: write a network block with an endpoint", e.Name)
+	case e.Name == "":
+		return "there are several networks, so say which one is to be asked: " + known
+	}
+	return fmt.Sprintf("ask network %q: there is no such network here: there is %s", e.Name, known)
 }
 
 // Exchange answers calls from what was kept, from answers that others wait for
