@@ -268,7 +268,7 @@ func TestFollowsTheHeadOverReorgs(t *testing.T) {
 
 func TestWhatStopsAReader(t *testing.T) {
 	served := &nodetest.Node{Chain: nodetest.NewChain(20), ChainID: 5, Before: func(method string, _ ...any) error {
-		if method == "eth_getLogs" {
+		if method == "eth_getLogs" || method == "eth_getBlockReceipts" {
 			return &nodetest.Error{Code: 4444, Message: "pruned history unavailable"}
 		}
 		return nil

@@ -7,10 +7,12 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 
@@ -30,11 +32,12 @@ type unruly struct {
 	random *rand.Rand
 	chain  *nodetest.Chain
 	goal   uint64
+	tricks []nodetest.Trick
 }
 
 func newUnruly(seed uint64) *unruly {
 	random := rand.New(rand.NewPCG(seed, 2))
-	u := &unruly{random: random, chain: nodetest.NewChain(uint64(50 + random.IntN(150))), goal: 300}
+	u := &unruly{random: random, chain: nodetest.NewChain(uint64(50 + random.IntN(150))), goal: 300, tricks: nodetest.Tricks()}
 	u.chain.Finalize(u.chain.Height() / 2)
 	return u
 }
@@ -94,6 +97,20 @@ func (u *unruly) lag() uint64 {
 		return height - min(height, uint64(u.random.IntN(3)))
 	}
 	return height
+}
+
+// lie plays a trick on a few answers. Some cannot be noticed where only some logs are asked for.
+func (u *unruly) lie(method string, answer []byte) []byte {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.random.IntN(25) > 0 {
+		return answer
+	}
+	trick := u.tricks[u.random.IntN(len(u.tricks))]
+	if trick.Method != method {
+		return answer
+	}
+	return trick.Spoil(u.random, answer)
 }
 
 // cut spoils a few answers over HTTP.
@@ -205,7 +222,7 @@ func TestNothingIsLostOrComesTwice(t *testing.T) {
 			t.Parallel()
 			u := newUnruly(seed)
 			served := &nodetest.Node{
-				Chain: u.chain, Before: u.before, Height: u.lag, NoFinal: seed%3 == 0, NoTimes: seed%5 == 0, MostBlocks: 40 * (seed % 2), BatchItems: 12,
+				Chain: u.chain, Before: u.before, After: u.lie, Height: u.lag, NoFinal: seed%3 == 0, NoTimes: seed%5 == 0, MostBlocks: 40 * (seed % 2), BatchItems: 12,
 			}
 			server := httptest.NewServer(u.cut(served.Handler(t)))
 			defer server.Close()
@@ -215,23 +232,24 @@ func TestNothingIsLostOrComesTwice(t *testing.T) {
 			}
 			var got, want []string
 			if seed%4 == 0 || seed%4 == 3 {
-				for _, l := range settle(t, u, url, from, func(ctx context.Context, n *fetch.Node, heads *view.Heads) follow.Source[eth.Log] {
-					return fetch.NewLogs(ctx, n, fetch.Everything(), fetch.LogsConfig{Head: heads.Announced})
-				}) {
-					got = append(got, nodetest.Key(l.BlockNumber, l.BlockHash, l.LogIndex))
+				filter := fetch.Everything()
+				if seed%4 == 3 {
+					filter = fetch.Filter{{Addresses: []common.Address{nodetest.Address(0)}}, {Topics: [][]common.Hash{{nodetest.Topic(1)}}}}
+					u.tricks = slices.DeleteFunc(u.tricks, func(t nodetest.Trick) bool { return t.Silent })
 				}
-				for _, b := range u.chain.Range(from, u.chain.Height()) {
-					for _, l := range b.Logs {
-						want = append(want, nodetest.Key(b.Number, b.Hash, l.Index))
-					}
-				}
+				got = texts(settle(t, u, url, from, func(ctx context.Context, n *fetch.Node, heads *view.Heads) follow.Source[eth.Log] {
+					return fetch.NewLogs(ctx, n, filter, fetch.LogsConfig{Head: heads.Announced})
+				}))
+				want = texts(truth(u.chain, from, u.chain.Height(), func(l nodetest.Log) bool {
+					return slices.ContainsFunc(filter, func(g fetch.Group) bool { return nodetest.Query{Address: g.Addresses, Topics: g.Topics}.Takes(l) })
+				}))
 			} else {
 				for _, tx := range settle(t, u, url, from, (&transactions{Receipts: true, Batch: 7}).source) {
-					got = append(got, nodetest.Key(tx.BlockNumber, tx.BlockHash, tx.TransactionIndex))
+					got = append(got, nodetest.Key(tx.BlockNumber, tx.BlockHash, tx.TransactionIndex), fmt.Sprint(tx.TransactionHash, *tx.CumulativeGasUsed, *tx.LogCount))
 				}
 				for _, b := range u.chain.Range(from, u.chain.Height()) {
-					for i := range b.Transactions {
-						want = append(want, nodetest.Key(b.Number, b.Hash, uint64(i)))
+					for i, hash := range b.Transactions {
+						want = append(want, nodetest.Key(b.Number, b.Hash, uint64(i)), fmt.Sprint(hash, b.Receipt(i).CumulativeGasUsed, len(b.Receipt(i).Logs)))
 					}
 				}
 			}
