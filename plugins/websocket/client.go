@@ -239,30 +239,35 @@ func (s *subscription) body(it *item) []byte {
 // obey carries out a command.
 func (c *client) obey(ctx context.Context, text []byte) error {
 	cmd, no := parse(text)
-	var out []byte
+	var answers [][]byte
 	if no == nil {
-		out, no = c.do(cmd)
+		answers, no = c.do(cmd)
 	}
-	if no == nil {
-		c.bad = 0
-		return c.send(ctx, out)
+	if no != nil {
+		if c.bad++; c.bad > mostBad {
+			return dropped{nonsense}
+		}
+		return c.send(ctx, refused(no, cmd.ID))
 	}
-	if c.bad++; c.bad > mostBad {
-		return dropped{nonsense}
+	c.bad = 0
+	for _, a := range answers {
+		if err := c.send(ctx, a); err != nil {
+			return err
+		}
 	}
-	return c.send(ctx, refused(no, cmd.ID))
+	return nil
 }
 
-func (c *client) do(cmd command) ([]byte, *refusal) {
+func (c *client) do(cmd command) ([][]byte, *refusal) {
 	switch cmd.Op {
 	case "subscribe":
 		return c.subscribe(cmd)
 	case "unsubscribe":
 		return c.unsubscribe(cmd)
 	case "channels":
-		return listed(c.hub.channels, cmd.ID), nil
+		return [][]byte{listed(c.hub.channels, cmd.ID)}, nil
 	case "ping":
-		return answer([]byte(`{"op":"pong"`), cmd.ID), nil
+		return [][]byte{answer([]byte(`{"op":"pong"`), cmd.ID)}, nil
 	}
 	return nil, refuse(unknownOp, "there is no op %q: there are subscribe, unsubscribe, channels and ping", short(cmd.Op))
 }
@@ -275,17 +280,19 @@ func short(word string) string {
 	return word
 }
 
-func (c *client) unsubscribe(cmd command) ([]byte, *refusal) {
+func (c *client) unsubscribe(cmd command) ([][]byte, *refusal) {
 	i := slices.IndexFunc(c.subs, func(s *subscription) bool { return s.channel.name == cmd.Channel })
 	if i < 0 {
 		return nil, refuse(notSubscribed, "you are not subscribed to %q", short(cmd.Channel))
 	}
 	c.subs = slices.Delete(c.subs, i, i+1)
-	return answer(message("unsubscribed", cmd.Channel), cmd.ID), nil
+	return [][]byte{answer(message("unsubscribed", cmd.Channel), cmd.ID)}, nil
 }
 
-// subscribe begins a subscription, in the place of one to the same channel.
-func (c *client) subscribe(cmd command) ([]byte, *refusal) {
+// subscribe begins a subscription, in the place of one to the same channel. What
+// the client has to drop is told before the answer, which tells it of a newer
+// generation: should it go in between, it is told again.
+func (c *client) subscribe(cmd command) ([][]byte, *refusal) {
 	channel := c.hub.channel(cmd.Channel)
 	if channel == nil {
 		var names []string
@@ -303,11 +310,11 @@ func (c *client) subscribe(cmd command) ([]byte, *refusal) {
 	c.subs = slices.DeleteFunc(c.subs, func(old *subscription) bool { return old.channel == channel })
 	c.subs = append(c.subs, s)
 	generation := c.hub.generation.Load()
-	out := subscribed(channel.name, s.since, missed, generation, cmd.ID)
+	var answers [][]byte
 	if back != nil {
-		s.backlog = append([]*item{{body: retraction(channel.name, *back, generation, nil), first: *back}}, s.backlog...)
+		answers = append(answers, retraction(channel.name, *back, generation, nil))
 	}
-	return out, nil
+	return append(answers, subscribed(channel.name, s.since, missed, generation, cmd.ID)), nil
 }
 
 // follow is a subscription that begins with the row of the number since, or with

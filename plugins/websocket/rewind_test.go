@@ -125,19 +125,19 @@ func TestAClientThatWasAway(t *testing.T) {
 		v.hears(want...)
 		v.quiet()
 	}
-	ask(l, 4, 1, "subscribed a 2 missed 0", "retract a 2", "rows a 2 [33 44 55]")
+	ask(l, 4, 1, "retract a 2", "subscribed a 2 missed 0", "rows a 2 [33 44 55]")
 	ask(l, 4, 5, "subscribed a 4 missed 0", "rows a 2 [55]")
 	ask(l, 1, 1, "subscribed a 1 missed 0", "rows a 0 [2]", "rows a 2 [33 44 55]")
-	ask(l, 9, 5, "subscribed a 5 missed 0", "retract a 5") // it cannot know more than there is
+	ask(l, 9, 5, "retract a 5", "subscribed a 5 missed 0") // it cannot know more than there is
 
 	// The plugin dies, and the next one knows what was taken back before.
 	closed(t, l)
 	again := startAt[swap](t, 6, 2, 5, "a")
 	l = restarted(t, state, again)
 	defer closed(t, l)
-	ask(l, 4, 1, "subscribed a 5 missed 3", "retract a 2")
+	ask(l, 4, 1, "retract a 2", "subscribed a 5 missed 3")
 	ask(l, 4, 5, "subscribed a 5 missed 1")
-	ask(l, 7, 5, "subscribed a 5 missed 0", "retract a 5") // after the checkpoint nobody knows
+	ask(l, 7, 5, "retract a 5", "subscribed a 5 missed 0") // after the checkpoint nobody knows
 	ask(l, 5, 6, "subscribed a 5 missed 0")
 }
 
