@@ -22,6 +22,8 @@ const (
 	connectWithin = 10 * time.Second
 	// closeWithin is how long a connection may take to say goodbye.
 	closeWithin = 2 * time.Second
+	// tellEvery bounds how often it is told that a server is away.
+	tellEvery = 10 * time.Second
 	// lockWithin is how long a predecessor may take to end by itself.
 	lockWithin = 2 * time.Second
 )
@@ -111,9 +113,9 @@ func (d *database) drop(ctx context.Context) {
 	d.conn, d.began = nil, false
 }
 
-// begin begins a transaction that has the step for itself until it ends. A backend that holds the step is that of a process which is
-// dead or should be: the caller has made sure of it.
-func (d *database) begin(ctx context.Context, lock int64) error {
+// begin begins a transaction that has the step for itself until it ends. A backend that holds the step, and goes on to, is that of a process
+// which is dead or should be, unless turn fails, which says that it is ours that should.
+func (d *database) begin(ctx context.Context, lock int64, turn func() error) error {
 	if err := d.connect(ctx); err != nil {
 		return err
 	}
@@ -123,6 +125,9 @@ func (d *database) begin(ctx context.Context, lock int64) error {
 			return err
 		}
 		if _, err := d.conn.Exec(ctx, "ROLLBACK"); err != nil {
+			return err
+		}
+		if err := turn(); err != nil {
 			return err
 		}
 		if err := d.evict(ctx, lock); err != nil {
@@ -179,34 +184,65 @@ func lockOf(names ...string) int64 {
 // insist tries until it is done, ctx ends, an error will not pass, or it was tried long enough. Each time it begins with a new
 // connection. lost tells that another try would not have all that the transaction had; nil: it would.
 func (d *database) insist(ctx context.Context, doing string, lost func() bool, try func() error) error {
-	began, pause := time.Now(), backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 5*time.Second
-	for attempt := 1; ; attempt++ {
+	t := tries{db: d, doing: doing, lost: lost, began: time.Now(), pause: backoff.NewExponentialBackOff()}
+	t.pause.InitialInterval, t.pause.MaxInterval = 50*time.Millisecond, 5*time.Second
+	for {
+		t.count++
 		err := try()
 		if err == nil {
+			t.done(ctx)
 			return nil
 		}
 		d.drop(ctx)
-		if ctx.Err() != nil {
-			return fmt.Errorf("%s: %s: %w", d, doing, errors.Join(ctx.Err(), err))
+		if err := t.again(ctx, err); err != nil {
+			return err
 		}
-		if !passes(err) {
-			return sdk.Stop(d.explain(doing, err))
-		}
-		if lost != nil && lost() {
-			return fmt.Errorf("%w; the rows since the last commit were too many to be kept for another try (buffer): they are read again", d.explain(doing, err))
-		}
-		wait := pause.NextBackOff()
-		if time.Since(began)+wait > d.patience {
-			return fmt.Errorf("%w; given up after %d attempts in %s (patience)", d.explain(doing, err), attempt, time.Since(began).Round(time.Millisecond))
-		}
-		sdk.Logger(ctx).Warn("it did not work and is tried again", "cause", d.explain(doing, err).Error(), "attempt", attempt,
-			"again_in", wait.Round(time.Millisecond).String(), "for", d.patience.String())
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s: %s: %w", d, doing, errors.Join(ctx.Err(), err))
-		case <-time.After(wait):
-		}
+	}
+}
+
+// tries is something that is tried until it works.
+type tries struct {
+	db    *database
+	doing string
+	lost  func() bool
+	began time.Time
+	count int
+	told  time.Time // when somebody was told that it does not work
+	pause *backoff.ExponentialBackOff
+}
+
+// again waits until it is time for the next try, or returns why there is none.
+func (t *tries) again(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %s: %w", t.db, t.doing, errors.Join(ctx.Err(), err))
+	}
+	explained := t.db.explain(t.doing, err)
+	if !passes(err) {
+		return sdk.Stop(explained)
+	}
+	if t.lost != nil && t.lost() {
+		return fmt.Errorf("%w; the rows since the last commit were too many to be kept for another try (buffer): they are read again", explained)
+	}
+	wait := t.pause.NextBackOff()
+	if time.Since(t.began)+wait > t.db.patience {
+		return fmt.Errorf("%w; given up after %d attempts in %s (patience)", explained, t.count, time.Since(t.began).Round(time.Millisecond))
+	}
+	if time.Since(t.told) > tellEvery {
+		t.told = time.Now()
+		sdk.Logger(ctx).Warn("it did not work and is tried again", "cause", explained.Error(), "attempt", t.count, "for", t.db.patience.String())
+	}
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %s: %w", t.db, t.doing, errors.Join(ctx.Err(), err))
+	case <-time.After(wait):
+		return nil
+	}
+}
+
+// done tells those who were told that it did not work.
+func (t *tries) done(ctx context.Context) {
+	if t.count > 1 {
+		sdk.Logger(ctx).Info("it works again", "database", t.db.String(), "attempts", t.count, "after", time.Since(t.began).Round(time.Millisecond).String())
 	}
 }
 

@@ -15,7 +15,7 @@ func (l *loader) enter(ctx context.Context, start sdk.Start) error {
 	if err := l.prepareSchema(ctx, start); err != nil {
 		return err
 	}
-	if err := l.db.begin(ctx, l.ledger.lock()); err != nil {
+	if err := l.db.begin(ctx, l.ledger.lock(), func() error { return l.isNewer(ctx, start) }); err != nil {
 		return err
 	}
 	if err := l.ledger.read(ctx); err != nil {
@@ -81,11 +81,13 @@ func (l *loader) prepareSchema(ctx context.Context, start sdk.Start) error {
 			return err
 		}
 	}
-	if err := l.ledger.read(ctx); err != nil {
+	return l.isNewer(ctx, start)
+}
+
+// isNewer refuses a process that is older than the one that wrote last, unless nothing is left of what that one wrote.
+func (l *loader) isNewer(ctx context.Context, start sdk.Start) error {
+	if err := l.ledger.read(ctx); err != nil || start.Generation >= l.ledger.generation {
 		return err
-	}
-	if start.Generation >= l.ledger.generation {
-		return nil
 	}
 	if gone, err := l.allGone(ctx); gone || err != nil {
 		return err
@@ -106,7 +108,8 @@ func (l *loader) makeBooks(ctx context.Context) error {
 	if !l.Create {
 		return mistakef("the tables of checkpoints are not there, and create is off: run\n%s", statements)
 	}
-	if err := l.db.begin(ctx, lockOf("penstock", l.Schema)); err != nil { // or two would make them at once
+	none := func() error { return nil }
+	if err := l.db.begin(ctx, lockOf("penstock", l.Schema), none); err != nil { // or two would make them at once
 		return err
 	}
 	if err := l.db.exec(ctx, statements); err != nil {
@@ -318,7 +321,7 @@ func (l *loader) keyed(ctx context.Context, t *target) error {
 // truncate takes back what came after a checkpoint.
 func (l *loader) truncate(ctx context.Context, checkpoint uint64) error {
 	for _, s := range l.shelves {
-		removed, err := l.remove(ctx, s)
+		removed, err := l.remove(ctx, s.full, s.last)
 		if err != nil {
 			return err
 		}
@@ -333,26 +336,26 @@ func (l *loader) truncate(ctx context.Context, checkpoint uint64) error {
 	return l.ledger.truncate(ctx, checkpoint)
 }
 
-// remove removes the rows of a table after the last one that is to stay.
-func (l *loader) remove(ctx context.Context, s *shelf) (int64, error) {
-	if s.last == 0 {
+// remove removes the rows of a table after the last one that is to stay; 0: all.
+func (l *loader) remove(ctx context.Context, full string, last int64) (int64, error) {
+	if last == 0 {
 		var filled bool
-		if err := l.db.conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+s.full+")").Scan(&filled); err != nil || !filled {
+		if err := l.db.conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+full+")").Scan(&filled); err != nil || !filled {
 			return 0, err // to empty it would hold up readers for nothing
 		}
-		done, err := l.emptyOut(ctx, s)
+		done, err := l.emptyOut(ctx, full)
 		if done || err != nil {
 			return 0, err
 		}
 	}
-	tag, err := l.db.conn.Exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE %s > %d", s.full, quote(rowNumber), s.last))
+	tag, err := l.db.conn.Exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE %s > %d", full, quote(rowNumber), last))
 	return tag.RowsAffected(), err
 }
 
 // emptyOut empties a table at once, where nobody reads it just now and nothing refers to it: otherwise its rows are removed one by one, which
 // holds up nobody. Whoever comes to read an emptied table waits until the first rows are committed.
-func (l *loader) emptyOut(ctx context.Context, s *shelf) (done bool, err error) {
-	err = l.db.exec(ctx, "SAVEPOINT penstock; SET LOCAL lock_timeout = 500; TRUNCATE "+s.full+"; SET LOCAL lock_timeout = 0; RELEASE penstock")
+func (l *loader) emptyOut(ctx context.Context, full string) (done bool, err error) {
+	err = l.db.exec(ctx, "SAVEPOINT penstock; SET LOCAL lock_timeout = 500; TRUNCATE "+full+"; SET LOCAL lock_timeout = 0; RELEASE penstock")
 	if err == nil {
 		return true, nil
 	}

@@ -176,7 +176,11 @@ func (l *loader) join(ctx context.Context, number int64) (done bool, err error) 
 		return false, nil
 	}
 	l.unit.shipped = 0
-	if err := l.db.begin(ctx, l.ledger.lock()); err != nil {
+	turn := func() error {
+		_, err := l.ledger.check(ctx, number)
+		return err
+	}
+	if err := l.db.begin(ctx, l.ledger.lock(), turn); err != nil {
 		return false, err
 	}
 	if done, err = l.ledger.check(ctx, number); done || err != nil {
@@ -195,9 +199,7 @@ func (l *loader) join(ctx context.Context, number int64) (done bool, err error) 
 // that the step does not read any more are not its own from then on.
 func (l *loader) beginAnew(ctx context.Context) error {
 	for _, s := range l.shelves {
-		kept := *s
-		kept.last = 0
-		if _, err := l.remove(ctx, &kept); err != nil {
+		if _, err := l.remove(ctx, s.full, 0); err != nil {
 			return err
 		}
 		if err := l.db.exec(ctx, "DELETE FROM "+l.ledger.at("penstock_undo")+" WHERE name = "+literal(s.name)); err != nil {
