@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -21,12 +22,17 @@ type console struct {
 	Columns []string `hcl:"columns,optional" doc:"only these columns, in this order, of the inputs that have them; all if left out"`
 	Limit   *int     `hcl:"limit,optional" doc:"rows of each input shown a second, the others are counted; 0 shows all; if left out, 20 in a table and all as json"`
 
+	Width int `hcl:"width,optional" doc:"how wide lines of a table may become, in characters: hexadecimals are shortened in the middle, and lines cut; 0: as wide as they are"`
+
 	out    io.Writer
 	now    func() time.Time
 	log    hclog.Logger
 	inputs []*input
 	page   []byte // lines that are not printed yet, within one call
 }
+
+// leastWidth is how wide a line is at least, so that something is to be seen.
+const leastWidth = 20
 
 // tableLimit is how many rows a second people can follow.
 const tableLimit = 20
@@ -57,6 +63,12 @@ func (c *console) Validate() error {
 	if c.Limit != nil && *c.Limit < 0 {
 		return fmt.Errorf("limit is %d: write how many rows to show a second, or 0 for all", *c.Limit)
 	}
+	switch {
+	case c.Width != 0 && c.Width < leastWidth:
+		return fmt.Errorf("width is %d: write at least %d, or 0 for lines as wide as they are", c.Width, leastWidth)
+	case c.Width != 0 && c.Format == "json":
+		return errors.New("width is for tables, and format is \"json\": leave one of them out")
+	}
 	for i, name := range c.Columns {
 		if slices.Contains(c.Columns[:i], name) {
 			return fmt.Errorf("columns names %q twice: remove one of them", name)
@@ -80,7 +92,7 @@ func (c *console) Start(ctx context.Context, start sdk.Start) error {
 		if c.Format == "json" {
 			chosen.layout = newObjects(in, columns)
 		} else {
-			chosen.layout = newTable(in, columns, width, len(start.Inputs) > 1)
+			chosen.layout = newTable(in, columns, width, len(start.Inputs) > 1).within(c.Width)
 		}
 		c.inputs = append(c.inputs, chosen)
 	}

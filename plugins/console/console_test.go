@@ -417,6 +417,22 @@ func TestLongValuesAreCut(t *testing.T) {
 	}
 }
 
+// With a width nothing wraps, and what is told apart by its ends keeps them.
+func TestWidth(t *testing.T) {
+	s := newScreen()
+	c := s.opened(t, console{Width: 60}, wire[total](t, "totals"), wire[block](t, "blocks"))
+	note := strings.Repeat("é", 100)
+	load(t, c, 0, total{BlockNumber: 7, Pair: common.HexToAddress("0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"), Note: &note})
+	load(t, c, 1, block{BlockNumber: 7, BlockHash: common.Hash{1, 31: 2}})
+	const want = "totals  block_number  pair               volume  note\n" +
+		"totals             7  0x5aAeb605…1BeAed       0  éééééééééé…\n" +
+		"blocks  block_number  block_hash\n" +
+		"blocks             7  0x01000000…000002\n"
+	if diff := cmp.Diff(want, s.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	p := plugintest.Run(t, newScreen().register())
 	for _, test := range []struct{ settings, want string }{

@@ -30,12 +30,14 @@ type table struct {
 	several bool // rows of other inputs may stand in between: each says whose it is
 	columns []tableColumn
 	rows    int // since the last header
+	most    int // how wide a line may become; 0: as wide as it is
 }
 
 type tableColumn struct {
 	index int
 	name  string
 	right bool // numbers are, so that their digits stand below each other
+	hex   bool // hexadecimals, which people tell apart by their ends
 	width int
 	cell  string // of the current row
 }
@@ -45,9 +47,21 @@ func newTable(in sdk.Input, columns []int, width int, several bool) *table {
 	known := in.Type.Columns()
 	for _, i := range columns {
 		name := legible(known[i].Name)
-		t.columns = append(t.columns, tableColumn{index: i, name: name, right: isNumber(known[i].Type), width: widthOf(name)})
+		t.columns = append(t.columns, tableColumn{index: i, name: name, right: isNumber(known[i].Type), hex: isHex(known[i].Type), width: widthOf(name)})
 	}
 	return t
+}
+
+// within is the table with lines that are not wider than that; 0: as wide as they
+// are.
+func (t *table) within(width int) *table {
+	t.most = width
+	return t
+}
+
+// isHex tells types that are shown as hexadecimals.
+func isHex(typ string) bool {
+	return typ == "address" || typ == "hash" || strings.HasPrefix(typ, "binary")
 }
 
 // isNumber tells types whose values are compared by their digits.
@@ -65,6 +79,9 @@ func (t *table) row(page []byte, batch transit.Batch, row int) []byte {
 	for i := range t.columns {
 		c := &t.columns[i]
 		c.cell = legible(batch.Text(c.index, row))
+		if c.hex && t.most > 0 {
+			c.cell = shortened(c.cell)
+		}
 		if n := widthOf(c.cell); n > c.width {
 			c.width, grown = n, true
 			if c.right {
@@ -87,6 +104,7 @@ func (t *table) row(page []byte, batch transit.Batch, row int) []byte {
 }
 
 func (t *table) line(page []byte, step string, cell func(*tableColumn) string) []byte {
+	begin := len(page)
 	page = append(page, step...)
 	page = pad(page, t.width-widthOf(step))
 	for i := range t.columns {
@@ -101,7 +119,20 @@ func (t *table) line(page []byte, step string, cell func(*tableColumn) string) [
 			page = pad(page, c.width-widthOf(text))
 		}
 	}
-	return append(bytes.TrimRight(page, " "), '\n')
+	page = bytes.TrimRight(page, " ")
+	if t.most > 0 && utf8.RuneCount(page[begin:]) > t.most {
+		page = append(page[:begin], string([]rune(string(page[begin:]))[:t.most-1])+"…"...)
+	}
+	return append(page, '\n')
+}
+
+// shortened is a hexadecimal with its ends alone: 0x5c504ed4…1b22060.
+func shortened(s string) string {
+	const begin, end = 10, 6
+	if len(s) <= begin+end+1 {
+		return s
+	}
+	return s[:begin] + "…" + s[len(s)-end:]
 }
 
 func pad(page []byte, n int) []byte {

@@ -51,7 +51,7 @@ func sendForEver(ctx context.Context, orders []string) error {
 		return err
 	}
 	w := defaults()
-	w.URL, w.Outbox, w.Limits.Rows = orders[0], &outboxSettings{Path: orders[1]}, 3
+	w.URL, w.Outbox, w.Rows = orders[0], &outboxSettings{Path: orders[1]}, 3
 	if err := w.Start(ctx, sdk.Start{
 		Domain: "main", Step: "hook", Generation: generation, Checkpoint: checkpoint,
 		Inputs: []sdk.Input{{Name: "a", Port: "input", Type: encoder.Type(), Rows: next}},

@@ -8,8 +8,13 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -55,7 +60,7 @@ func TestARequest(t *testing.T) {
 
 func TestRowsComeInOrderAndWithACommit(t *testing.T) {
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Limits.Rows = 3 })
+	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Rows = 3 })
 	load(t, w, 0, 1, 2)
 	if got := r.take(); got != nil {
 		t.Errorf("rows were sent before there is a request full of them: %v", rows(got))
@@ -102,7 +107,7 @@ func TestKeysAreWhatTheDocSays(t *testing.T) {
 // checkpoints were.
 func TestKeysOfRowsThatComeAgain(t *testing.T) {
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Limits.Rows = 2 })
+	w := started(t, r, startAt(t, 0, "a", "b"), func(w *webhook) { w.Rows = 2 })
 	load(t, w, 0, 1)
 	load(t, w, 1, 5)
 	commit(t, w, 4)
@@ -209,7 +214,7 @@ func TestReceiversCanUndoReorganisations(t *testing.T) {
 
 func TestHugeBatchesAreSplit(t *testing.T) {
 	r := &receiver{}
-	w := started(t, r, startAt(t, 0, "a"), func(w *webhook) { w.Limits.Rows = 1000 })
+	w := started(t, r, startAt(t, 0, "a"), func(w *webhook) { w.Rows = 1000 })
 	long := strings.Repeat("x", 100_000)
 	all := make([]swap, 25)
 	for i := range all {
@@ -262,6 +267,39 @@ func TestTheSignatureVerifies(t *testing.T) {
 		if "sha256="+other == first {
 			t.Errorf("%s is the signature of something else, too", other)
 		}
+	}
+}
+
+// The receiver of the documentation, in Python, knows who a request is from.
+func TestTheSignatureVerifiesAsDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/loaders.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := regexp.MustCompile("(?s)```python\n(.*?)```").FindSubmatch(doc)
+	if code == nil {
+		t.Fatal("there is no Python in the documentation")
+	}
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("there is no Python")
+	}
+	timestamp, body := strconv.FormatInt(time.Now().Unix(), 10), []byte(`{"rows":[]}`+"\n")
+	old := strconv.FormatInt(time.Now().Add(-time.Hour).Unix(), 10)
+	s := signer{secret: []byte("whisper")}
+	for _, tt := range []struct{ timestamp, signature, body, want string }{
+		{timestamp, s.sign(timestamp, body), string(body), "True"},
+		{timestamp, s.sign(timestamp, body) + ",ed25519=00", string(body), "True"},
+		{timestamp, s.sign(timestamp, body), "{}", "False"},
+		{timestamp, signer{secret: []byte("shout")}.sign(timestamp, body), string(body), "False"},
+		{old, s.sign(old, body), string(body), "False"},
+		{"", "", string(body), "False"},
+	} {
+		call := "\nimport sys\nprint(is_ours(b'whisper', {'Penstock-Timestamp': sys.argv[1], 'Penstock-Signature': sys.argv[2]}, sys.argv[3].encode()))"
+		out, err := exec.CommandContext(t.Context(), "python3", "-c", string(code[1])+call, tt.timestamp, tt.signature, tt.body).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		same(t, "answer", strings.TrimSpace(string(out)), tt.want)
 	}
 }
 

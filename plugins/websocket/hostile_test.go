@@ -275,7 +275,7 @@ func TestAUnixSocket(t *testing.T) {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}}
-	conn, _, err := websocket.Dial(t.Context(), "ws://feed/", &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	conn, _, err := websocket.Dial(t.Context(), "ws://feed/", &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}}) //nolint:bodyclose // Dial closes it
 	if err != nil {
 		t.Fatal(err)
 	}
