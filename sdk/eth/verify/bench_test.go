@@ -74,11 +74,12 @@ func compare(b *testing.B, chain uint64, block, receipts []byte) {
 	run("header/ours", func() { check(v.Header(&r.Header)) })
 	run("all-logs/ours", func() { check(v.AllLogs(&r.Header, r.logs)) })
 	run("outcomes/ours", func() { check(v.Outcomes(&r.Header, r.Transactions, r.receipts)) })
-	run("whole/ours", func() {
+	run("all/ours-in-a-row", func() {
 		check(v.Block(&r.Block))
 		check(v.Receipts(&r.Header, r.receipts, r.logs))
 		check(v.Outcomes(&r.Header, r.Transactions, r.receipts))
 	})
+	run("all/ours-whole", func() { check(v.Whole(&r.Block, r.receipts, r.logs)) })
 	run("senders/ours", func() { check(v.Senders(&r.Header, r.Transactions)) })
 }
 

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -9,6 +10,24 @@ import (
 	"github.com/penstock-io/penstock/sdk/eth"
 	"github.com/penstock-io/penstock/sdk/eth/internal/rlp"
 )
+
+// Whole checks all there is of a block: what Block, Receipts and Outcomes do. It takes two processors where there are two, so that the head
+// of the chain is checked sooner.
+func (v *Verifier) Whole(b *eth.Block, receipts []eth.Receipt, logs []eth.Log, extra ...string) error {
+	if v.second == nil {
+		v.second = new(Verifier)
+	}
+	var (
+		outcome error
+		wait    sync.WaitGroup
+	)
+	wait.Go(func() {
+		outcome = worst(v.second.Receipts(&b.Header, receipts, logs), v.second.Outcomes(&b.Header, b.Transactions, receipts))
+	})
+	err := v.Block(b, extra...)
+	wait.Wait()
+	return worst(err, outcome)
+}
 
 // Block checks the hash of a block, its transactions, its withdrawals, and whether it has uncles. Extra are the fields of its header that
 // Ethereum does not know, as decode.Decoder.Extra has them: where there are some, a hash that does not come out is no mismatch.

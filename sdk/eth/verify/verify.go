@@ -66,6 +66,7 @@ type Verifier struct {
 	stack  []byte      // of the trie's nodes
 	head   [16]byte    // of a list
 	one    []byte      // an address or topic
+	second *Verifier   // of what goes on beside
 
 	addressBits map[common.Address]bits
 	topicBits   map[common.Hash]bits

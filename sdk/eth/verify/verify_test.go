@@ -48,9 +48,7 @@ func read(tb testing.TB, chain uint64, block, receipts []byte) (r rows) {
 // all is everything that can be checked of a block without its uncles' headers.
 func all(v *verify.Verifier, r *rows) error {
 	return firstOf(
-		v.Block(&r.Block, r.extra...),
-		v.Receipts(&r.Header, r.receipts, r.logs),
-		v.Outcomes(&r.Header, r.Transactions, r.receipts),
+		v.Whole(&r.Block, r.receipts, r.logs, r.extra...),
 		v.AllLogs(&r.Header, r.logs),
 	)
 }
