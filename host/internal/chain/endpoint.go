@@ -93,16 +93,17 @@ func label(name, where string) string {
 }
 
 // units is what a call costs here.
-func (ep *endpoint) units(q *chain.Query) float64 { return ep.weight(q.Method) }
-
-func (ep *endpoint) weight(method string) float64 {
-	if w, listed := ep.weights[method]; listed {
+func (ep *endpoint) units(q *chain.Query) float64 {
+	if w, listed := ep.weights[q.Method]; listed {
 		return w
 	}
 	return 1
 }
 
 func (ep *endpoint) unitsOf(batch []*ask) float64 {
+	if len(ep.weights) == 0 {
+		return float64(len(batch))
+	}
 	sum := 0.0
 	for _, a := range batch {
 		sum += ep.units(a.query)

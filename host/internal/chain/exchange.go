@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,9 +35,11 @@ func (n *Network) Exchange(ctx context.Context, r chain.Request) ([]chain.Result
 		return nil, err
 	}
 	defer over()
-	w := &work{n: n, asker: r.Asker, began: n.clock.Now(), results: make([]chain.Result, len(r.Calls))}
+	w := &work{n: n, asker: r.Asker, began: n.clock.Now(), results: make([]chain.Result, len(r.Calls)), open: make([]*ask, 0, len(r.Calls))}
+	asks := make([]ask, len(r.Calls))
 	for i := range r.Calls {
-		w.take(&r.Calls[i], i)
+		asks[i] = ask{query: &r.Calls[i], at: i, began: w.began}
+		w.take(&asks[i])
 	}
 	if r.Together {
 		err = w.together(ctx, w.open)
@@ -49,11 +52,12 @@ func (n *Network) Exchange(ctx context.Context, r chain.Request) ([]chain.Result
 	return w.results, err
 }
 
-// take makes an ask of a call, or says at once that it is none.
-func (w *work) take(q *chain.Query, at int) {
-	a := &ask{query: q, at: at, class: classOf(q), need: needOf(q), began: w.began}
+// take opens an ask, or says at once that it is none.
+func (w *work) take(a *ask) {
+	q := a.query
+	a.class, a.need = classOf(q), needOf(q)
 	if err := valid(q); err != nil {
-		w.results[at].Err = &chain.Error{Kind: chain.Invalid, Endpoint: "network " + w.n.name, What: chain.Describe(q.Method, q.Params), Tries: 1, Err: err}
+		w.results[a.at].Err = &chain.Error{Kind: chain.Invalid, Endpoint: "network " + w.n.name, What: chain.Describe(q.Method, q.Params), Tries: 1, Err: err}
 		return
 	}
 	if len(q.Rejected) > 0 {
@@ -61,7 +65,7 @@ func (w *work) take(q *chain.Query, at int) {
 		w.n.mismatched(last)
 		a.tries = len(q.Rejected)
 		if a.tries > w.n.retries {
-			w.results[at] = chain.Result{Endpoint: last.Endpoint, Err: &chain.Error{
+			w.results[a.at] = chain.Result{Endpoint: last.Endpoint, Err: &chain.Error{
 				Kind: chain.Transient, Endpoint: last.Endpoint, What: chain.Describe(q.Method, q.Params), Tries: a.tries,
 				Err: fmt.Errorf("all answers were of no use; the last: %s", last.Reason),
 			}}
@@ -74,7 +78,7 @@ func (w *work) take(q *chain.Query, at int) {
 
 // valid tells calls that can be written into a batch without harm to the others.
 func valid(q *chain.Query) error {
-	if q.Method == "" || bytes.ContainsFunc([]byte(q.Method), func(r rune) bool { return r < '!' || r > '~' || r == '"' || r == '\\' }) {
+	if q.Method == "" || strings.ContainsFunc(q.Method, func(r rune) bool { return r < '!' || r > '~' || r == '"' || r == '\\' }) {
 		return fmt.Errorf("%q is no method", q.Method)
 	}
 	if len(q.Params) > 0 && (!json.Valid(q.Params) || bytes.TrimLeft(q.Params, " \t\r\n")[0] != '[') {

@@ -75,10 +75,13 @@ func (s *sizes) of(name string) *class {
 func (s *sizes) fit(asks []*ask, ep *endpoint, units float64) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	share := 0.0
+	share, each, last := 0.0, 0.0, ""
 	for i, a := range asks {
-		c := s.of(a.class)
-		share += max(c.bytes/targetBytes, 1/min(c.items, float64(s.most)))
+		if i == 0 || a.class != last {
+			c := s.of(a.class)
+			each, last = max(c.bytes/targetBytes, 1/min(c.items, float64(s.most))), a.class
+		}
+		share += each
 		units -= ep.units(a.query)
 		if i > 0 && (share > 1+1e-6 || units < 0 || i >= s.most) {
 			return i
@@ -109,33 +112,43 @@ func (s *sizes) shrink(size int, forGood bool) bool {
 	return true
 }
 
-// learn is told what a batch came to.
+// learn is told what a batch came to. Calls that are alike mostly stand together:
+// each such run is learned from.
 func (s *sizes) learn(batch []*ask, replies []reply, spent time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sums := map[string][2]float64{} // bytes and answers
-	for i, a := range batch {
-		if replies[i].err == nil {
-			sum := sums[a.class]
-			sums[a.class] = [2]float64{sum[0] + float64(len(replies[i].result)), sum[1] + 1}
-		}
-	}
 	slowness := float64(spent) / float64(targetTime)
-	for name, sum := range sums {
-		c := s.of(name)
-		if each := sum[0] / sum[1]; each > c.bytes {
-			c.bytes = each
-		} else {
-			c.bytes = 0.8*c.bytes + 0.2*each
+	for from := 0; from < len(batch); {
+		name, bytes, answers := batch[from].class, 0, 0
+		to := from
+		for ; to < len(batch) && batch[to].class == name; to++ {
+			if replies[to].err == nil {
+				bytes += len(replies[to].result)
+				answers++
+			}
 		}
-		switch {
-		case slowness > 1 && len(batch) > 1:
-			c.items = max(1, math.Floor(min(c.items, float64(len(batch))/slowness)))
-		case slowness < 0.5 && float64(len(batch)) >= 0.8*min(c.items, float64(s.most)):
-			c.items = min(mostItems, c.items*1.1+1)
+		if answers > 0 {
+			s.of(name).learn(float64(bytes)/float64(answers), float64(len(batch)), slowness, float64(s.most))
 		}
+		from = to
 	}
 	s.grow(len(batch))
+}
+
+// learn is told how many bytes an answer had in a batch of a size that took so
+// much of the time it should.
+func (c *class) learn(bytes, size, slowness, most float64) {
+	if bytes > c.bytes {
+		c.bytes = bytes
+	} else {
+		c.bytes = 0.8*c.bytes + 0.2*bytes
+	}
+	switch {
+	case slowness > 1 && size > 1:
+		c.items = max(1, math.Floor(min(c.items, size/slowness)))
+	case slowness < 0.5 && size >= 0.8*min(c.items, most):
+		c.items = min(mostItems, c.items*1.1+1)
+	}
 }
 
 // grow lets batches become larger again after some that were taken.
