@@ -83,7 +83,7 @@ const mostRows = 10_000
 
 // Validate checks settings without listening.
 func (l *loader) Validate() error {
-	errs := []error{l.check(), l.Limits.Check(mostRows)}
+	errs := []error{l.check(), l.Check(mostRows)}
 	if l.History < 1 {
 		errs = append(errs, fmt.Errorf("history is %d: write how many messages to keep, at least 1", l.History))
 	}
