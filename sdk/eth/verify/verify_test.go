@@ -203,6 +203,8 @@ func foundAs(name string) *regexp.Regexp {
 		return regexp.MustCompile(`^withdrawalsRoot$`)
 	case strings.Contains(name, "].From["):
 		return regexp.MustCompile(`^receipts\[\d\]\.from$`)
+	case strings.HasPrefix(name, "transactions") && strings.HasSuffix(name, "TransactionType"): // left out what the other type needs
+		return regexp.MustCompile(`^(transactions\[\d\]\.hash|receipts\[\d\]\.type)$`)
 	case strings.HasPrefix(name, "transactions"):
 		return regexp.MustCompile(`^transactions\[\d\]\.(hash|gasPrice)$`)
 	case strings.HasPrefix(name, "logs"):
