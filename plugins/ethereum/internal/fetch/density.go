@@ -36,6 +36,13 @@ func (d *density) given() bool {
 	return d.never
 }
 
+// forget begins anew: other logs are wanted.
+func (d *density) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.receipts, d.matched, d.share, d.measured, d.since = false, 0, 0, false, 0
+}
+
 // giveUp goes by ranges from now on.
 func (d *density) giveUp() {
 	d.mu.Lock()

@@ -10,7 +10,8 @@ import (
 
 // What is learned about an endpoint.
 const (
-	lessonBlocks    = "blocks"
+	lessonBlocks    = "blocks" // a range that was not too large, after one that was
+	lessonLimit     = "limit"  // the largest range, by the node's own word
 	lessonAddresses = "addresses"
 )
 

@@ -56,7 +56,10 @@ func NewLogs(ctx context.Context, n *Node, filter Filter, c LogsConfig) *Logs {
 }
 
 // Choose changes which logs are read, from the next span on. No group at all chooses none.
-func (l *Logs) Choose(filter Filter) { l.chosen.Store(newSelection(filter)) }
+func (l *Logs) Choose(filter Filter) {
+	l.chosen.Store(newSelection(filter))
+	l.density.forget()
+}
 
 // Size is what the node takes in history, and a few blocks at the head.
 func (l *Logs) Size(final bool) uint64 {
@@ -112,19 +115,19 @@ func (l *Logs) remember(ctx context.Context) {
 		l.node.Log.Debug("nothing is known of what nodes take", "error", err)
 		return
 	}
-	var blocks, addresses uint64
+	var blocks, limit, addresses uint64 // of the most generous endpoint: others will object
 	for name, value := range known {
 		switch endpoint, what, shape := parseLesson(name); {
 		case endpoint == "":
 		case what == lessonAddresses:
 			addresses = max(addresses, value)
 		case what == lessonBlocks && shape == l.chosen.Load().shape():
-			blocks = max(blocks, value) // of the most generous endpoint: others will object
+			blocks = max(blocks, value)
+		case what == lessonLimit && shape == l.chosen.Load().shape():
+			limit = max(limit, value)
 		}
 	}
-	if blocks > 0 {
-		l.size.remembered(blocks)
-	}
+	l.size.remembered(blocks, limit)
 	if addresses > 0 {
 		l.split.most = int(min(addresses, 1000)) //nolint:gosec // it is bounded
 	}

@@ -43,7 +43,11 @@ func (l *Logs) whole(ctx context.Context, chosen *selection, from, to uint64) (f
 // smaller reads a range that was too much.
 func (l *Logs) smaller(ctx context.Context, chosen *selection, from, to uint64, err error) (follow.Span[eth.Log], error) {
 	piece := l.size.refused(to-from+1, err)
-	l.learn(ctx, err, lessonBlocks, chosen.shape(), piece)
+	what := lessonBlocks
+	if limitOf(err).Blocks > 0 {
+		what = lessonLimit
+	}
+	l.learn(ctx, err, what, chosen.shape(), piece)
 	l.node.Log.Debug("smaller ranges of logs", "blocks", piece, "why", err)
 	return l.pieces(ctx, chosen, from, to, piece)
 }

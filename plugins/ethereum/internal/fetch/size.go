@@ -50,11 +50,20 @@ func (s *rangeSize) weight(blocks uint64) int {
 	return int(s.bytes * float64(blocks))
 }
 
-// remembered begins with what was learned of nodes before.
-func (s *rangeSize) remembered(blocks uint64) {
+// remembered begins with what was learned of nodes before: a size that worked, and a limit that was stated; 0 where there is none.
+func (s *rangeSize) remembered(blocks, limit uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now, s.warned = max(1, min(blocks, s.most)), true
+	if blocks > 0 {
+		s.now, s.warned = min(blocks, s.most), true
+	}
+	if limit > 0 {
+		s.limit = limit
+		if blocks == 0 {
+			s.now = min(limit, s.most)
+		}
+		s.now = min(s.now, limit)
+	}
 }
 
 // worked notes that a range of a size was answered.
