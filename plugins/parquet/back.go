@@ -29,6 +29,9 @@ func (s *shelf) admit(start sdk.Start, wired map[string]*series) (mark, error) {
 	if err != nil {
 		return mark{}, err
 	}
+	if err := s.attribute(chainOf(start, start.Cursor), start.Network.Name); err != nil {
+		return mark{}, err
+	}
 	for input, files := range s.Inputs {
 		if err := s.check(input, files, to, wired[input]); err != nil {
 			return mark{}, err
@@ -63,6 +66,30 @@ func (s *shelf) makeRoom(to mark) error {
 		}
 	}
 	return s.sweep(to)
+}
+
+// attribute holds files to one chain: the one that their rows are from, which
+// may not be known before the source has answered.
+func (s *shelf) attribute(chain uint64, network string) error {
+	for _, files := range s.Inputs {
+		switch {
+		case chain == 0 || chain == files.ChainID:
+		case files.ChainID == 0:
+			files.ChainID = chain
+		default:
+			return stopf("write %s: these files are from chain %d, and the pipeline reads chain %d (%s): give the step another path, or move the files and %s away",
+				filepath.Join(s.dir, files.pattern()), files.ChainID, chain, network, s.hidden)
+		}
+	}
+	return nil
+}
+
+// chainOf is the chain that a process reads, as far as it is known.
+func chainOf(start sdk.Start, cursor *sdk.Cursor) uint64 {
+	if cursor != nil && cursor.ChainID != 0 {
+		return cursor.ChainID
+	}
+	return start.Network.ChainID
 }
 
 // recall reads the books, and finds the mark of the checkpoint to go on from.

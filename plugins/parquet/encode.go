@@ -19,8 +19,11 @@ func (l *leaf) encode(record arrow.RecordBatch) ([]parquet.Value, error) {
 		l.space = nil
 	}
 	rows, column := int(record.NumRows()), record.Column(l.path[0].child)
-	if len(l.path) == 1 && !l.path[0].nullable && l.quick != nil {
+	if len(l.path) == 1 && l.quick != nil {
 		l.values = l.quick(slices.Grow(l.values, rows), column)
+		if l.path[0].nullable {
+			l.mark(column)
+		}
 		return l.values, nil
 	}
 	read := l.reader(column, 0)
@@ -31,6 +34,17 @@ func (l *leaf) encode(record arrow.RecordBatch) ([]parquet.Value, error) {
 		}
 	}
 	return l.values, nil
+}
+
+// mark gives values that were read without regard to nulls their levels.
+func (l *leaf) mark(column arrow.Array) {
+	for i, v := range l.values {
+		if column.IsNull(i) {
+			l.values[i] = parquet.Value{}.Level(0, 0, l.index)
+		} else {
+			l.values[i] = v.Level(0, 1, l.index)
+		}
+	}
 }
 
 // mostSpace is how much room a column keeps for texts between batches.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
@@ -191,6 +192,31 @@ func TestAnOlderGenerationIsRefused(t *testing.T) {
 	closed(t, second)
 	closed(t, l)
 	stopped(t, loaderIn(dir), startOf[event](t, 8, 1), "generation 9", "generation 8, which is older")
+}
+
+func TestAnotherChainIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	start := startOf[event](t, 1, 0)
+	start.Network.ChainID = 0 // whatever the endpoint says
+	l := started(t, loaderIn(dir), start)
+	load(t, l, 0, eventsOf(1, 101)...)
+	commitAt(t, l, 1, 120) // chain 7
+	final(t, l, 1)
+	closed(t, l)
+	if m := manifestOf(t, dir, "events"); m.ChainID != 7 {
+		t.Errorf("the manifest says chain %d, want 7", m.ChainID)
+	}
+	for _, checkpoint := range []uint64{0, 1} {
+		other := startOf[event](t, 2, checkpoint)
+		other.Network.ChainID = 10
+		stopped(t, loaderIn(dir), other, "from chain 7", "reads chain 10 (test)", "another path")
+	}
+	start = startOf[event](t, 2, 1)
+	start.Network.ChainID = 0
+	l = started(t, loaderIn(dir), start)
+	err := l.Commit(t.Context(), sdk.Commit{Checkpoint: 2, Cursor: &sdk.Cursor{ChainID: 10, Block: 130}})
+	says(t, err, "from chain 7", "reads chain 10")
+	holds(t, dir, map[string]string{"test__events__00000000_to_00000099.parquet": "1"})
 }
 
 func TestCloseAfterAStartThatFailed(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 type leaf struct {
 	node parquet.Node
 	bind func(l *leaf, a arrow.Array) func(i int) (parquet.Value, error) // reads the values of a batch
-	// quick reads all values of a batch whose column is not part of another and is
-	// never null; nil: they are read one by one.
+	// quick reads all values of a batch whose column is not part of another, nulls
+	// too, whatever they are; nil: they are read one by one.
 	quick func(values []parquet.Value, a arrow.Array) []parquet.Value
 	delta bool // whole numbers, of which neighbours are near
 	bytes bool // of which a dictionary may be worth it

@@ -168,6 +168,9 @@ func (l *loader) Load(ctx context.Context, input int, batch transit.Batch) error
 // Commit makes durable, at a checkpoint, what was loaded, and how far each input
 // had come.
 func (l *loader) Commit(_ context.Context, c sdk.Commit) error {
+	if err := l.shelf.attribute(chainOf(l.start, c.Cursor), l.start.Network.Name); err != nil {
+		return err
+	}
 	if c.Cursor != nil || c.Checkpoint != 0 {
 		if err := l.beginAnew(); err != nil {
 			return err

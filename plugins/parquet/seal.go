@@ -62,6 +62,7 @@ func (s *shelf) make(input string, files *series, g *segment, checkpoint uint64)
 	if files.ByBlock {
 		e.FromBlock, e.ToBlock = &g.From, &g.To
 	}
+	m.ChainID = files.ChainID
 	m.add(e, files.Forms[g.Form])
 	if err := s.writeManifest(files, m); err != nil {
 		return err

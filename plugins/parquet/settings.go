@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -158,7 +159,7 @@ func (s *settings) dataset(step string) string {
 	if name, ok := s.Datasets[step]; ok {
 		return name
 	}
-	return plainName(step)
+	return cmp.Or(plainName(step), "rows")
 }
 
 // plainName is a name as part of a file's: swaps["a/b"] is swaps-a-b.
