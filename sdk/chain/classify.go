@@ -37,8 +37,18 @@ var meanings = []struct {
 	kind Kind
 	text *regexp.Regexp
 }{
-	{Reverted, reverted}, {TooManyAddresses, tooManyAddresses}, {Unbatched, unbatched}, {NoMethod, noMethod}, {Pruned, pruned}, {Transient, behind},
-	{Refused, refused}, {Transient, throttled}, {TooMuch, tooMuch}, {TimedOut, timedOut}, {Invalid, invalid}, {Transient, passing},
+	{Reverted, reverted},
+	{TooManyAddresses, tooManyAddresses},
+	{Unbatched, unbatched},
+	{NoMethod, noMethod},
+	{Pruned, pruned},
+	{Transient, behind},
+	{Refused, refused},
+	{Transient, throttled},
+	{TooMuch, tooMuch},
+	{TimedOut, timedOut},
+	{Invalid, invalid},
+	{Transient, passing},
 }
 
 // KindOfAnswer is what an error that a node answered means: by its code where that

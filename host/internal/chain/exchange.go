@@ -178,12 +178,17 @@ func (w *work) unlessGivenUp(asks []*ask) []*ask {
 	if why == nil {
 		return asks
 	}
+	w.settleAll(asks, why)
+	return nil
+}
+
+// settleAll ends all asks for one reason.
+func (w *work) settleAll(asks []*ask, why *chain.Error) {
 	for _, a := range asks {
 		fault := *why
 		fault.What = chain.Describe(a.query.Method, a.query.Params)
 		w.settle(a, nil, nil, &fault)
 	}
-	return nil
 }
 
 // giveUp ends all other tries of the request: who asked has what went wrong.
@@ -345,7 +350,7 @@ func (w *work) settle(a *ask, ep *endpoint, result []byte, fault *chain.Error) {
 		r.Endpoint = ep.label
 	}
 	if fault != nil {
-		fault.Tries, fault.Spent = max(1, a.tries), w.n.clock.Now().Sub(a.began)
+		fault.Tries, fault.Spent = max(1, fault.Tries, a.tries), w.n.clock.Now().Sub(a.began)
 	}
 	r.Raw, r.Err = result, fault
 }
@@ -364,21 +369,14 @@ func (w *work) together(ctx context.Context, asks []*ask) error {
 			return err
 		}
 		if fault != nil {
-			for _, a := range asks {
-				w.settle(a, nil, nil, new(*fault))
-			}
+			w.settleAll(asks, fault)
 			return nil
 		}
 		open, err := w.attempt(ctx, ep, asks)
-		if err != nil {
+		if err != nil || len(open) == 0 {
 			return err
 		}
-		if len(open) == 0 {
-			return nil
-		}
-		for _, a := range open {
-			lead.aside = lead.aside || a.aside
-		}
+		lead.aside = lead.aside || slices.ContainsFunc(open, func(a *ask) bool { return a.aside })
 		if !lead.hasTried(ep) {
 			lead.tried = append(lead.tried, ep)
 		}

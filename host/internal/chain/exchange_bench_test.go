@@ -30,6 +30,7 @@ func BenchmarkExchange(b *testing.B) {
 const inFlight = 8
 
 func benchExchange(b *testing.B, answer, batch int) {
+	b.Helper()
 	url := memory(b, answer, batch)
 	n, err := chain.NewNetwork(chain.NetworkConfig{Network: &config.Network{Endpoints: []config.Endpoint{{URL: url, Batch: uint64(batch)}}}})
 	if err != nil {
@@ -89,6 +90,7 @@ func benchExchange(b *testing.B, answer, batch int) {
 
 // several asks four times in each of the lanes at once.
 func several(b *testing.B, ask func() error) {
+	b.Helper()
 	var group sync.WaitGroup
 	for range inFlight {
 		group.Go(func() {

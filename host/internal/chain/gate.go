@@ -221,8 +221,8 @@ func (g *gate) quit(asker string, w *waiter) {
 
 // tidy drops lines in which nobody stands.
 func (g *gate) tidy() {
-	for i := len(g.lines) - 1; i >= 0; i-- {
-		if len(g.lines[i].waiters) > 0 {
+	for i, q := range slices.Backward(g.lines) {
+		if len(q.waiters) > 0 {
 			continue
 		}
 		g.lines = slices.Delete(g.lines, i, i+1)

@@ -38,20 +38,22 @@ func (n *Network) judge(s sent, a *ask, r reply, size int) verdict {
 		}
 	}
 	a.try(s.ep, fault)
-	if a.query.Never && answered {
-		return verdict{fault: fault}
-	}
-	if a.query.Once && (fault.Kind == chain.TimedOut || fault.Kind == chain.Unclear) {
+	if final(a.query, fault.Kind, answered) {
 		return verdict{fault: fault}
 	}
 	if !n.mayPass(s, a, fault, size) {
 		return verdict{fault: fault, gaveUp: s.err != nil && (fault.Kind == chain.Refused || fault.Kind == chain.WrongChain)}
 	}
 	if a.tries > n.retries && (fault.Kind == chain.Transient || fault.Kind == chain.TimedOut || fault.Kind == chain.Unclear) {
-		return verdict{fault: fault, gaveUp: true} // the others are asked of each endpoint once
+		return verdict{fault: fault, gaveUp: true} // for the others each endpoint is asked once
 	}
 	n.log.Debug("asking again", "error", fault.Err, "endpoint", s.ep.label, "what", fault.What, "try", a.tries+1)
 	return verdict{again: true}
+}
+
+// final reports whether who asks wants an error at once.
+func final(q *chain.Query, k chain.Kind, answered bool) bool {
+	return q.Never && answered || q.Once && (k == chain.TimedOut || k == chain.Unclear)
 }
 
 // mayPass reports whether an error is worth another try, and notes what it says

@@ -200,10 +200,10 @@ func until(t *testing.T, what string, ok func() bool) {
 }
 
 // serve answers HTTP as a function says.
-func serve(t testing.TB, f http.HandlerFunc) string {
-	t.Helper()
+func serve(tb testing.TB, f http.HandlerFunc) string {
+	tb.Helper()
 	s := httptest.NewServer(f)
-	t.Cleanup(s.Close)
+	tb.Cleanup(s.Close)
 	return s.URL
 }
 
@@ -215,8 +215,8 @@ type asked struct {
 }
 
 // requests reads the calls of a body; batch is false for a single one.
-func requests(t testing.TB, r *http.Request) (calls []asked, batch bool) {
-	t.Helper()
+func requests(tb testing.TB, r *http.Request) (calls []asked, batch bool) {
+	tb.Helper()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, false // the client has gone
@@ -226,7 +226,7 @@ func requests(t testing.TB, r *http.Request) (calls []asked, batch bool) {
 	}
 	calls = make([]asked, 1)
 	if err := json.Unmarshal(body, &calls[0]); err != nil {
-		t.Error(err)
+		tb.Error(err)
 	}
 	return calls, false
 }
@@ -258,10 +258,10 @@ func answers(calls []asked, batch bool, what func(c asked) string) string {
 }
 
 // node serves answers to calls; what returns `"result":…` or `"error":…`.
-func node(t testing.TB, what func(c asked) string) string {
-	t.Helper()
-	return serve(t, func(w http.ResponseWriter, r *http.Request) {
-		calls, batch := requests(t, r)
+func node(tb testing.TB, what func(c asked) string) string {
+	tb.Helper()
+	return serve(tb, func(w http.ResponseWriter, r *http.Request) {
+		calls, batch := requests(tb, r)
 		_, _ = io.WriteString(w, answers(calls, batch, what))
 	})
 }

@@ -17,8 +17,6 @@ import (
 	sdkchain "github.com/penstock-io/penstock/sdk/chain"
 )
 
-func retries(n uint64) *uint64 { return &n }
-
 func TestErrorSaysWhereWhatAndHowOften(t *testing.T) {
 	cases := []struct {
 		name  string
@@ -46,10 +44,12 @@ func TestErrorSaysWhereWhatAndHowOften(t *testing.T) {
 			w.WriteHeader(401)
 			_, _ = io.WriteString(w, "no such key: header56")
 		}, []string{`401 Unauthorized: "no such key: ***"`}},
-		{"sends us on", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://elsewhere.example/secret12", 307)
+		{
+			"sends us on", func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, "https://elsewhere.example/secret12", http.StatusTemporaryRedirect)
+			},
+			[]string{"307 Temporary Redirect", "https://elsewhere.example", "write that address into the endpoint's url"},
 		},
-			[]string{"307 Temporary Redirect", "https://elsewhere.example", "write that address into the endpoint's url"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestErrorSaysWhereWhatAndHowOften(t *testing.T) {
 				url = serve(t, c.serve)
 			}
 			url = strings.Replace(url, "http://", "http://user1:secret99@", 1) + "/v3/secret12?key=secret34"
-			network := config.Network{RPC: config.RPC{Retries: retries(2), Timeout: 50 * time.Millisecond}}
+			network := config.Network{RPC: config.RPC{Retries: new(uint64(2)), Timeout: 50 * time.Millisecond}}
 			network.Endpoints = []config.Endpoint{{Headers: map[string]string{"Authorization": "Bearer header56"}}}
 			n := open(t, network, url)
 			err := n.ask(t, query("say", 7))[0].Err
@@ -378,7 +378,7 @@ func TestChainIDIsAskedForAgain(t *testing.T) {
 func TestEndpointThatDoesNotLetUsInIsPassedOver(t *testing.T) {
 	for _, status := range []int{401, 403, 404, 301} {
 		closed := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-		n := open(t, config.Network{RPC: config.RPC{Retries: retries(0)}}, closed, start(t, nil).url)
+		n := open(t, config.Network{RPC: config.RPC{Retries: new(uint64(0))}}, closed, start(t, nil).url)
 		said(t, n.ask(t, say(1)...))
 	}
 }

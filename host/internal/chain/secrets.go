@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"cmp"
 	"errors"
 	"net/url"
 	"slices"
@@ -18,45 +19,47 @@ type secrets struct {
 }
 
 func secretsOf(e config.Endpoint) *secrets {
-	var words []string
-	add := func(word string) {
-		const short = 4 // shorter words are in other words
-		if len(word) >= short {
-			words = append(words, word, url.QueryEscape(word), url.PathEscape(word))
-		}
-	}
-	if u, err := url.Parse(e.URL); err == nil && strings.Contains(e.URL, "://") && u.Host != "" {
-		add(u.User.Username())
-		password, _ := u.User.Password()
-		add(password)
-		if len(u.Path) > 1 {
-			add(u.Path)
-		}
-		for part := range strings.SplitSeq(u.Path, "/") {
-			if len(part) >= 8 { // what tells nothing is v3, rpc, mainnet
-				add(part)
-			}
-		}
-		for _, values := range u.Query() {
-			for _, value := range values {
-				add(value)
-			}
-		}
-		add(u.RawQuery)
-	}
+	words := wordsOfURL(e.URL)
 	for _, value := range e.Headers {
-		add(value)
-		if _, rest, found := strings.Cut(value, " "); found { // Bearer …
-			add(rest)
-		}
+		_, rest, _ := strings.Cut(value, " ") // Bearer …
+		words = append(words, value, rest)
 	}
-	slices.SortFunc(words, func(a, b string) int { return len(b) - len(a) })
+	const short = 4 // shorter words are in other words
+	words = slices.DeleteFunc(words, func(word string) bool { return len(word) < short })
+	for _, word := range slices.Clone(words) {
+		words = append(words, url.QueryEscape(word), url.PathEscape(word))
+	}
+	slices.SortFunc(words, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	words = slices.Compact(words)
 	var pairs []string
 	for _, word := range words {
 		pairs = append(pairs, word, "***")
 	}
 	return &secrets{words: words, replacer: strings.NewReplacer(pairs...)}
+}
+
+// wordsOfURL are the parts of a URL that may give access: all but its host and
+// short parts of its path, which are v3, rpc or mainnet.
+func wordsOfURL(text string) []string {
+	u, err := url.Parse(text)
+	if err != nil || !strings.Contains(text, "://") || u.Host == "" {
+		return nil
+	}
+	password, _ := u.User.Password()
+	words := []string{u.User.Username(), password, u.RawQuery}
+	if len(u.Path) > 1 {
+		words = append(words, u.Path)
+	}
+	for part := range strings.SplitSeq(u.Path, "/") {
+		const short = 8
+		if len(part) >= short {
+			words = append(words, part)
+		}
+	}
+	for _, values := range u.Query() {
+		words = append(words, values...)
+	}
+	return words
 }
 
 func (s *secrets) in(text string) bool {

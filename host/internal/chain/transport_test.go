@@ -91,7 +91,7 @@ func TestLargeAnswerThatGetsAhead(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, `"}`)
 	})
-	n := open(t, config.Network{RPC: config.RPC{Timeout: 150 * time.Millisecond, Retries: retries(0)}}, url)
+	n := open(t, config.Network{RPC: config.RPC{Timeout: 150 * time.Millisecond, Retries: new(uint64(0))}}, url)
 	if r := n.ask(t, say(1)...)[0]; r.Err != nil || len(r.Raw) != pieces*len(piece)+2 {
 		t.Errorf("got %d bytes, %v", len(r.Raw), r.Err)
 	}
@@ -352,7 +352,7 @@ func TestSocketThatHangs(t *testing.T) {
 	s := httptest.NewServer(server.WebsocketHandler([]string{"*"}))
 	defer s.Close()
 	defer close(release)
-	n := open(t, config.Network{RPC: config.RPC{Timeout: 50 * time.Millisecond, Retries: retries(1)}}, nodetest.WebSocket(s.URL))
+	n := open(t, config.Network{RPC: config.RPC{Timeout: 50 * time.Millisecond, Retries: new(uint64(1))}}, nodetest.WebSocket(s.URL))
 	err := n.ask(t, query("eth_hang"))[0].Err
 	if err == nil || err.Kind != sdkchain.TimedOut || !strings.Contains(err.Error(), "no answer within 50ms") {
 		t.Errorf("got %v", err)
