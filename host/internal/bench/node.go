@@ -46,10 +46,10 @@ func blocksOf(kind string) nodetest.Config {
 const beyond = 200
 
 // serveNode answers until standard input ends: with blocks of a kind up to a
-// height, each exchange after a delay.
+// height, each exchange after a delay, and each call after some work.
 func serveNode(args []string) error {
-	if len(args) != 3 {
-		return fmt.Errorf("node: %d arguments, want kind, last block and delay", len(args))
+	if len(args) != 4 {
+		return fmt.Errorf("node: %d arguments, want kind, last block, delay and work", len(args))
 	}
 	last, err := strconv.ParseUint(args[1], 10, 64)
 	if err != nil {
@@ -59,17 +59,23 @@ func serveNode(args []string) error {
 	if err != nil {
 		return err
 	}
+	work, err := time.ParseDuration(args[3])
+	if err != nil {
+		return err
+	}
 	n := &nodetest.Node{Chain: nodetest.Make(blocksOf(args[0]), last+beyond)}
 	n.Chain.Finalize(last + beyond/2)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
+	answer := http.Handler(n)
+	if work > 0 {
+		answer = toiling(answer, work)
+	}
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if delay > 0 {
-			time.Sleep(delay)
-		}
-		n.ServeHTTP(w, r)
+		time.Sleep(delay)
+		answer.ServeHTTP(w, r)
 	})}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -82,6 +88,23 @@ func serveNode(args []string) error {
 	return nil
 }
 
+// toiling is a node that has to look things up: each call takes a time, on one of
+// two disks.
+func toiling(next http.Handler, each time.Duration) http.Handler {
+	disks := make(chan struct{}, 2)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		disks <- struct{}{}
+		time.Sleep(each * time.Duration(bytes.Count(body, []byte(`"method"`))))
+		<-disks
+		next.ServeHTTP(w, r)
+	})
+}
+
 // node is another process that answers.
 type node struct {
 	url   string
@@ -90,12 +113,12 @@ type node struct {
 	stdin io.Closer
 }
 
-func startNode(ctx context.Context, kind string, last uint64, delay time.Duration) (*node, error) {
+func startNode(ctx context.Context, kind string, last uint64, delay, work time.Duration) (*node, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, nodeArg, kind, strconv.FormatUint(last, 10), delay.String())
+	cmd := exec.CommandContext(ctx, self, nodeArg, kind, strconv.FormatUint(last, 10), delay.String(), work.String())
 	cmd.Stderr, cmd.WaitDelay = os.Stderr, bareGrace
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -99,15 +99,21 @@ func blocksPerSecond(loads []load) string {
 
 // backfill compares full blocks with receipts, verified and through the engine,
 // with what the node answers to a client that throws everything away, with the
-// best of some batch sizes and widths: on the same two processors, and where an
-// answer takes the time that it takes over a network.
+// best of some batch sizes and widths: on the same processors, which whoever reads
+// needs for itself; where an answer takes the time that it takes over a network; and
+// where the node has work to do for each call, as one with a disk has.
 func (r *rpcBench) backfill(ctx context.Context) error {
 	for _, c := range []struct {
 		name  string
 		delay time.Duration
+		work  time.Duration
 		last  uint64
-	}{{"full blocks and receipts, verified", 0, 3000}, {"  … where each exchange takes 20 ms", 20 * time.Millisecond, 3000}} {
-		n, err := startNode(ctx, fullBlocks, r.scaled(c.last), c.delay)
+	}{
+		{"full blocks and receipts, verified", 0, 0, 3000},
+		{"  … where each exchange takes 20 ms", 20 * time.Millisecond, 0, 3000},
+		{"  … of a node that takes 4 ms for a call, two at a time", 0, 4 * time.Millisecond, 1200},
+	} {
+		n, err := startNode(ctx, fullBlocks, r.scaled(c.last), c.delay, c.work)
 		if err != nil {
 			return err
 		}
@@ -141,7 +147,7 @@ func (r *rpcBench) scaled(last uint64) uint64 {
 }
 
 func (r *rpcBench) headers(ctx context.Context) error {
-	n, err := startNode(ctx, smallBlocks, r.scaled(100_000), 0)
+	n, err := startNode(ctx, smallBlocks, r.scaled(100_000), 0, 0)
 	if err != nil {
 		return err
 	}
@@ -160,7 +166,7 @@ func (r *rpcBench) headers(ctx context.Context) error {
 }
 
 func (r *rpcBench) logs(ctx context.Context) error {
-	n, err := startNode(ctx, logBlocks, r.scaled(4000), 0)
+	n, err := startNode(ctx, logBlocks, r.scaled(4000), 0, 0)
 	if err != nil {
 		return err
 	}
@@ -257,7 +263,7 @@ func (r *rig) committedBy(step string) uint64 {
 // is eight times as long.
 func (r *rpcBench) flat(ctx context.Context) error {
 	last := r.scaled(100_000)
-	n, err := startNode(ctx, smallBlocks, last, 0)
+	n, err := startNode(ctx, smallBlocks, last, 0, 0)
 	if err != nil {
 		return err
 	}
