@@ -54,6 +54,7 @@ type item struct {
 // line is one row of a message.
 type line struct {
 	text  []byte // a part of the body
+	size  int    // of the text
 	key   [16]byte
 	batch *transit.Batch // where its values are
 	index int

@@ -46,9 +46,11 @@ type out struct {
 	input   int
 	channel *channel
 	layout  *render.Layout
-	pending item
-	batch   gather.Batch
-	row     []byte
+	pending item         // without head and body
+	text    []byte       // of its rows
+	batch   gather.Batch // counts them
+	row     []byte       // as JSON, and with its key: used for each
+	line    []byte
 }
 
 // Start takes the hub over from the loader before, or makes one, and begins to
@@ -141,17 +143,20 @@ func (l *loader) add(o *out, batch *transit.Batch, row int, now time.Time) {
 	} else {
 		c.at++
 	}
-	text := append(key.Append(append(make([]byte, 0, len(o.row)+160), `{"key":"`...)), `","number":`...) // keys need no escapes
-	text = append(strconv.AppendUint(text, key.Row, 10), `,"row":`...)
-	text = append(append(text, o.row...), '}')
-	if l.Full(o.batch, len(text), now) {
+	o.line = append(key.Append(append(o.line[:0], `{"key":"`...)), `","number":`...) // keys need no escapes
+	o.line = append(strconv.AppendUint(o.line, key.Row, 10), `,"row":`...)
+	o.line = append(append(o.line, o.row...), '}')
+	if l.Full(o.batch, len(o.line), now) {
 		l.publish(o, l.cursor)
 	}
 	if o.batch.Rows == 0 {
 		o.pending.first = key.Row
+	} else {
+		o.text = append(o.text, ',')
 	}
-	o.batch.Add(len(text), now)
-	o.pending.rows = append(o.pending.rows, line{text: text, key: key.Digest, batch: batch, index: row})
+	o.batch.Add(len(o.line), now)
+	o.text = append(o.text, o.line...)
+	o.pending.rows = append(o.pending.rows, line{size: len(o.line), key: key.Digest, batch: batch, index: row})
 }
 
 // publish sends the message that is being made on its way, whose rows belong to
@@ -162,21 +167,16 @@ func (l *loader) publish(o *out, cursor *sdk.Cursor) {
 	}
 	it := o.pending
 	it.head = rowsHead(o.channel.name, l.checkpoint, it.first, cursor)
-	it.body = appendRows(append(make([]byte, 0, len(it.head)+int(o.batch.Bytes)+len(it.rows)+2), it.head...), it.rows)
-	it.shareBody()
-	it.size = 3 * len(it.body) // with the batch that filters look at, and what stands about each row
-	o.pending, o.batch = item{}, gather.Batch{}
-	o.channel.publish(&it)
-}
-
-// shareBody lets the texts of the rows be parts of the body.
-func (it *item) shareBody() {
+	it.body = append(append(append(make([]byte, 0, len(it.head)+len(o.text)+2), it.head...), o.text...), "]}"...)
 	at := len(it.head)
 	for i := range it.rows {
-		n := len(it.rows[i].text)
+		n := it.rows[i].size
 		it.rows[i].text = it.body[at : at+n : at+n]
 		at += n + 1
 	}
+	it.size = 3 * len(it.body) // with the batch that filters look at, and what stands about each row
+	o.pending, o.text, o.batch = item{}, o.text[:0], gather.Batch{}
+	o.channel.publish(&it)
 }
 
 // Commit sends what waits, with the place that it belongs to.
