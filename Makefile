@@ -16,7 +16,7 @@ CONNECT       := v1.21.1
 PROTOCOLS     := sdk/internal/wire host/internal/api
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt lint generate generated tidy chaos bench fuzz clean postgres
+.PHONY: help build run test check fmt lint generate generated docs tidy chaos bench fuzz clean postgres
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -77,6 +77,9 @@ generate: $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-connect-go ## 
 generated: generate ## fail if generated code is not up to date
 	@git diff --exit-code -- $(PROTOCOLS) || { echo "generated code is not up to date: commit what make generate made"; exit 1; }
 
+docs: ## write docs/registers.md, which is made of what the plugins say of themselves
+	$(GO) test -run TestRegistersPage ./host -update
+
 tidy: ## fail if go.mod is not tidy
 	@$(GO) mod tidy -diff
 	@cd examples/whale && $(GO) mod tidy -diff
@@ -93,6 +96,11 @@ fuzz: ## fuzz what reads bytes from outside, half a minute each
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime 30s ./sdk/transit
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./host/internal/config
 	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 30s -fuzzminimizetime 1s ./sdk/recording
+	$(GO) test -run '^$$' -fuzz FuzzAnswers -fuzztime 30s ./sdk/eth/decode
+	$(GO) test -run '^$$' -fuzz FuzzScanner -fuzztime 30s ./sdk/eth/decode
+	$(GO) test -run '^$$' -fuzz FuzzWhatProvidersMean -fuzztime 30s ./sdk/chain
+	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./host/internal/chain
+	$(GO) test -run '^$$' -fuzz FuzzFile -fuzztime 30s ./host/internal/chain/era
 
 clean: ## remove what make made
 	rm -rf $(BIN) .tools .penstock data/devchain.db*
