@@ -1,6 +1,6 @@
 # Logs and blocks in Parquet files, each for a range of blocks:
 #
-#   penstock run --devchain examples/pipelines/parquet.hcl
+#   mkdir -p data && penstock run --devchain examples/pipelines/parquet.hcl
 #   duckdb -init data/parquet/_ethereum__logs.sql
 
 network "ethereum" {
