@@ -37,7 +37,7 @@ func (transfer) TransitType() string { return "test.transfer" }
 const (
 	batchRows   = 1024
 	batchBlocks = 8
-	manyBatches = 100
+	manyBatches = 60
 )
 
 func transferOf(n int) transfer {
@@ -95,7 +95,7 @@ func compare[T transit.Row](b *testing.B, key []string, row func(n int) T, bare 
 	checkpoint := uint64(0)
 	const all = manyBatches * batchRows
 	for b.Loop() {
-		for range 5 {
+		for range 11 {
 			execute(b, dsn, "TRUNCATE rows; CHECKPOINT")
 			theirs = append(theirs, rate(all, func() { copyBare(b, conn, names, plain) }))
 			execute(b, dsn, "TRUNCATE rows; CHECKPOINT")

@@ -373,20 +373,27 @@ func TestAProcessThatIsHeldUpLosesItsTurn(t *testing.T) {
 	first.say("commit", 1)
 	first.say("load", 100, 300) // stays in its transaction
 	first.heed(0)
-	until(t, "rows on their way", func() bool {
-		return query(t, dsn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") != "0"
-	})
+	const holder = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+	until(t, "rows on their way", func() bool { return query(t, dsn, holder) != "" })
 	second := startWriter(t, dsn, false)
 	second.say("start", 2, 1)
 	second.say("load", 100, 101)
 	second.say("commit", 2)
-	second.end()
-	first.say("commit", 2)
+	second.say("load", 101, 160) // stays in its transaction in turn
+	second.heed(0)
+	until(t, "rows on their way again", func() bool { return query(t, dsn, holder) != "" })
+	holds := query(t, dsn, holder)
+	first.say("commit", 2) // waits for the step, and may not end the newer one's connection
 	if answer := first.hear(); !strings.Contains(answer, "opened again since by generation 2") {
 		t.Errorf("the older process was told %q, want a refusal", answer)
 	}
+	if now := query(t, dsn, holder); now != holds {
+		t.Errorf("backend %s has the step, want %s: an older process has ended a newer one's connection", now, holds)
+	}
 	first.end()
-	if got := query(t, dsn, "SELECT (SELECT count(*) FROM even) + (SELECT count(*) FROM odd)"); got != "101" {
-		t.Errorf("got %s rows, want 101", got)
+	second.say("commit", 3)
+	second.end()
+	if got := query(t, dsn, "SELECT (SELECT count(*) FROM even) + (SELECT count(*) FROM odd)"); got != "160" {
+		t.Errorf("got %s rows, want 160", got)
 	}
 }

@@ -159,6 +159,18 @@ func TestEveryValueComesThrough(t *testing.T) {
 	}
 }
 
+func TestDigestsThatCannotBe(t *testing.T) {
+	dsn := newDatabase(t)
+	start := eventsStart(t)
+	ask := func(q digest.Query) error {
+		_, err := (&loader{settings: with(dsn, nil)}).Digest(t.Context(), start, q)
+		return err
+	}
+	says(t, ask(digest.Query{Column: "block_number"}), "is not there", "run the pipeline first")
+	says(t, ask(digest.Query{Column: "height"}), "have no column height")
+	says(t, ask(digest.Query{Column: "block_number", Input: 1}), "no input 1")
+}
+
 // expected are the digests of what was loaded.
 func expected(batch transit.Batch, ranges []digest.Range) []digest.Range {
 	var out []digest.Range
