@@ -22,7 +22,7 @@ import (
 func sent(t *testing.T, url string, change func(*webhook)) error {
 	t.Helper()
 	w := started(t, nil, startAt(t, 0, "a"), func(w *webhook) {
-		w.URL, w.transport, w.Timeout, w.GiveUpAfter = url, nil, 500*time.Millisecond, time.Millisecond
+		w.URL, w.transport, w.Timeout, w.GiveUpAfter = url, nil, time.Minute, time.Millisecond
 		if change != nil {
 			change(w)
 		}

@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what comes.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 type swap struct {
 	BlockNumber uint64
