@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -231,5 +232,7 @@ func BenchmarkLive(b *testing.B) {
 	}
 	b.ReportMetric(float64(spent.Microseconds())/float64(b.N)/1000, "ms/head")
 	stop()
-	<-done
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		b.Error(err)
+	}
 }

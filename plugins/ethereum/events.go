@@ -19,25 +19,14 @@ func (l *logs) filter(shared []common.Address) (fetch.Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := map[common.Address]bool{} // that are in a group already
-	var f fetch.Filter
-	for i, c := range l.Contracts {
-		g, err := c.group()
-		if err != nil {
-			return nil, fmt.Errorf("contract %d: %w", i+1, err)
-		}
-		for _, a := range g.Addresses {
-			if own[a] {
-				return nil, fmt.Errorf("contract %d: %s has a contract block already: write all its events into one", i+1, a)
-			}
-			own[a] = true
-		}
-		f = append(f, g)
+	f, taken, err := l.contracts()
+	if err != nil {
+		return nil, err
 	}
 	var others []common.Address
 	for _, a := range slices.Concat(l.Addresses, shared) {
-		if !own[a] {
-			own[a] = true
+		if !taken[a] {
+			taken[a] = true
 			others = append(others, a)
 		}
 	}
@@ -46,6 +35,25 @@ func (l *logs) filter(shared []common.Address) (fetch.Filter, error) {
 		f = append(f, fetch.Group{Addresses: others, Topics: topics})
 	}
 	return f, nil
+}
+
+// contracts is the groups of the contract blocks, and the addresses in them.
+func (l *logs) contracts() (f fetch.Filter, taken map[common.Address]bool, err error) {
+	taken = map[common.Address]bool{}
+	for i, c := range l.Contracts {
+		g, err := c.group()
+		if err != nil {
+			return nil, nil, fmt.Errorf("contract %d: %w", i+1, err)
+		}
+		for _, a := range g.Addresses {
+			if taken[a] {
+				return nil, nil, fmt.Errorf("contract %d: %s has a contract block already: write all its events into one", i+1, a)
+			}
+			taken[a] = true
+		}
+		f = append(f, g)
+	}
+	return f, taken, nil
 }
 
 // group is the logs of a contract block.

@@ -75,10 +75,13 @@ func (t *template) raw(text string) { t.text = append(t.text, text...) }
 // Fields are written with the comma before them.
 
 func (t *template) data(name string, value []byte) { t.text = appendHex(field(t.text, name), value) }
+
 func (t *template) number(name string, value uint64) {
 	t.text = appendNumber(field(t.text, name), value)
 }
+
 func (t *template) big(name string, value *big.Int) { t.text = appendBig(field(t.text, name), value) }
+
 func (t *template) address(name string, value *common.Address) {
 	if value == nil {
 		t.text = append(field(t.text, name), "null"...)

@@ -107,27 +107,17 @@ func (n *Node) logs(q Query, height uint64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var (
-		bits  = newBits(q)
-		taken = map[*body][]int{}
-		lists = make([][]int, len(blocks))
-		found int
-		size  int
-	)
-	for i, b := range blocks {
-		if !bits.mayTake(&b.Header.Bloom) {
-			continue
-		}
-		lists[i] = chosenLogs(taken, b.body, q, len(blocks))
-		found += len(lists[i])
-		for _, k := range lists[i] {
-			size += len(b.body.logsText[k].text) + 128
-		}
-		if n.MostLogs > 0 && uint64(found) > n.MostLogs {
-			return nil, &Error{-32005, "query returned more than " + strconv.FormatUint(n.MostLogs, 10) + " results"}
+	lists, err := n.matches(q, blocks)
+	if err != nil {
+		return nil, err
+	}
+	size := 2
+	for i, list := range lists {
+		for _, k := range list {
+			size += len(blocks[i].body.logsText[k].text) + 128
 		}
 	}
-	out := append(make([]byte, 0, size+2), '[')
+	out := append(make([]byte, 0, size), '[')
 	for i, list := range lists {
 		for _, k := range list {
 			if len(out) > 1 {
@@ -137,6 +127,26 @@ func (n *Node) logs(q Query, height uint64) ([]byte, error) {
 		}
 	}
 	return append(out, ']'), nil
+}
+
+// matches is which logs of each block a query takes.
+func (n *Node) matches(q Query, blocks []*Block) ([][]int, error) {
+	var (
+		bits  = newBits(q)
+		taken = map[*body][]int{}
+		lists = make([][]int, len(blocks))
+		found uint64
+	)
+	for i, b := range blocks {
+		if !bits.mayTake(&b.Header.Bloom) {
+			continue
+		}
+		lists[i] = chosenLogs(taken, b.body, q, len(blocks))
+		if found += uint64(len(lists[i])); n.MostLogs > 0 && found > n.MostLogs {
+			return nil, &Error{-32005, "query returned more than " + strconv.FormatUint(n.MostLogs, 10) + " results"}
+		}
+	}
+	return lists, nil
 }
 
 // chosenLogs is which logs of a body a query takes. Bodies that many blocks share are looked at once.

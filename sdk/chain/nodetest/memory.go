@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/penstock-io/penstock/sdk/chain"
@@ -62,11 +64,7 @@ func (m *Memory) Subscribe(ctx context.Context, _ chain.Subscription, take func(
 func (m *Memory) Known(context.Context, string) (map[string]uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := make(map[string]uint64, len(m.known))
-	for name, value := range m.known {
-		known[name] = value
-	}
-	return known, nil
+	return maps.Clone(m.known), nil
 }
 
 // Learn keeps a number.
@@ -93,20 +91,17 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body = bytes.TrimSpace(body)
 	w.Header().Set("Content-Type", "application/json")
-	var out []byte
 	if len(body) > 0 && body[0] == '[' {
-		out, err = n.batch(body)
+		err = n.batch(w, body)
 	} else {
 		var q question
 		if err = json.Unmarshal(body, &q); err == nil {
-			out = n.reply(nil, q)
+			_, _ = w.Write(n.reply(nil, q)) // that the client has gone concerns nobody
 		}
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
 	}
-	_, _ = w.Write(out) // that the client has gone concerns nobody
 }
 
 type question struct {
@@ -115,26 +110,35 @@ type question struct {
 	Params json.RawMessage `json:"params"`
 }
 
-func (n *Node) batch(body []byte) ([]byte, error) {
+func (n *Node) batch(w io.Writer, body []byte) error {
 	var all []question
 	if err := json.Unmarshal(body, &all); err != nil {
-		return nil, err
+		return err
 	}
 	if n.BatchItems > 0 && len(all) > n.BatchItems {
-		return []byte(`[{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch too large"}}]`), nil
+		_, _ = io.WriteString(w, `[{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch too large"}}]`)
+		return nil
 	}
-	out := []byte{'['}
+	var out []byte
 	for i, q := range all {
 		if i > 0 {
-			out = append(out, ',')
+			out = append(out[:0], ',')
+		} else {
+			out = append(out[:0], '[')
 		}
 		out = n.reply(out, q)
+		_, _ = w.Write(out)
 	}
-	return append(out, ']'), nil
+	if len(all) == 0 {
+		_, _ = io.WriteString(w, "[")
+	}
+	_, _ = io.WriteString(w, "]")
+	return nil
 }
 
 func (n *Node) reply(dst []byte, q question) []byte {
 	raw, err := n.Answer(q.Method, q.Params)
+	dst = slices.Grow(dst, len(raw)+len(q.ID)+64)
 	dst = append(dst, `{"jsonrpc":"2.0","id":`...)
 	if len(q.ID) == 0 {
 		q.ID = json.RawMessage(null)

@@ -46,7 +46,9 @@ const (
 )
 
 // Tricks are all that there are.
-func Tricks() []Trick { return slices.Concat(answerTricks(), blockTricks(), receiptsTricks(), logsTricks()) }
+func Tricks() []Trick {
+	return slices.Concat(answerTricks(), blockTricks(), receiptsTricks(), logsTricks())
+}
 
 // answerTricks are about what is no answer at all.
 func answerTricks() (all []Trick) {

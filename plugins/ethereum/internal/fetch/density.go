@@ -54,7 +54,7 @@ func (d *density) giveUp() {
 func (d *density) ranged(blocks uint64, logs int, all bool) (measure bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	approach(&d.matched, float64(logs)/float64(blocks), 0.3)
+	approach(&d.matched, float64(logs)/float64(blocks))
 	if all {
 		d.share, d.measured = 1, true
 	}
@@ -67,13 +67,13 @@ func (d *density) ranged(blocks uint64, logs int, all bool) (measure bool) {
 func (d *density) proven(blocks uint64, logs, of int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	approach(&d.matched, float64(logs)/float64(blocks), 0.3)
+	approach(&d.matched, float64(logs)/float64(blocks))
 	if of > 0 {
 		share := float64(logs) / float64(of)
 		if !d.measured {
 			d.share = share
 		}
-		approach(&d.share, share, 0.3)
+		approach(&d.share, share)
 		d.measured, d.since = true, 0
 	}
 	d.weigh()
@@ -88,8 +88,8 @@ func (d *density) weigh() {
 	}
 }
 
-// approach moves a mean towards a value.
-func approach(mean *float64, value, weight float64) { *mean += (value - *mean) * weight }
+// approach moves a mean towards a value: what was a few spans ago hardly counts.
+func approach(mean *float64, value float64) { *mean += (value - *mean) * 0.3 }
 
 // crowd is how many blocks may have a chosen log by their bloom, lately.
 type crowd struct {
@@ -107,5 +107,5 @@ func (c *crowd) most() bool {
 func (c *crowd) saw(may, of int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	approach(&c.share, float64(may)/float64(of), 0.3)
+	approach(&c.share, float64(may)/float64(of))
 }

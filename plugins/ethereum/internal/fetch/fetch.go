@@ -36,8 +36,7 @@ type Node struct {
 type tools struct {
 	decode.Decoder
 	verify.Verifier
-	logs   []eth.Log
-	hashes []common.Hash
+	logs []eth.Log
 }
 
 func (n *Node) take() *tools {

@@ -242,33 +242,41 @@ func (r *logRange) headers(ctx context.Context, t *tools, numbers []uint64) erro
 
 // compare holds logs against the blocks that are known.
 func (r *logRange) compare(t *tools, logs []eth.Log) error {
-	every := r.logs.node.Verify && r.chosen.all
-	if every {
-		for number := r.from; number <= r.to; number++ {
-			own := 0
-			for own < len(logs) && logs[own].BlockNumber == number {
-				own++
-			}
-			if err := r.logs.node.own(t, r.known[number], logs[:own], true, r.at); err != nil {
-				return err
-			}
-			logs = logs[own:]
-		}
-		return nil
+	if r.logs.node.Verify && r.chosen.all {
+		return r.compareAll(t, logs)
 	}
 	for len(logs) > 0 {
-		own := 1
-		for own < len(logs) && logs[own].BlockNumber == logs[0].BlockNumber {
-			own++
-		}
-		if at := r.known[logs[0].BlockNumber]; at != nil {
-			if err := r.logs.node.own(t, at, logs[:own], false, r.at); err != nil {
+		number := logs[0].BlockNumber
+		own := of(logs, number)
+		if at := r.known[number]; at != nil {
+			if err := r.logs.node.own(t, at, own, false, r.at); err != nil {
 				return err
 			}
 		}
-		logs = logs[own:]
+		logs = logs[len(own):]
 	}
 	return nil
+}
+
+// compareAll is compare where all logs were asked for.
+func (r *logRange) compareAll(t *tools, logs []eth.Log) error {
+	for number := r.from; number <= r.to; number++ {
+		own := of(logs, number)
+		if err := r.logs.node.own(t, r.known[number], own, true, r.at); err != nil {
+			return err
+		}
+		logs = logs[len(own):]
+	}
+	return nil
+}
+
+// of is the logs of a block that others begin with.
+func of(logs []eth.Log, number uint64) []eth.Log {
+	own := 0
+	for own < len(logs) && logs[own].BlockNumber == number {
+		own++
+	}
+	return logs[:own]
 }
 
 // own checks logs of one block against its header, and gives them their time.

@@ -23,7 +23,7 @@ func (n *Node) receiptsCall(t *tools, number uint64, part Part, at *places, into
 		}
 		logs := t.logs[:0]
 		if part.Logs || n.Verify {
-			into.Receipts, logs, err = t.Decoder.ReceiptsWithLogs(raw, &into.Header, into.Hashes, logs)
+			into.Receipts, logs, err = t.ReceiptsWithLogs(raw, &into.Header, into.Hashes, logs)
 		} else {
 			into.Receipts, err = t.Decoder.Receipts(raw, &into.Header, into.Hashes)
 		}
@@ -104,9 +104,9 @@ func (n *Node) receiptsOf(ctx context.Context, t *tools, into *Block, part Part,
 	for k, hash := range into.Hashes {
 		calls[k] = chain.Call{Method: "eth_getTransactionReceipt", Params: []any{hash}, Decode: func(raw []byte) (err error) {
 			if logged {
-				into.Receipts[k], logs[k], err = t.Decoder.ReceiptWithLogs(raw, &into.Header, k, hash, nil)
+				into.Receipts[k], logs[k], err = t.ReceiptWithLogs(raw, &into.Header, k, hash, nil)
 			} else {
-				into.Receipts[k], err = t.Decoder.Receipt(raw, &into.Header, k, hash)
+				into.Receipts[k], err = t.Receipt(raw, &into.Header, k, hash)
 			}
 			into.bytes += len(raw)
 			return at.weigh(err)

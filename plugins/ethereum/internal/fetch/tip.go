@@ -154,22 +154,30 @@ func (l *Logs) doubted(ctx context.Context, t *tools, chosen *selection, blocks 
 		if len(b.Logs) > 0 || !b.bloomed || !chosen.may(b.LogsBloom) {
 			continue
 		}
-		at := &places{}
-		full, err := l.node.blocks(ctx, t, []uint64{b.BlockNumber}, Part{Receipts: true, Logs: true}, at, &l.oneByOne)
-		if err != nil {
+		if err := l.look(ctx, t, chosen, b); err != nil {
 			return err
 		}
-		if full[0].BlockHash != b.BlockHash {
-			return fmt.Errorf("%w: block %d: %w", follow.ErrUnlinked, b.BlockNumber, decode.ErrElsewhere)
+	}
+	return nil
+}
+
+// look takes the logs of a block out of its receipts.
+func (l *Logs) look(ctx context.Context, t *tools, chosen *selection, b *Block) error {
+	at := &places{}
+	full, err := l.node.blocks(ctx, t, []uint64{b.BlockNumber}, Part{Receipts: true, Logs: true}, at, &l.oneByOne)
+	if err != nil {
+		return err
+	}
+	if full[0].BlockHash != b.BlockHash {
+		return fmt.Errorf("%w: block %d: %w", follow.ErrUnlinked, b.BlockNumber, decode.ErrElsewhere)
+	}
+	for k := range full[0].Logs {
+		if chosen.takes(&full[0].Logs[k]) {
+			b.Logs = append(b.Logs, full[0].Logs[k])
 		}
-		for k := range full[0].Logs {
-			if chosen.takes(&full[0].Logs[k]) {
-				b.Logs = append(b.Logs, full[0].Logs[k])
-			}
-		}
-		if len(b.Logs) > 0 {
-			l.node.Log.Warn("the node had a block and not its logs, which its receipts have", "block", b.BlockNumber, "logs", len(b.Logs))
-		}
+	}
+	if len(b.Logs) > 0 {
+		l.node.Log.Warn("the node had a block and not its logs, which its receipts have", "block", b.BlockNumber, "logs", len(b.Logs))
 	}
 	return nil
 }

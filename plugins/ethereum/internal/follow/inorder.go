@@ -34,38 +34,19 @@ func inOrder[R any](ctx context.Context, p *pipeline, plan func() (Extent, bool)
 	defer all.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var (
-		queue   []job[R]
-		load    int
-		planned *job[R] // the next one, if it was too heavy to begin with
-		more    = true
-	)
+	q := &queue[R]{pipeline: p, plan: plan, weigh: weigh}
 	p.width.begin()
 	for {
-		for len(queue) < p.width.now && more {
-			if planned == nil {
-				var e Extent
-				if e, more = plan(); !more {
-					break
-				}
-				planned = &job[R]{Extent: e, weight: weigh(e), done: make(chan result[R], 1)}
-			}
-			if len(queue) > 0 && load+planned.weight > p.budget {
-				break
-			}
-			j := *planned
-			planned, load = nil, load+j.weight
-			queue = append(queue, j)
+		for j, ok := q.next(); ok; j, ok = q.next() {
 			all.Go(func() {
 				value, err := fetch(ctx, j.Extent)
 				j.done <- result[R]{value, err}
 			})
 		}
-		if len(queue) == 0 {
+		if len(q.jobs) == 0 {
 			return context.Cause(ctx)
 		}
-		j := queue[0]
-		queue = queue[1:]
+		j := q.jobs[0]
 		r, waited := j.wait()
 		if r.err != nil {
 			return r.err
@@ -73,9 +54,40 @@ func inOrder[R any](ctx context.Context, p *pipeline, plan func() (Extent, bool)
 		if err := take(j.Extent, r.value); err != nil {
 			return err
 		}
-		load -= j.weight
+		q.jobs, q.load = q.jobs[1:], q.load-j.weight
 		p.width.took(j.weight, waited)
 	}
+}
+
+// queue is what is under way or waits to be handed on.
+type queue[R any] struct {
+	*pipeline
+	plan  func() (Extent, bool)
+	weigh func(Extent) int
+
+	jobs    []job[R]
+	load    int     // bytes of them
+	planned *job[R] // the next one, if it was too heavy to begin with
+	over    bool    // nothing more is planned
+}
+
+// next is a job to begin with now; false if there is none, or no room for it.
+func (q *queue[R]) next() (job[R], bool) {
+	if len(q.jobs) >= q.width.now {
+		return job[R]{}, false
+	}
+	if q.planned == nil && !q.over {
+		e, more := q.plan()
+		if q.over = !more; more {
+			q.planned = &job[R]{Extent: e, weight: q.weigh(e), done: make(chan result[R], 1)}
+		}
+	}
+	if q.planned == nil || len(q.jobs) > 0 && q.load+q.planned.weight > q.budget {
+		return job[R]{}, false
+	}
+	j := *q.planned
+	q.planned, q.load, q.jobs = nil, q.load+j.weight, append(q.jobs, j)
+	return j, true
 }
 
 // wait returns the result and whether it had to be waited for.
