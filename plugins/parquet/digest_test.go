@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
 	"github.com/holiman/uint256"
 
@@ -72,6 +73,10 @@ func TestDigest(t *testing.T) {
 			load(t, l, 0, rows[:205]...)
 			commitAt(t, l, 1, 204)
 			final(t, l, 1)
+			closed(t, l)
+			again := &loader{settings: l.settings, patience: short}
+			start.Generation, start.Checkpoint = 2, 1
+			l = started(t, again, start) // which reads the tail
 			load(t, l, 0, rows[205:355]...)
 			commitAt(t, l, 2, 354)
 			load(t, l, 0, rows[355:360]...)
@@ -146,5 +151,52 @@ func TestDigestsThatCannotBe(t *testing.T) {
 		final(t, l, 1)
 		says(t, ask(loaderIn(own), "block_number", 0), want, own)
 		closed(t, l)
+	}
+}
+
+// deep is a row whose parts may be missing at every depth.
+type deep struct {
+	BlockNumber uint64
+	Maybe       *payment
+	Numbers     []*uint64
+	Lists       [][]string
+	Inner       struct {
+		Maybe *payment
+		Many  []struct{ Notes []*string }
+	}
+}
+
+func (deep) TransitType() string { return "test.deep" }
+
+// What is missing at some depth is missing there, and nowhere else.
+func TestDigestOfWhatIsMissing(t *testing.T) {
+	n, note := uint64(5), "note"
+	type many = []struct{ Notes []*string }
+	rows := []deep{
+		{},
+		{BlockNumber: 1, Maybe: &payment{}, Numbers: []*uint64{nil}, Lists: [][]string{nil}},
+		{BlockNumber: 2, Maybe: &payment{Index: 3, Keys: []common.Hash{{1}, {2}}}, Numbers: []*uint64{&n, nil, &n}, Lists: [][]string{{"a", "b"}, {}, {"c"}}},
+		{BlockNumber: 3, Lists: [][]string{{}, {""}}},
+		{BlockNumber: 4}, {BlockNumber: 5}, {BlockNumber: 6},
+	}
+	rows[4].Inner.Maybe = &payment{Amount: *uint256.NewInt(7)}
+	rows[5].Inner.Many = many{{}, {Notes: []*string{nil, &note}}, {Notes: []*string{&note}}}
+	rows[6].Inner.Many = many{{Notes: []*string{nil}}}
+	for _, u256 := range [][]string{{asString}, {asFloat, asBinary}} {
+		l := loaderIn(t.TempDir())
+		l.U256 = u256
+		start := startOf[deep](t, 1, 0)
+		started(t, l, start)
+		load(t, l, 0, rows...)
+		commitAt(t, l, 1, 99)
+		final(t, l, 1)
+		ranges := []digest.Range{{To: 0}, {From: 1, To: 1}, {From: 2, To: 2}, {From: 3, To: 3}, {From: 4, To: 4}, {From: 5, To: 5}, {From: 6, To: 6}}
+		got, err := (&loader{settings: l.settings}).Digest(t.Context(), start, digest.Query{Type: start.Inputs[0].Type, Column: "block_number", Ranges: ranges})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(summed(t, "block_number", ranges, rows...), got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 	}
 }

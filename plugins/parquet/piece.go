@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"os"
 	"runtime"
@@ -94,10 +93,10 @@ func (p *piece) add(record arrow.RecordBatch) error {
 		return nil
 	}
 	var next atomic.Int64
-	g, ctx := errgroup.WithContext(context.Background())
+	var g errgroup.Group
 	for range min(runtime.GOMAXPROCS(0), len(columns), 4) {
 		g.Go(func() error {
-			for i := int(next.Add(1)) - 1; i < len(columns) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+			for i := int(next.Add(1)) - 1; i < len(columns); i = int(next.Add(1)) - 1 {
 				if err := p.column(columns[i], i, record); err != nil {
 					return err
 				}
