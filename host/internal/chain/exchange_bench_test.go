@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,4 +130,48 @@ func memory(b *testing.B, answer, batch int) string {
 		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 		_, _ = w.Write(body)
 	})
+}
+
+// What hedging saves and costs where one answer in fifty takes long.
+func BenchmarkHedge(b *testing.B) {
+	for _, hedge := range []string{"off", "auto"} {
+		b.Run(hedge, func(b *testing.B) {
+			var asked atomic.Int64
+			answer := func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				if asked.Add(1)%50 == 0 {
+					select {
+					case <-time.After(100 * time.Millisecond):
+					case <-r.Context().Done():
+					}
+				}
+				_, _ = io.WriteString(w, `{"id":1,"result":"0x1"}`)
+			}
+			n, err := chain.NewNetwork(chain.NetworkConfig{Network: &config.Network{
+				RPC: config.RPC{Hedge: hedge}, Endpoints: []config.Endpoint{{Name: "a", URL: serve(b, answer)}, {Name: "b", URL: serve(b, answer)}},
+			}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer n.Close()
+			ask := func(q sdkchain.Query) time.Duration {
+				began := time.Now()
+				if results, err := n.Exchange(b.Context(), sdkchain.Request{Calls: []sdkchain.Query{q}}); err != nil || results[0].Err != nil {
+					b.Fatal(err, results)
+				}
+				return time.Since(began)
+			}
+			both := query("eth_gasPrice") // both endpoints are known
+			both.Rejected = []sdkchain.Rejection{{Endpoint: "a (" + n.Status()[0].URL + ")"}}
+			ask(both)
+			var all []time.Duration
+			for b.Loop() {
+				all = append(all, ask(query("eth_gasPrice")))
+			}
+			slices.Sort(all)
+			b.ReportMetric(all[len(all)/2].Seconds()*1e3, "p50-ms")
+			b.ReportMetric(all[len(all)*99/100].Seconds()*1e3, "p99-ms")
+			b.ReportMetric(100*float64(n.Status()[1].Hedges)/float64(len(all)), "%hedged")
+		})
+	}
 }
