@@ -2,7 +2,6 @@ package decode_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -67,7 +66,7 @@ func TestGoEthereumsCallTracer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := encode(t, []any{map[string]any{"txHash": hashOf(5), "result": json.RawMessage(tree)}})
+	answer := encode(t, []any{map[string]any{"txHash": hashOf(5), "result": tree}})
 	d := decode.Decoder{ChainID: 7}
 	rows, err := d.CallTraces(answer, &eth.Header{BlockNumber: 3, BlockHash: hashOf(4)}, []common.Hash{hashOf(5)})
 	if err != nil {
