@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,6 +85,7 @@ func TestThePageInTheDocumentation(t *testing.T) {
 	state := snapshot(t, l)
 	closed(t, l)
 	l.house.close() // the plugin dies
+	turnAway(t, address)
 	l = started(t, newTestHouse(t), startAt[swap](t, 3, last, last-1, "a"), func(l *loader) { l.Listen = address })
 	if err := l.Restore(state); err != nil {
 		t.Fatal(err)
@@ -95,6 +97,21 @@ func TestThePageInTheDocumentation(t *testing.T) {
 	closed(t, l)
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait() // it was killed
+}
+
+// turnAway is a moment in which nobody answers who speaks WebSocket.
+func turnAway(t *testing.T, address string) {
+	t.Helper()
+	socket, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := socket.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+	_ = socket.Close()
 }
 
 // blocksFrom are the blocks from the first of a line to another.
