@@ -163,7 +163,11 @@ func (s *series) pattern() string {
 
 // standsAt checks that the rows before a checkpoint are there.
 func (s *shelf) standsAt(files *series, p place, checkpoint uint64) error {
-	const remedy = "put it back as it was, or begin anew with `penstock run --fresh`"
+	if files.Settled > 0 {
+		if err := isThere(filepath.Join(s.dir, files.manifest()), checkpoint); err != nil {
+			return err
+		}
+	}
 	pieces := map[int64]int64{}
 	for _, g := range files.Complete {
 		if g.Number <= p.last() {
@@ -175,11 +179,8 @@ func (s *shelf) standsAt(files *series, p place, checkpoint uint64) error {
 	}
 	for file, count := range pieces {
 		for n := range count {
-			path := s.path(files.pieceName(file, n+1))
-			if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-				return stopf("go back to checkpoint %d: %s has gone: %s", checkpoint, path, remedy)
-			} else if err != nil {
-				return explain("read", path, err)
+			if err := isThere(s.path(files.pieceName(file, n+1)), checkpoint); err != nil {
+				return err
 			}
 		}
 	}
@@ -187,14 +188,29 @@ func (s *shelf) standsAt(files *series, p place, checkpoint uint64) error {
 		return nil
 	}
 	path := s.path(files.tailName(p.File, p.Pieces+1))
+	if err := isThere(path, checkpoint); err != nil {
+		return err
+	}
 	info, err := os.Stat(path)
+	if err != nil {
+		return explain("read", path, err)
+	}
+	if info.Size() < p.Tail {
+		return stopf("go back to checkpoint %d: %s has %d bytes, and had %d then: it was changed by somebody else: %s", checkpoint, path, info.Size(), p.Tail, remedy)
+	}
+	return nil
+}
+
+// remedy is what to do about files that are not what they were.
+const remedy = "put it back as it was, or begin anew with `penstock run --fresh`"
+
+func isThere(path string, checkpoint uint64) error {
+	_, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return stopf("go back to checkpoint %d: %s has gone: %s", checkpoint, path, remedy)
 	case err != nil:
 		return explain("read", path, err)
-	case info.Size() < p.Tail:
-		return stopf("go back to checkpoint %d: %s has %d bytes, and had %d then: it was changed by somebody else: %s", checkpoint, path, info.Size(), p.Tail, remedy)
 	}
 	return nil
 }

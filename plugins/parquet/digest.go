@@ -175,7 +175,9 @@ func (c *count) take(p source, files *series) error {
 	f := p.file
 	if f == nil {
 		var err error
-		if f, err = os.Open(p.path); err != nil {
+		if f, err = os.Open(p.path); errors.Is(err, os.ErrNotExist) {
+			return stopf("compare rows: %s has gone, which the manifest names: put it back, or compare other blocks", p.path)
+		} else if err != nil {
 			return explain("read", p.path, err)
 		}
 		defer f.Close()

@@ -177,7 +177,9 @@ func TestDigestOfWhatIsMissing(t *testing.T) {
 		{BlockNumber: 1, Maybe: &payment{}, Numbers: []*uint64{nil}, Lists: [][]string{nil}},
 		{BlockNumber: 2, Maybe: &payment{Index: 3, Keys: []common.Hash{{1}, {2}}}, Numbers: []*uint64{&n, nil, &n}, Lists: [][]string{{"a", "b"}, {}, {"c"}}},
 		{BlockNumber: 3, Lists: [][]string{{}, {""}}},
-		{BlockNumber: 4}, {BlockNumber: 5}, {BlockNumber: 6},
+		{BlockNumber: 4},
+		{BlockNumber: 5},
+		{BlockNumber: 6},
 	}
 	rows[4].Inner.Maybe = &payment{Amount: *uint256.NewInt(7)}
 	rows[5].Inner.Many = many{{}, {Notes: []*string{nil, &note}}, {Notes: []*string{&note}}}

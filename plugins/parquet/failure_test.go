@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/digest"
 	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
@@ -166,6 +167,28 @@ func TestFilesThatAreNotWhatTheyWere(t *testing.T) {
 			stopped(t, changed, startOf[everything](t, 2, 2), tt.want...)
 		})
 	}
+}
+
+func TestAManifestOrAFileThatHasGone(t *testing.T) {
+	dir := t.TempDir()
+	l := started(t, loaderIn(dir), startOf[event](t, 1, 0))
+	load(t, l, 0, eventsOf(1, 101)...)
+	commitAt(t, l, 1, 110)
+	final(t, l, 1)
+	closed(t, l)
+	path := filepath.Join(dir, manifestOf(t, dir, "events").Files[0].File)
+	if err := os.Rename(path, path+".away"); err != nil { // which anybody may do
+		t.Fatal(err)
+	}
+	start := startOf[event](t, 2, 1)
+	closed(t, started(t, loaderIn(dir), start))
+	_, err := loaderIn(dir).Digest(t.Context(), start, digest.Query{Type: start.Inputs[0].Type, Column: "block_number", Ranges: []digest.Range{{To: 99}}})
+	says(t, err, path+" has gone", "put it back")
+	path = filepath.Join(dir, "_test__events.manifest.json")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	stopped(t, loaderIn(dir), startOf[event](t, 3, 1), path+" has gone", "put it back", "--fresh")
 }
 
 func TestADamagedPiece(t *testing.T) {
