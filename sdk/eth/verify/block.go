@@ -32,12 +32,26 @@ func (v *Verifier) Whole(b *eth.Block, receipts []eth.Receipt, logs []eth.Log, e
 // Block checks the hash of a block, its transactions, its withdrawals, and whether it has uncles. Extra are the fields of its header that
 // Ethereum does not know, as decode.Decoder.Extra has them: where there are some, a hash that does not come out is no mismatch.
 func (v *Verifier) Block(b *eth.Block, extra ...string) error {
+	withdrawals := v.Withdrawals(&b.Header, b.Withdrawals)
+	if withdrawals != nil && foreign(b.Transactions) {
+		withdrawals = unverifiable(&b.Header, "withdrawalsRoot", "it is another chain's, which may keep something else there")
+	}
 	return worst(
 		v.Header(&b.Header, extra...),
 		v.Transactions(&b.Header, b.Transactions),
-		v.Withdrawals(&b.Header, b.Withdrawals),
+		withdrawals,
 		hasUncles(&b.Header, len(b.Uncles)),
 	)
+}
+
+// foreign is whether there are transactions that Ethereum does not have.
+func foreign(transactions []eth.Transaction) bool {
+	for i := range transactions {
+		if transactions[i].TransactionType > rlp.SetCode {
+			return true
+		}
+	}
+	return false
 }
 
 // Header checks the hash of a header. Extra is as for Block.
@@ -105,7 +119,15 @@ func (v *Verifier) Transactions(h *eth.Header, transactions []eth.Transaction) e
 	if err != nil {
 		return err
 	}
-	return worst(mismatch(h, "transactionsRoot", h.TransactionsRoot, v.root()), gasPrices(h, transactions))
+	return worst(v.commits(h, "transactionsRoot", h.TransactionsRoot), gasPrices(h, transactions))
+}
+
+// commits checks that a root in a header is that of the list at hand.
+func (v *Verifier) commits(h *eth.Header, field string, root common.Hash) error {
+	if root == (common.Hash{}) {
+		return unverifiable(h, field, "the node left it out")
+	}
+	return mismatch(h, field, root, v.root())
 }
 
 // gasPrices checks the price of gas, which is no part of a transaction that offers fees: it is what was paid, but some nodes write the
@@ -155,7 +177,7 @@ func (v *Verifier) Withdrawals(h *eth.Header, withdrawals []eth.Withdrawal) erro
 		v.buf = rlp.AppendWithdrawal(v.buf, &withdrawals[i])
 		v.element()
 	}
-	return mismatch(h, "withdrawalsRoot", *h.WithdrawalsRoot, v.root())
+	return v.commits(h, "withdrawalsRoot", *h.WithdrawalsRoot)
 }
 
 func hasUncles(h *eth.Header, uncles int) error {

@@ -65,11 +65,26 @@ func TestWhatANodeLeavesOutIsNoMismatch(t *testing.T) {
 		{"transactions[2].hash", "no transactions of type 126", func(_ map[string]any, transactions, _ []map[string]any) { transactions[2]["type"] = "0x7e" }},
 		{"receipts[4]", "left out status", func(_ map[string]any, _, receipts []map[string]any) { delete(receipts[4], "status") }},
 		{"receipts[4]", "no transactions of type 126", func(_ map[string]any, _, receipts []map[string]any) { receipts[4]["type"] = "0x7e" }},
+		{"receipts[5]", "used no gas", func(_ map[string]any, _, receipts []map[string]any) {
+			receipts[5]["gasUsed"], receipts[5]["cumulativeGasUsed"] = "0x0", receipts[4]["cumulativeGasUsed"]
+		}},
+		{"transactions[0].hash", "no transactions of type 126", func(block map[string]any, transactions, _ []map[string]any) {
+			transactions[0]["type"], block["withdrawals"] = "0x7e", nil
+		}},
 	} {
 		var v verify.Verifier
 		r := without(t, b, c.change)
 		wantUnverifiable(t, firstOf(v.Block(&r.Block, r.extra...), v.Receipts(&r.Header, r.receipts, r.logs)), c.field, c.reason)
 	}
+}
+
+func TestRootsThatAreLeftOut(t *testing.T) {
+	var v verify.Verifier
+	b := made.Make(t, made.Config{Number: 77, Fork: made.Prague, Transactions: 7, Logs: 2})
+	r := read(t, made.ChainID, b.Full, b.Receipts)
+	r.TransactionsRoot, r.ReceiptsRoot = common.Hash{}, common.Hash{}
+	wantUnverifiable(t, v.Transactions(&r.Header, r.Transactions), "transactionsRoot", "left it out")
+	wantUnverifiable(t, v.Receipts(&r.Header, r.receipts, r.logs), "receiptsRoot", "left it out")
 }
 
 // These nodes leave out, or add, what can be made up for.
