@@ -184,6 +184,11 @@ func (s *shelf) standsAt(files *series, p place, checkpoint uint64) error {
 			}
 		}
 	}
+	return s.reachesTo(files, p, checkpoint)
+}
+
+// reachesTo checks that the tail has the rows before a checkpoint.
+func (s *shelf) reachesTo(files *series, p place, checkpoint uint64) error {
 	if p.Tail == 0 {
 		return nil
 	}
