@@ -11,23 +11,23 @@ import (
 	"github.com/penstock-io/penstock/sdk/chain"
 )
 
-// encode writes one call as an object and several as a batch; the ids are their
-// places, from 1.
-func encode(calls []*chain.Query) []byte {
+// encode writes one call as an object and several as a batch; the ids count up from
+// first.
+func encode(calls []*chain.Query, first int) []byte {
 	size := 2
 	for _, c := range calls {
 		size += len(c.Method) + len(c.Params) + 64
 	}
 	out := make([]byte, 0, size)
 	if len(calls) == 1 {
-		return appendCall(out, calls[0], 1)
+		return appendCall(out, calls[0], first)
 	}
 	for i, c := range calls {
 		between := byte(',')
 		if i == 0 {
 			between = '['
 		}
-		out = appendCall(append(out, between), c, i+1)
+		out = appendCall(append(out, between), c, first+i)
 	}
 	return append(out, ']')
 }
@@ -49,8 +49,9 @@ func appendCall(out []byte, c *chain.Query, id int) []byte {
 // has none.
 type envelope struct{ id, result, fault []byte }
 
-// parse finds the reply to each of n calls in a body. Results alias it.
-func parse(body []byte, n int) ([]reply, error) {
+// parse finds the reply to each of n calls in a body, by ids that count up from
+// first. Results alias it.
+func parse(body []byte, first, n int) ([]reply, error) {
 	s := scanner{text: body}
 	switch s.peek() {
 	case 0:
@@ -63,12 +64,12 @@ func parse(body []byte, n int) ([]reply, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse %d bytes of an answer: %w", len(body), err)
 	}
-	return match(all, n)
+	return match(all, first, n)
 }
 
 // match puts answers in the order of their calls. An error without a call that it
 // belongs to concerns them all.
-func match(all []envelope, n int) ([]reply, error) {
+func match(all []envelope, first, n int) ([]reply, error) {
 	replies := make([]reply, n)
 	for i := range replies {
 		replies[i].err = errMissing
@@ -76,7 +77,7 @@ func match(all []envelope, n int) ([]reply, error) {
 	whole := len(all) == 1 && n > 1
 	for i := range all {
 		e := &all[i]
-		at, known := e.place(n)
+		at, known := e.place(first, n)
 		switch {
 		case e.fault != nil && (!known || whole):
 			return nil, rpcError(e.fault)
@@ -87,7 +88,7 @@ func match(all []envelope, n int) ([]reply, error) {
 		case e.result == nil:
 			replies[at].err = errors.New("the answer has neither a result nor an error")
 		case replies[at].err == nil && !bytes.Equal(replies[at].result, e.result):
-			return nil, fmt.Errorf("the node answered the call with id %d twice, in two ways", at+1)
+			return nil, fmt.Errorf("the node answered the call with id %d twice, in two ways", first+at)
 		default:
 			replies[at] = reply{result: e.result}
 		}
@@ -97,9 +98,9 @@ func match(all []envelope, n int) ([]reply, error) {
 
 // place is which of n calls an answer belongs to. Ids are numbers; some nodes make
 // text of them.
-func (e *envelope) place(n int) (at int, known bool) {
+func (e *envelope) place(first, n int) (at int, known bool) {
 	id, err := strconv.Atoi(string(bytes.Trim(e.id, `"`)))
-	return id - 1, err == nil && id >= 1 && id <= n
+	return id - first, err == nil && id >= first && id < first+n
 }
 
 // rpcError reads an error that a node answered, also one that is none by the

@@ -2,15 +2,20 @@ package chain_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/penstock-io/penstock/host/internal/chain"
 	"github.com/penstock-io/penstock/host/internal/config"
@@ -174,4 +179,56 @@ func BenchmarkHedge(b *testing.B) {
 			b.ReportMetric(100*float64(n.Status()[1].Hedges)/float64(len(all)), "%hedged")
 		})
 	}
+}
+
+// The same over an IPC socket, beside go-ethereum's client.
+func BenchmarkSocket(b *testing.B) {
+	const batch, answer = 100, 4 << 10
+	result := `[{"hash":"0x` + strings.Repeat("ab", 32) + `","logs":"0x` + strings.Repeat("0", answer-120) + `"}]`
+	path := talk(b, func(line string, conn net.Conn) {
+		first, _ := strconv.Atoi(idOf(line))
+		parts := make([]string, batch)
+		for i := range parts {
+			parts[i] = fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"result":%s}`, first+i, result)
+		}
+		_, _ = io.WriteString(conn, "["+strings.Join(parts, ",")+"]")
+	})
+	n, err := chain.NewNetwork(chain.NetworkConfig{Network: &config.Network{Endpoints: []config.Endpoint{{URL: path, Batch: batch}}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer n.Close()
+	client, err := rpc.DialIPC(b.Context(), path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	ways := []func() error{func() error {
+		calls := make([]rpc.BatchElem, batch)
+		for i := range calls {
+			calls[i] = rpc.BatchElem{Method: "bench_answer", Args: []any{"0x10"}, Result: new(json.RawMessage)}
+		}
+		return client.BatchCallContext(b.Context(), calls)
+	}, func() error {
+		results, err := n.Exchange(b.Context(), sdkchain.Request{Calls: slices.Repeat([]sdkchain.Query{query("bench_answer", "0x10")}, batch)})
+		if err == nil && results[batch-1].Err != nil {
+			err = results[batch-1].Err
+		}
+		return err
+	}}
+	var spent [2]time.Duration
+	rounds := 0
+	for b.Loop() {
+		for i, ask := range ways {
+			began := time.Now()
+			if err := ask(); err != nil {
+				b.Fatal(err)
+			}
+			spent[i] += time.Since(began)
+		}
+		rounds++
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(spent[0].Seconds()/spent[1].Seconds(), "ours/go-ethereum")
+	b.ReportMetric(float64(rounds*batch*answer)/1e6/spent[1].Seconds(), "MB/s")
 }

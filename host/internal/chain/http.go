@@ -66,7 +66,7 @@ func (c *httpConn) subscribe(context.Context, []byte, func([]byte) error) error 
 func (c *httpConn) exchange(ctx context.Context, calls []*chain.Query) ([]reply, error) {
 	ctx, watch := watchProgress(ctx, c.timeout)
 	defer watch.stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(encode(calls)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(encode(calls, 1)))
 	if err != nil {
 		return nil, errors.New("its url is malformed: write http://host:port")
 	}
@@ -83,7 +83,7 @@ func (c *httpConn) exchange(ctx context.Context, calls []*chain.Query) ([]reply,
 	if err != nil {
 		return nil, watch.explain(ctx, err)
 	}
-	return parse(answer, len(calls))
+	return parse(answer, 1, len(calls))
 }
 
 // changes tells calls that do something.

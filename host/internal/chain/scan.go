@@ -131,6 +131,14 @@ func (s *scanner) skipWord() {
 
 // members calls take with the members of an object, key without quotes.
 func (s *scanner) members(take func(key, value []byte)) error {
+	return s.membersUntil(func(key, value []byte) error {
+		take(key, value)
+		return nil
+	})
+}
+
+// membersUntil is members until take returns an error.
+func (s *scanner) membersUntil(take func(key, value []byte) error) error {
 	if !s.take('{') {
 		return s.fault()
 	}
@@ -152,7 +160,9 @@ func (s *scanner) members(take func(key, value []byte)) error {
 		if err != nil {
 			return err
 		}
-		take(key[1:len(key)-1], value)
+		if err := take(key[1:len(key)-1], value); err != nil {
+			return err
+		}
 		if s.take('}') {
 			return nil
 		}

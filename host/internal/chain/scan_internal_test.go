@@ -18,11 +18,11 @@ import (
 func TestEncode(t *testing.T) {
 	one := chain.Query{Method: "eth_chainId"}
 	two := chain.Query{Method: "eth_call", Params: []byte(`[{"to":"0x1"},"latest"]`)}
-	if got, want := string(encode([]*chain.Query{&one})), `{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}`; got != want {
+	if got, want := string(encode([]*chain.Query{&one}, 1)), `{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	want := `[{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]},{"jsonrpc":"2.0","id":2,"method":"eth_call","params":[{"to":"0x1"},"latest"]}]`
-	if got := string(encode([]*chain.Query{&one, &two})); got != want {
+	if got := string(encode([]*chain.Query{&one, &two}, 1)); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -64,7 +64,7 @@ func TestParse(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			replies, err := parse([]byte(c.body), c.calls)
+			replies, err := parse([]byte(c.body), 1, c.calls)
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Fatalf("got %v, want an error with %q", err, c.err)
@@ -91,7 +91,7 @@ func TestParse(t *testing.T) {
 
 // A result may be written to and appended to without harm to the others.
 func TestResultsEndWhereTheyEnd(t *testing.T) {
-	replies, err := parse([]byte(`[{"id":1,"result":[1]},{"id":2,"result":[2]}]`), 2)
+	replies, err := parse([]byte(`[{"id":1,"result":[1]},{"id":2,"result":[2]}]`), 1, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s := scanner{text: body}
 		all, err := s.envelopes(2)
-		_, _ = parse(body, 2)
+		_, _ = parse(body, 1, 2)
 		_, _ = element(body, 1), member(body, "result")
 		_, _ = numberIn(body)
 		var want []struct{ ID, Result, Error json.RawMessage }
@@ -202,7 +202,7 @@ func BenchmarkSplit(b *testing.B) {
 	}
 	body.WriteByte(']')
 	for name, split := range map[string]func() error{
-		"scanner": func() error { _, err := parse(body.Bytes(), 50); return err },
+		"scanner": func() error { _, err := parse(body.Bytes(), 1, 50); return err },
 		"goccy": func() error {
 			var all []struct{ ID, Result, Error gojson.RawMessage }
 			return gojson.Unmarshal(body.Bytes(), &all)

@@ -2,198 +2,188 @@ package chain
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
-	"sync"
 	"time"
-
-	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/penstock-io/penstock/sdk/chain"
 )
 
 // socket speaks JSON-RPC over a WebSocket or an IPC socket. It connects when it is
-// first used and again after the connection broke.
+// first used and again after the connection broke. It is not go-ethereum's client
+// because that one decodes every answer several times.
 type socket struct {
-	url     string
-	header  http.Header
+	open    func(ctx context.Context) (frames, error)
 	timeout time.Duration
 
-	mu     sync.Mutex  // protects client
-	client *rpc.Client // nil: not connected
+	turn chan *link // holds the connection, nil if there is none; who has it may make one
+}
+
+// frames carries whole messages. One goroutine reads; write is safe for concurrent
+// use; close ends both.
+type frames interface {
+	read() ([]byte, error) // the message is the caller's
+	write(ctx context.Context, message []byte) error
+	progress() int64 // bytes that were read so far
+	close()
 }
 
 func newSocket(url string, headers map[string]string, timeout time.Duration) *socket {
-	s := &socket{url: url, timeout: timeout, header: http.Header{}}
+	s := &socket{timeout: timeout, turn: make(chan *link, 1)}
+	s.turn <- nil
+	header := http.Header{}
 	for name, value := range headers {
-		s.header.Set(name, value)
+		header.Set(name, value)
 	}
+	s.open = func(ctx context.Context) (frames, error) { return dialSocket(ctx, url, header) }
 	return s
 }
 
-func (s *socket) dial(ctx context.Context) (*rpc.Client, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.client != nil {
-		return s.client, nil
+// link connects if there is no connection that still stands.
+func (s *socket) link(ctx context.Context) (*link, error) {
+	var l *link
+	select {
+	case l = <-s.turn:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
-	client, err := rpc.DialOptions(ctx, s.url, rpc.WithWebsocketMessageSizeLimit(longestAnswer), rpc.WithHeaders(s.header))
+	defer func() { s.turn <- l }()
+	if l != nil && !l.broken() {
+		return l, nil
+	}
+	if l != nil {
+		l.close()
+		l = nil
+	}
+	f, err := s.open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", withoutURL(err))
 	}
-	s.client = client
-	return client, nil
-}
-
-// drop gives up a connection that broke.
-func (s *socket) drop(client *rpc.Client) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.client == client {
-		s.client = nil
-		client.Close()
-	}
+	l = newLink(f)
+	return l, nil
 }
 
 func (s *socket) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.client != nil {
-		s.client.Close()
-		s.client = nil
+	l := <-s.turn
+	defer func() { s.turn <- nil }()
+	if l != nil {
+		l.close()
 	}
 }
 
 func (s *socket) exchange(ctx context.Context, calls []*chain.Query) ([]reply, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errTimedOut)
-	defer cancel()
-	client, err := s.dial(ctx)
+	body, first, err := s.ask(ctx, calls, nil)
 	if err != nil {
-		return nil, s.explain(ctx, err)
+		return nil, err
 	}
-	results := make([]json.RawMessage, len(calls))
-	batch := make([]rpc.BatchElem, len(calls))
-	for i, c := range calls {
-		args, err := arguments(c.Params)
-		if err != nil {
-			return nil, err
-		}
-		batch[i] = rpc.BatchElem{Method: c.Method, Args: args, Result: &results[i]}
-	}
-	if err := client.BatchCallContext(ctx, batch); err != nil {
-		if ctx.Err() == nil {
-			s.drop(client)
-		}
-		if strings.Contains(err.Error(), "read limit exceeded") {
-			return nil, errTooLong
-		}
-		return nil, s.explain(ctx, plain(err))
-	}
-	replies := make([]reply, len(calls))
-	for i := range batch {
-		replies[i] = reply{result: results[i], err: plain(batch[i].Error)}
-		if results[i] == nil && replies[i].err == nil {
-			replies[i].result = []byte("null")
-		}
-	}
-	return replies, nil
+	return parse(body, first, len(calls))
 }
 
-// explain says of an exchange that was ended why it was.
-func (s *socket) explain(ctx context.Context, err error) error {
-	if errors.Is(context.Cause(ctx), errTimedOut) {
-		return fmt.Errorf("%w within %s", errTimedOut, s.timeout)
+// ask sends calls and returns the message that answers them, and the id of the
+// first.
+func (s *socket) ask(ctx context.Context, calls []*chain.Query, f *listener) (body []byte, first int, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	connecting := time.AfterFunc(s.timeout, func() { cancel(fmt.Errorf("%w within %s", errTimedOut, s.timeout)) })
+	l, err := s.link(ctx)
+	connecting.Stop()
+	if err != nil {
+		return nil, 0, because(ctx, err)
+	}
+	p := l.begin(len(calls), f)
+	defer l.forget(p)
+	sending, sent := context.WithTimeout(context.WithoutCancel(ctx), s.timeout) // half a message would break the connection for others
+	err = l.frames.write(sending, encode(calls, p.first))
+	sent()
+	if err != nil {
+		l.frames.close()
+		return nil, 0, fmt.Errorf("send: %w", err)
+	}
+	body, err = s.wait(ctx, l, p)
+	return body, p.first, err
+}
+
+// because is the reason why ctx ended, if it has, and err otherwise.
+func because(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	return err
 }
 
-// arguments takes a JSON array apart.
-func arguments(params []byte) ([]any, error) {
-	if len(params) == 0 {
-		return nil, nil
+// wait returns the answer. It waits as long as the connection gets ahead.
+func (s *socket) wait(ctx context.Context, l *link, p *pending) ([]byte, error) {
+	timer := time.NewTimer(s.timeout)
+	defer timer.Stop()
+	began := l.frames.progress()
+	for last := began; ; {
+		select {
+		case body := <-p.answer:
+			return body, nil
+		case <-l.over:
+			select {
+			case body := <-p.answer: // it came before the end
+				return body, nil
+			default:
+				return nil, l.why
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-timer.C:
+		}
+		now := l.frames.progress()
+		switch {
+		case now-last >= enough:
+			last = now
+			timer.Reset(s.timeout)
+			continue
+		case now == began:
+			l.frames.close() // nothing came at all: it may be dead
+			return nil, fmt.Errorf("%w within %s", errTimedOut, s.timeout)
+		}
+		return nil, fmt.Errorf("%w: %d bytes came, then less than %d in %s", errTimedOut, now-began, enough, s.timeout)
 	}
-	var raw []json.RawMessage
-	if err := json.Unmarshal(params, &raw); err != nil {
-		return nil, fmt.Errorf("read the parameters %s: %w", chain.Short(string(params)), err)
-	}
-	args := make([]any, len(raw))
-	for i, r := range raw {
-		args[i] = r
-	}
-	return args, nil
 }
 
 func (s *socket) subscribe(ctx context.Context, params []byte, take func(event []byte) error) error {
-	args, err := arguments(params)
+	f := newListener()
+	body, first, err := s.ask(ctx, []*chain.Query{{Method: "eth_subscribe", Params: params}}, f)
 	if err != nil {
 		return err
 	}
-	feed := make(chan json.RawMessage, 64)
-	sub, err := s.open(ctx, feed, args)
+	replies, err := parse(body, first, 1)
+	if err == nil {
+		err = replies[0].err
+	}
 	if err != nil {
 		return err
 	}
-	defer sub.Unsubscribe()
+	defer s.unsubscribe(ctx, f)
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case event := <-feed:
+		case event, ok := <-f.events:
+			if !ok {
+				return f.why
+			}
 			if err := take(event); err != nil {
 				return err
 			}
-		case err := <-sub.Err():
-			if err == nil {
-				err = errors.New("the node ended the subscription")
-			}
-			return plain(err)
 		}
 	}
 }
 
-func (s *socket) open(ctx context.Context, feed chan json.RawMessage, args []any) (*rpc.ClientSubscription, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errTimedOut)
+// unsubscribe tells the node that nobody listens any more. It waits for no answer.
+func (s *socket) unsubscribe(ctx context.Context, f *listener) {
+	l := f.link
+	l.drop(f)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 	defer cancel()
-	client, err := s.dial(ctx)
-	if err != nil {
-		return nil, s.explain(ctx, err)
-	}
-	sub, err := client.EthSubscribe(ctx, feed, args...)
-	if errors.Is(err, rpc.ErrNotificationsUnsupported) {
-		return nil, errNoSubscriptions
-	}
-	if err != nil {
-		if errors.Is(err, rpc.ErrClientQuit) {
-			s.drop(client)
-		}
-		return nil, s.explain(ctx, plain(err))
-	}
-	return sub, nil
+	p := l.begin(1, nil)
+	defer l.forget(p)
+	_ = l.frames.write(ctx, encode([]*chain.Query{{Method: "eth_unsubscribe", Params: fmt.Appendf(nil, "[%s]", f.id)}}, p.first)) // a connection that broke has ended it
 }
 
-// plain turns what go-ethereum's client returns into the errors of this package.
-func plain(err error) error {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, rpc.ErrMissingBatchResponse) {
-		return errMissing
-	}
-	if h, ok := errors.AsType[rpc.HTTPError](err); ok {
-		return &statusError{status: h.StatusCode, body: chain.Short(string(h.Body))}
-	}
-	coded, ok := errors.AsType[rpc.Error](err)
-	if !ok {
-		return err
-	}
-	out := &chain.RPCError{Code: coded.ErrorCode(), Message: coded.Error()}
-	if detailed, ok := errors.AsType[rpc.DataError](err); ok && detailed.ErrorData() != nil {
-		if data, err := json.Marshal(detailed.ErrorData()); err == nil {
-			out.Data = data
-		}
-	}
-	return out
-}
+var errEnded = errors.New("the connection was closed")
