@@ -294,7 +294,8 @@ ALTER ROLE reader SET default_transaction_read_only = on; GRANT ALL ON DATABASE 
 
 func TestSettingsThatMakeNoSense(t *testing.T) {
 	for words, change := range map[string]func(s *settings){
-		"read dsn":              func(s *settings) { s.DSN = "postgres://u:sesame@host:port/x" },
+		"dsn is no URL":         func(s *settings) { s.DSN = "postgres://u:sesame@host:port/x" },
+		"dsn is neither":        func(s *settings) { s.DSN = "sesame" },
 		"bytes is \"base64\"":   func(s *settings) { s.Bytes = "base64" },
 		"lists is":              func(s *settings) { s.Lists = "rows" },
 		"bad_text is":           func(s *settings) { s.BadText = "drop" },
@@ -331,5 +332,17 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 	var none size
 	for _, text := range []string{"64", "-1MiB", "x", "99999999GiB"} {
 		says(t, none.UnmarshalText([]byte(text)), "is no size")
+	}
+}
+
+// What is wrong with a dsn is told when it is used, without the dsn.
+func TestAddressesThatAreWrong(t *testing.T) {
+	for dsn, words := range map[string]string{
+		"host=x password=sesame sslmode=perhaps":                           "sslmode is invalid",
+		"host=x password=sesame port=none":                                 "invalid port",
+		"postgres://u:sesame@x/y?sslmode=verify-full&sslrootcert=/nowhere": "CA file",
+	} {
+		_, err := tried(t, with(dsn, nil), eventsStart(t))
+		says(t, err, "read dsn", words)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,10 +71,7 @@ func defaults() settings {
 // Validate checks what can be known without the database.
 func (s *settings) Validate() error {
 	errs := []error{s.names(), s.choices(), s.amounts()}
-	if s.DSN != "" {
-		_, err := open(s.DSN, "", 0)
-		errs = append(errs, err)
-	}
+	errs = append(errs, s.address())
 	for _, ix := range s.Indexes {
 		errs = append(errs, ix.validate())
 	}
@@ -84,6 +82,20 @@ func (s *settings) Validate() error {
 		errs = append(errs, s.Timescale.validate())
 	}
 	return errors.Join(errs...)
+}
+
+// address checks what can be known of the dsn without the files that it may name.
+func (s *settings) address() error {
+	if isURL := strings.HasPrefix(s.DSN, "postgres://") || strings.HasPrefix(s.DSN, "postgresql://"); isURL {
+		if _, err := url.Parse(s.DSN); err == nil {
+			return nil
+		}
+		return errors.New("dsn is no URL that can be read: write postgres://user:password@host:5432/database, with characters such as @, / and # in the password escaped (%40, %2F, %23)")
+	}
+	if s.DSN != "" && !strings.Contains(s.DSN, "=") {
+		return errors.New("dsn is neither a URL nor names with values: write postgres://user:password@host:5432/database, or host=... dbname=... user=...")
+	}
+	return nil
 }
 
 // names checks the names of tables.
