@@ -101,7 +101,7 @@ func decodeReserves(t *testing.T, r *reserves, logs ...log) []reserve {
 
 func TestSwapSaysWhatItsLogSays(t *testing.T) {
 	want := []swap{{
-		BlockNumber: 19_000_000, BlockHash: common.Hash{1}, Timestamp: at, TxHash: common.Hash{2}, LogIndex: 7,
+		BlockNumber: 19_000_000, BlockHash: common.Hash{1}, Timestamp: at, TransactionHash: common.Hash{2}, LogIndex: 7,
 		Pair: pairA, Sender: sender, Recipient: recipient,
 		Amount0In: *uint256.NewInt(1_000), Amount1Out: *uint256.NewInt(2_520),
 	}}
@@ -121,7 +121,7 @@ func TestEachAmountStandsInItsColumn(t *testing.T) {
 
 func TestReservesSayWhatTheirLogSays(t *testing.T) {
 	want := []reserve{{
-		BlockNumber: 19_000_000, BlockHash: common.Hash{1}, Timestamp: at, TxHash: common.Hash{2}, LogIndex: 6,
+		BlockNumber: 19_000_000, BlockHash: common.Hash{1}, Timestamp: at, TransactionHash: common.Hash{2}, LogIndex: 6,
 		Pair: pairA, Reserve0: *uint256.NewInt(50_000), Reserve1: *uint256.NewInt(126_000),
 	}}
 	if diff := cmp.Diff(want, decodeReserves(t, &reserves{}, syncLog(t))); diff != "" {

@@ -10,14 +10,14 @@ import (
 
 // reserve is what a pair holds after a change. The last one of a block is what getReserves answers at that block.
 type reserve struct {
-	BlockNumber uint64
-	BlockHash   common.Hash
-	Timestamp   time.Time
-	TxHash      common.Hash
-	LogIndex    uint64
-	Pair        common.Address
-	Reserve0    uint256.Int
-	Reserve1    uint256.Int
+	BlockNumber     uint64
+	BlockHash       common.Hash
+	Timestamp       time.Time
+	TransactionHash common.Hash
+	LogIndex        uint64
+	Pair            common.Address
+	Reserve0        uint256.Int
+	Reserve1        uint256.Int
 }
 
 // TransitType names the type uniswap.reserve.
@@ -37,7 +37,7 @@ func (r *reserves) Transform(_ context.Context, l log, emit func(reserve) error)
 		return nil
 	}
 	row := reserve{
-		BlockNumber: l.BlockNumber, BlockHash: l.BlockHash, Timestamp: l.Timestamp, TxHash: l.TransactionHash, LogIndex: l.LogIndex,
+		BlockNumber: l.BlockNumber, BlockHash: l.BlockHash, Timestamp: l.Timestamp, TransactionHash: l.TransactionHash, LogIndex: l.LogIndex,
 		Pair: l.Address,
 	}
 	row.Reserve0.SetBytes32(l.word(0))

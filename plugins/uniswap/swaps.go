@@ -11,18 +11,18 @@ import (
 // swap is an exchange of one token of a pair for the other. Of each token, what the pair took in and what it paid out are given;
 // both can be more than zero where a part is paid back at once.
 type swap struct {
-	BlockNumber uint64
-	BlockHash   common.Hash
-	Timestamp   time.Time
-	TxHash      common.Hash
-	LogIndex    uint64
-	Pair        common.Address
-	Sender      common.Address // who called the pair, mostly a router
-	Recipient   common.Address
-	Amount0In   uint256.Int
-	Amount1In   uint256.Int
-	Amount0Out  uint256.Int
-	Amount1Out  uint256.Int
+	BlockNumber     uint64
+	BlockHash       common.Hash
+	Timestamp       time.Time
+	TransactionHash common.Hash
+	LogIndex        uint64
+	Pair            common.Address
+	Sender          common.Address // who called the pair, mostly a router
+	Recipient       common.Address
+	Amount0In       uint256.Int
+	Amount1In       uint256.Int
+	Amount0Out      uint256.Int
+	Amount1Out      uint256.Int
 }
 
 // TransitType names the type uniswap.swap.
@@ -44,7 +44,7 @@ func (s *swaps) Transform(_ context.Context, l log, emit func(swap) error) error
 		return nil
 	}
 	row := swap{
-		BlockNumber: l.BlockNumber, BlockHash: l.BlockHash, Timestamp: l.Timestamp, TxHash: l.TransactionHash, LogIndex: l.LogIndex,
+		BlockNumber: l.BlockNumber, BlockHash: l.BlockHash, Timestamp: l.Timestamp, TransactionHash: l.TransactionHash, LogIndex: l.LogIndex,
 		Pair: l.Address, Sender: sender, Recipient: recipient,
 	}
 	for i, amount := range []*uint256.Int{&row.Amount0In, &row.Amount1In, &row.Amount0Out, &row.Amount1Out} {

@@ -27,12 +27,12 @@ func TestTypesFitEachOther(t *testing.T) {
 	if err := swaps.Fits(plugintest.Wire[swapped](t, "").Type); err != nil {
 		t.Error(err)
 	}
-	want := "uniswap.swap{block_number uint64, block_hash hash, timestamp timestamp, tx_hash hash, log_index uint64, pair address, " +
+	want := "uniswap.swap{block_number uint64, block_hash hash, timestamp timestamp, transaction_hash hash, log_index uint64, pair address, " +
 		"sender address, recipient address, amount0_in uint256, amount1_in uint256, amount0_out uint256, amount1_out uint256}"
 	if got := swaps.String(); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	want = "uniswap.reserve{block_number uint64, block_hash hash, timestamp timestamp, tx_hash hash, log_index uint64, pair address, " +
+	want = "uniswap.reserve{block_number uint64, block_hash hash, timestamp timestamp, transaction_hash hash, log_index uint64, pair address, " +
 		"reserve0 uint256, reserve1 uint256}"
 	if got := plugintest.Wire[reserve](t, "").Type.String(); got != want {
 		t.Errorf("got %s, want %s", got, want)
