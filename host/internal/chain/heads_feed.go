@@ -19,8 +19,8 @@ func (h *heads) follow(ctx context.Context) {
 	}
 }
 
-// feed is how the heads of one line are found.
-type feed struct {
+// headFeed is how the heads of one line are found.
+type headFeed struct {
 	*heads
 	line *line
 
@@ -42,7 +42,7 @@ type subscription struct {
 
 // followOn finds out about heads until ctx ends, as it does when the line is over.
 func (h *heads) followOn(ctx context.Context, l *line) error {
-	f := &feed{heads: h, line: l, can: true, rest: restAtFirst}
+	f := &headFeed{heads: h, line: l, can: true, rest: restAtFirst}
 	defer f.unsubscribe()
 	for {
 		if f.can && f.sub == nil && !time.Now().Before(f.again) {
@@ -59,7 +59,7 @@ func (h *heads) followOn(ctx context.Context, l *line) error {
 }
 
 // await returns when there may be something to do.
-func (f *feed) await(ctx context.Context) error {
+func (f *headFeed) await(ctx context.Context) error {
 	until := f.nextAsk()
 	var ended chan error
 	if f.sub != nil {
@@ -82,7 +82,7 @@ func (f *feed) await(ctx context.Context) error {
 
 // nextAsk is when the head is to be asked for: often without a subscription, and
 // while it may not tell of heads yet; otherwise when it was silent for long.
-func (f *feed) nextAsk() time.Time {
+func (f *headFeed) nextAsk() time.Time {
 	if f.sub == nil {
 		return f.asked.Add(f.every())
 	}
@@ -98,7 +98,7 @@ func (f *feed) nextAsk() time.Time {
 }
 
 // every is how often somebody wants the head asked for.
-func (f *feed) every() time.Duration {
+func (f *headFeed) every() time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	every := time.Duration(0)
@@ -119,7 +119,7 @@ const headPatience = 10 * time.Second
 
 // ask asks for the head as it is. If it is new although there is a subscription,
 // that is of no use any more.
-func (f *feed) ask(ctx context.Context) {
+func (f *headFeed) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, headPatience)
 	defer cancel()
 	quiet := f.sub != nil && (f.sub.heard.Load() != nil || !f.asked.Before(f.sub.began.Add(setup)))
@@ -149,7 +149,7 @@ func (n *served) newest(ctx context.Context, l *line) (head, error) {
 	return parseHead(results[0].Raw)
 }
 
-func (f *feed) subscribe(ctx context.Context) {
+func (f *headFeed) subscribe(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	sub := &subscription{began: time.Now(), ended: make(chan error, 1), stop: cancel}
 	f.sub = sub
@@ -169,7 +169,7 @@ func (f *feed) subscribe(ctx context.Context) {
 }
 
 // unsubscribe ends a subscription, if there is one.
-func (f *feed) unsubscribe() {
+func (f *headFeed) unsubscribe() {
 	if f.sub == nil {
 		return
 	}
@@ -180,7 +180,7 @@ func (f *feed) unsubscribe() {
 }
 
 // broken is told why a subscription is over, and says when to make another.
-func (f *feed) broken(err error) {
+func (f *headFeed) broken(err error) {
 	lasted := time.Since(f.sub.began)
 	f.unsubscribe()
 	if errors.Is(err, errNoSubscriptions) {

@@ -105,23 +105,21 @@ func (a *app) testPlugin(ctx context.Context, o conformity, path string) error {
 		cfg.Logger = logger
 		cfg.Env = append(cfg.Env, remote.LogLevelEnv+"="+o.logLevel)
 	}
-	if o.devchain {
-		c, err := startChain(ctx, hclog.NewNullLogger())
-		if err != nil {
-			return err
-		}
-		defer c.stop()
-		cfg.Network.ChainID, cfg.Reach = c.ChainID, true
-		cfg.Network.Endpoints = append(cfg.Network.Endpoints, remote.Endpoint{Name: "devchain", URL: c.HTTP}, remote.Endpoint{Name: "devchain-ws", URL: c.WS})
-	}
-	if program, err := os.Executable(); err == nil {
-		cfg.Host = []string{program, "plugin", "test", "--as-host"}
-	}
-	nodes, err := servicesFor(&cfg)
+	stop, err := o.chainFor(ctx, &cfg)
 	if err != nil {
 		return err
 	}
-	defer nodes.Close()
+	defer stop()
+	if program, err := os.Executable(); err == nil {
+		cfg.Host = []string{program, "plugin", "test", "--as-host"}
+	}
+	if len(cfg.Network.Endpoints) > 0 {
+		nodes, err := servicesFor(&cfg)
+		if err != nil {
+			return err
+		}
+		defer nodes.Close()
+	}
 	tells := &testView{w: a.stdout, verbose: o.verbose}
 	if !o.json {
 		cfg.Tell = tells.result
@@ -142,6 +140,20 @@ func (a *app) testPlugin(ctx context.Context, o conformity, path string) error {
 		return errSaid
 	}
 	return err
+}
+
+// chainFor starts a development chain if one is wanted, to be stopped in the end.
+func (o conformity) chainFor(ctx context.Context, cfg *conformance.Config) (stop func(), err error) {
+	if !o.devchain {
+		return func() {}, nil
+	}
+	c, err := startChain(ctx, hclog.NewNullLogger())
+	if err != nil {
+		return nil, err
+	}
+	cfg.Network.ChainID, cfg.Reach = c.ChainID, true
+	cfg.Network.Endpoints = append(cfg.Network.Endpoints, remote.Endpoint{Name: "devchain", URL: c.HTTP}, remote.Endpoint{Name: "devchain-ws", URL: c.WS})
+	return c.stop, nil
 }
 
 // servicesFor lets a plugin ask for the network that it is tested with, as it would

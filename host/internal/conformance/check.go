@@ -61,7 +61,7 @@ func (s *suite) check(ctx context.Context, c check, about *subject) {
 	b := s.bench(about.register)
 	b.subject = about
 	within, cancel := context.WithTimeoutCause(ctx, s.cfg.Deadline, fmt.Errorf("it was not through after %s", s.cfg.Deadline))
-	begun := time.Now()
+	begun, asked := time.Now(), s.nodes.count()
 	// A plugin that hangs is killed, which ends every wait for it.
 	stop := context.AfterFunc(within, b.kill)
 	b.settle(within)
@@ -71,6 +71,9 @@ func (s *suite) check(ctx context.Context, c check, about *subject) {
 		err = late(err, context.Cause(within))
 	}
 	cancel()
+	if err != nil {
+		err = s.nodes.excuse(err, asked)
+	}
 	took := time.Since(begun)
 	if left := b.end(); left != nil && err == nil {
 		err = left

@@ -36,8 +36,8 @@ type Config struct {
 	// Network is what readers read from. One without endpoints: those that need a
 	// network are not tested beyond what can be without.
 	Network remote.Network
-	// Services are what the plugin may ask of its host: those of a reader answer for
-	// the nodes of Network.
+	// Services are what the plugin may ask of its host. Without a Chain, what a
+	// plugin cannot do for want of one is not tested.
 	Services remote.Services
 	// Reach lets the plugin reach the network itself.
 	Reach bool
@@ -120,6 +120,10 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // what is left is the system's to clear
 	s := &suite{cfg: cfg, dir: dir, mark: newMark()}
+	if cfg.Services.Chain == nil {
+		s.nodes = &noNodes{}
+		s.cfg.Services.Chain = s.nodes
+	}
 	s.report = Report{Path: cfg.Path, Seed: cfg.Seed, Registers: []string{}, Results: []Result{}}
 	if err := s.acquaint(ctx); err != nil {
 		return s.report, err
@@ -153,7 +157,8 @@ type suite struct {
 	dir    string
 	mark   string // stands in the environment of everything that the plugin starts
 	report Report
-	checks int // that have been begun
+	checks int      // that have been begun
+	nodes  *noNodes // what is asked where there is no network; nil: there is one
 }
 
 // acquaint asks the plugin what it offers, before anything is checked: one that
