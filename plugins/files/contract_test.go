@@ -53,7 +53,7 @@ func tallies(t *testing.T, dir, input string, table bool) (rows []string) {
 	}
 	slices.Sort(files)
 	for _, name := range files {
-		if strings.HasSuffix(name, ".manifest.jsonl") {
+		if strings.HasSuffix(name, ".manifest.penstock") {
 			continue
 		}
 		text := textOf(t, name)

@@ -153,7 +153,7 @@ func namesIn(tb testing.TB, dir string) map[string]string {
 	}
 	files := map[string]string{}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".penstock-") && !strings.HasSuffix(e.Name(), ".manifest.jsonl") {
+		if !strings.HasPrefix(e.Name(), ".penstock-") && !strings.HasSuffix(e.Name(), ".manifest.penstock") {
 			files[e.Name()] = ""
 		}
 	}

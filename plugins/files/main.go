@@ -43,7 +43,7 @@
 //	swaps.000001.jsonl
 //	swaps.000002.jsonl
 //	swaps.000003.jsonl.part
-//	swaps.manifest.jsonl
+//	swaps.manifest.penstock
 //
 // It gets its final name when rows have begun to go to the next one and the
 // chain cannot take back its last row any more; a file without .part never

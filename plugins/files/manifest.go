@@ -34,10 +34,11 @@ func (s *series) forget(from int64) {
 }
 
 // manifest is the name of the file that tells of all files that do not change any
-// more.
+// more. It has an ending of its own: who reads all files of a series by a pattern
+// does not mean it.
 func (s *series) manifest() string {
 	stem, _ := s.parts()
-	return stem + ".manifest.jsonl"
+	return stem + ".manifest.penstock"
 }
 
 // listed is a line of a manifest.

@@ -85,7 +85,7 @@ func (f *failed) Error() string { return f.Message }
 
 func TestTheManifest(t *testing.T) {
 	dir := t.TempDir()
-	path, manifest := filepath.Join(dir, "rows.csv.gz"), filepath.Join(dir, "rows.manifest.jsonl")
+	path, manifest := filepath.Join(dir, "rows.csv.gz"), filepath.Join(dir, "rows.manifest.penstock")
 	begin := func(generation, checkpoint uint64) *loader {
 		return started(t, &loader{Path: path, Rotate: &rotation{Rows: 2}, layout: newTable, patience: short}, startTimed(t, generation, checkpoint))
 	}
