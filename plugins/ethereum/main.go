@@ -27,6 +27,6 @@ func registers() []sdk.Register {
 		sdk.Reader("eth.logs", &logs{
 			Range: mostBlocks, connection: defaults(),
 		}).Doc("reads logs of contracts, by address, event and topic").Addressable(),
-		tracesRegister(), balancesRegister(), callsRegister(), gasRegister(), epochsRegister(),
+		tracesRegister(), balancesRegister(), callsRegister(), pendingRegister(), gasRegister(), epochsRegister(),
 	}
 }
