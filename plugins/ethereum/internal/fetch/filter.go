@@ -87,6 +87,16 @@ func (s *selection) takes(l *eth.Log) bool {
 	return false
 }
 
+// from appends those logs that are chosen.
+func (s *selection) from(dst, logs []eth.Log) []eth.Log {
+	for i := range logs {
+		if s.takes(&logs[i]) {
+			dst = append(dst, logs[i])
+		}
+	}
+	return dst
+}
+
 // may reports whether a block with a bloom may have a log that is chosen.
 func (s *selection) may(bloom []byte) bool {
 	for i := range s.groups {

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
@@ -35,6 +36,12 @@ func (l *Logs) proven(ctx context.Context, chosen *selection, e follow.Extent) (
 // gather adds the chosen logs of blocks to a span.
 func (l *Logs) gather(span *follow.Span[eth.Log], chosen *selection, blocks []Block, took time.Duration) error {
 	matched, all, bytes := len(span.Rows), 0, 0
+	if chosen.all {
+		for i := range blocks {
+			all += len(blocks[i].Logs)
+		}
+		span.Rows, all = slices.Grow(span.Rows, all), 0
+	}
 	for i := range blocks {
 		b := &blocks[i]
 		if len(span.Blocks) == 0 {
@@ -42,10 +49,10 @@ func (l *Logs) gather(span *follow.Span[eth.Log], chosen *selection, blocks []Bl
 		} else if last := span.Blocks[len(span.Blocks)-1]; last.Hash != b.ParentHash {
 			return unlinked(b.BlockNumber, b.ParentHash, last.Ref)
 		}
-		for k := range b.Logs {
-			if chosen.all || chosen.takes(&b.Logs[k]) {
-				span.Rows = append(span.Rows, b.Logs[k])
-			}
+		if chosen.all {
+			span.Rows = append(span.Rows, b.Logs...)
+		} else {
+			span.Rows = chosen.from(span.Rows, b.Logs)
 		}
 		all, bytes = all+len(b.Logs), bytes+b.bytes
 		span.Blocks = append(span.Blocks, follow.Block{Ref: refOf(&b.Header), End: len(span.Rows)})

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -22,6 +23,9 @@ func (n *Node) receiptsCall(t *tools, number uint64, part Part, at *places, into
 			return errEarly
 		}
 		logs := t.logs[:0]
+		if part.Logs {
+			logs = nil // they are kept
+		}
 		if part.Logs || n.Verify {
 			into.Receipts, logs, err = t.ReceiptsWithLogs(raw, &into.Header, into.Hashes, logs)
 		} else {
@@ -35,9 +39,11 @@ func (n *Node) receiptsCall(t *tools, number uint64, part Part, at *places, into
 	}}
 }
 
-// keep verifies receipts, and keeps their logs if they are wanted; they are in the memory of tools.
+// keep verifies receipts, and keeps their logs if they are wanted. Otherwise these are in the memory of tools.
 func (n *Node) keep(t *tools, part Part, into *Block, logs []eth.Log) error {
-	t.logs = logs
+	if !part.Logs {
+		t.logs = logs
+	}
 	if n.Verify {
 		if err := n.verdict(t.Verifier.Receipts(&into.Header, into.Receipts, logs)); err != nil {
 			return err
@@ -49,7 +55,7 @@ func (n *Node) keep(t *tools, part Part, into *Block, logs []eth.Log) error {
 		}
 	}
 	if part.Logs {
-		into.Logs = append([]eth.Log(nil), logs...)
+		into.Logs = logs
 	}
 	return nil
 }
@@ -115,9 +121,5 @@ func (n *Node) receiptsOf(ctx context.Context, t *tools, into *Block, part Part,
 	if err := n.Client.Do(ctx, calls); err != nil || at.moved != nil && !at.final {
 		return err
 	}
-	all := t.logs[:0]
-	for _, of := range logs {
-		all = append(all, of...)
-	}
-	return n.keep(t, part, into, all)
+	return n.keep(t, part, into, slices.Concat(logs...))
 }

@@ -171,11 +171,7 @@ func (l *Logs) look(ctx context.Context, t *tools, chosen *selection, b *Block) 
 	if full[0].BlockHash != b.BlockHash {
 		return fmt.Errorf("%w: block %d: %w", follow.ErrUnlinked, b.BlockNumber, decode.ErrElsewhere)
 	}
-	for k := range full[0].Logs {
-		if chosen.takes(&full[0].Logs[k]) {
-			b.Logs = append(b.Logs, full[0].Logs[k])
-		}
-	}
+	b.Logs = chosen.from(nil, full[0].Logs)
 	if len(b.Logs) > 0 {
 		l.node.Log.Warn("the node had a block and not its logs, which its receipts have", "block", b.BlockNumber, "logs", len(b.Logs))
 	}
