@@ -306,3 +306,52 @@ func TestHedgeWins(t *testing.T) {
 	n.Close()
 	<-done
 }
+
+// Where an endpoint takes no batches, one still answers all calls of a request
+// made together.
+func TestTogetherWithoutBatches(t *testing.T) {
+	a, b := start(t, nil), start(t, nil)
+	n := open(t, config.Network{Endpoints: []config.Endpoint{{Batch: 1}, {Batch: 1}}}, a.url, b.url)
+	results, err := n.Exchange(t.Context(), sdkchain.Request{Calls: say(5), Together: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said(t, results)
+	if a.count("say") != 5 || b.count("say") != 0 {
+		t.Errorf("asked %d and %d times, want 5 of one", a.count("say"), b.count("say"))
+	}
+	a.now(just(failing(-32603, "internal error")))
+	b.now(just(failing(-32603, "internal error")))
+	results, err = n.Exchange(t.Context(), sdkchain.Request{Calls: say(5), Together: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range results {
+		if r.Err == nil && r.Raw == nil {
+			t.Errorf("call %d has neither an answer nor an error", i)
+		}
+	}
+	if results[0].Err == nil {
+		t.Error("a call that was never answered has no error")
+	}
+}
+
+// What the quota of a day no longer lets pass goes to the fallback; what a minute's
+// does not, waits.
+func TestUsedUpQuotaGoesToTheFallback(t *testing.T) {
+	for rate, want := range map[string]int{"5/day": 7, "5/minute": 0} {
+		a, b := start(t, nil), start(t, nil)
+		network := roles("primary", "fallback")
+		network.Endpoints[0].Rate = rate
+		n := open(t, network, a.url, b.url)
+		for range 11 {
+			said(t, n.ask(t, say(1)...))
+		}
+		if got := b.count("say"); got != want {
+			t.Errorf("%s: the fallback was asked %d times, want %d", rate, got, want)
+		}
+		if s := n.status(t, "e0"); rate == "5/day" && (s.Held < time.Hour || s.SpentToday != 5) {
+			t.Errorf("%s: held for %s, %v spent", rate, s.Held, s.SpentToday)
+		}
+	}
+}

@@ -16,6 +16,10 @@ const keptState = 128
 // next role are asked instead.
 const roleWait = time.Second
 
+// longWait is how long room at an endpoint may be away before those of the next
+// role are asked instead: the quota of a day or an hour is used up.
+const longWait = 5 * time.Minute
+
 // rank is how good an endpoint is for a call: less is better, and what stands
 // first counts most.
 type rank struct {
@@ -108,6 +112,7 @@ func (ep *endpoint) rank(a *ask, now time.Time, head uint64) rank {
 	r.paused = ep.gate.pausedUntil().Sub(now) > roleWait
 	if r.full = !ep.gate.hasRoom(units); r.full {
 		r.load = ep.gate.load()
+		r.paused = r.paused || ep.gate.wait() > longWait
 	}
 	if ep.state(now) != serving {
 		r.rests, r.until = true, ep.restsUntil().Sub(now)

@@ -176,6 +176,9 @@ func (ep *endpoint) failed(err error, burst uint64, throttled bool, pause func(l
 	ep.epoch++
 	ep.level++
 	wait := pause(ep.level)
+	if isBroken(err) {
+		ep.admitted = false // another node may answer from now on
+	}
 	if ep.breaker.IsClosed() {
 		ep.breaker.RecordFailure()
 		if ep.breaker.IsOpen() {

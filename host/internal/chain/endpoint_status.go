@@ -9,6 +9,7 @@ type EndpointStatus struct {
 	Cost                                                             float64
 	State                                                            string        // "serving", "resting", "probing", "wrong chain", "not asked yet"
 	Rests                                                            time.Duration // until it is asked again
+	Held                                                             time.Duration // until its rate, or its wish to be left alone, lets the next call pass
 	Height                                                           uint64        // newest block that it has shown; 0: none yet
 	Behind                                                           uint64        // blocks, of the newest that any endpoint has shown
 	InFlight                                                         int           // exchanges
@@ -36,6 +37,7 @@ func (n *Network) Status() []EndpointStatus {
 func (ep *endpoint) status(now time.Time, head uint64) EndpointStatus {
 	s := EndpointStatus{Name: ep.name, URL: ep.where, Role: ep.role, Cost: ep.cost, Batch: ep.sizes.limit()}
 	state := ep.state(now)
+	s.Held = max(0, ep.gate.wait())
 	ep.gate.mu.Lock()
 	s.InFlight, s.Waiting, s.Parallel, s.Rate = ep.gate.inFlight, ep.gate.waiting, int(ep.gate.parallel), ep.gate.pace.rate
 	if now.Unix()/86400 == ep.gate.today {

@@ -42,7 +42,9 @@ func (n *Network) Exchange(ctx context.Context, r chain.Request) ([]chain.Result
 		w.take(&asks[i])
 	}
 	if r.Together {
-		err = w.together(ctx, w.open)
+		asks := w.open
+		w.open = nil // nobody else takes them
+		err = w.together(ctx, asks)
 	} else {
 		err = w.all(ctx)
 	}
@@ -248,6 +250,9 @@ func (n *Network) enter(ctx context.Context, asker chain.Asker, ep *endpoint, as
 			return other, batch, sent{}, nil
 		}
 	}
+	if wait := ep.gate.wait(); wait > longWait {
+		n.log.Warn("the endpoint's rate is used up", "endpoint", ep.label, "wait", wait.Round(time.Second).String())
+	}
 	return ep, batch, sent{}, ep.gate.enter(ctx, asker.Step, asks[0].began, ep.unitsOf(batch))
 }
 
@@ -373,7 +378,7 @@ func (w *work) together(ctx context.Context, asks []*ask) error {
 			return nil
 		}
 		open, err := w.attempt(ctx, ep, asks)
-		if err != nil || len(open) == 0 {
+		if err != nil || len(w.unlessGivenUp(open)) == 0 {
 			return err
 		}
 		lead.aside = lead.aside || slices.ContainsFunc(open, func(a *ask) bool { return a.aside })

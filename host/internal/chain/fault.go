@@ -69,6 +69,15 @@ func kindOfStatus(status int) chain.Kind {
 	return chain.Transient
 }
 
+// isBroken tells errors of connections from what a node or a proxy answered.
+func isBroken(err error) bool {
+	if _, status := errors.AsType[*statusError](err); status || errors.Is(err, errTimedOut) {
+		return false
+	}
+	_, answered := errors.AsType[*chain.RPCError](err)
+	return !answered
+}
+
 // isThrottled tells errors that say: not so fast.
 func isThrottled(err error) bool {
 	if status, ok := errors.AsType[*statusError](err); ok {

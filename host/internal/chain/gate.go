@@ -110,6 +110,14 @@ func (g *gate) hasRoom(units float64) bool {
 
 func (g *gate) room() bool { return g.waiting == 0 && g.inFlight < int(g.parallel) }
 
+// wait is how long nobody passes.
+func (g *gate) wait() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.clock.Now()
+	return g.due(now, 1).Sub(now)
+}
+
 // load is how busy the endpoint is: exchanges under way and waiting per exchange
 // that it stands.
 func (g *gate) load() float64 {

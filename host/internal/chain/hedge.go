@@ -105,8 +105,12 @@ func (n *Network) hedgeAfter(ep *endpoint, batch []*ask) (time.Duration, bool) {
 	}
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
-	return ep.timesOf(batch).slow()
+	after, known := ep.timesOf(batch).slow()
+	return max(after, leastHedge), known
 }
+
+// leastHedge is what is not slow even if nearly all answers are faster.
+const leastHedge = 5 * time.Millisecond
 
 // race has an endpoint that has let a batch in answer it, and another too if that
 // one is slow. Who is not needed any more is told to stop and waited for.
