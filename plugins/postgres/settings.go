@@ -93,7 +93,7 @@ func (s *settings) address() error {
 		return errors.New("dsn is no URL that can be read: write postgres://user:password@host:5432/database, with characters such as @, / and # in the password escaped (%40, %2F, %23)")
 	}
 	if s.DSN != "" && !strings.Contains(s.DSN, "=") {
-		return errors.New("dsn is neither a URL nor names with values: write postgres://user:password@host:5432/database, or host=... dbname=... user=...")
+		return errors.New("dsn is neither a URL nor names with values: write postgres://user:password@host:5432/database, or host=... dbname=... user=you")
 	}
 	return nil
 }

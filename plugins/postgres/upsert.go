@@ -95,13 +95,13 @@ func (l *loader) merge(ctx context.Context, t *target) error {
 	for _, name := range l.Key {
 		same = append(same, "t."+quote(name)+" = s."+quote(name))
 	}
-	statements := []string{"ANALYZE " + stage} // whose size decides how the table is gone through
+	// How the table is gone through depends on the size of the stage, and rows are sorted in memory where they fit.
+	statements := []string{"SET LOCAL work_mem = '64MB'", "ANALYZE " + stage}
 	if t.marked > 0 {
 		statements = append(statements, fmt.Sprintf(`INSERT INTO %s (name, row, after, image)
-SELECT DISTINCT ON (t.%s) %s, t.%s, %d, to_jsonb(t) FROM %s t JOIN %s s ON %s WHERE t.%s <= %d
+SELECT %s, t.%s, %d, to_jsonb(t) FROM %s t WHERE t.%s <= %d AND EXISTS (SELECT 1 FROM %s s WHERE %s)
 ON CONFLICT (name, row, after) DO NOTHING`,
-			l.ledger.at("penstock_undo"), quote(rowNumber), literal(t.name), quote(rowNumber), int64(l.checkpoint), t.full, stage, strings.Join(same, " AND "),
-			quote(rowNumber), t.marked))
+			l.ledger.at("penstock_undo"), literal(t.name), quote(rowNumber), int64(l.checkpoint), t.full, quote(rowNumber), t.marked, stage, strings.Join(same, " AND ")))
 	}
 	statements = append(
 		statements,
