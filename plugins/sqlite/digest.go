@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/penstock-io/penstock/sdk"
@@ -44,6 +45,9 @@ func (l *loader) Digest(ctx context.Context, start sdk.Start, q digest.Query) ([
 	if err == nil {
 		err = d.exec(ctx, "BEGIN")
 	}
+	if err == nil {
+		err = d.complete(ctx, t)
+	}
 	var out []digest.Range
 	for _, r := range q.Ranges {
 		if err == nil {
@@ -52,6 +56,20 @@ func (l *loader) Digest(ctx context.Context, start sdk.Start, q digest.Query) ([
 		}
 	}
 	return out, errors.Join(err, d.close(nil))
+}
+
+// complete refuses a table that lacks what is to be compared.
+func (d *database) complete(ctx context.Context, t *table) error {
+	have, err := d.columns(ctx, t.name)
+	if err != nil {
+		return err
+	}
+	for _, name := range t.columnNames() {
+		if !slices.ContainsFunc(have.columns, func(f schema.Found) bool { return strings.EqualFold(f.Name, name) }) {
+			return sdk.Stop(fmt.Errorf("%s: compare rows: table %s is not there, or lacks the column %s: run the pipeline first", d.path, t.name, name))
+		}
+	}
+	return nil
 }
 
 // digest reads one range.

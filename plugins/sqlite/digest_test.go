@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,6 +59,10 @@ func TestDigests(t *testing.T) {
 				if _, err := newLoader(path).Digest(t.Context(), start, digest.Query{Column: column}); err == nil {
 					t.Errorf("no error, want %s", words)
 				}
+			}
+			others := sdk.Start{Step: "sqlite", Inputs: []sdk.Input{input[everything](t, "others")}}
+			if _, err := newLoader(path).Digest(t.Context(), others, digest.Query{Column: "block_number"}); err == nil || !strings.Contains(err.Error(), "table others is not there") {
+				t.Errorf("a table that is not there: got %v", err)
 			}
 			if _, err := newLoader(newFile(t)).Digest(t.Context(), start, digest.Query{Column: "block_number"}); err == nil {
 				t.Error("a file that is not there can be read")
