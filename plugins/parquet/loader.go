@@ -198,13 +198,10 @@ func (l *loader) Commit(_ context.Context, c sdk.Commit) error {
 	return l.makeFiles(m, m.Checkpoint)
 }
 
-// show hands the system what has come: a process that dies loses none of it.
+// show hands the system what has come.
 func (l *loader) show() error {
 	for _, s := range l.streams {
-		if s.tail == nil {
-			continue
-		}
-		if err := s.tail.flush(); err != nil {
+		if err := s.show(); err != nil {
 			return err
 		}
 	}

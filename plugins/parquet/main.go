@@ -15,11 +15,12 @@
 //	a tail   the rows since the last piece, as an Arrow stream
 //	books    how far each input had come at each checkpoint that can be gone back to
 //
-// Rows go to the tail, and through the encoder into memory. At a checkpoint the
-// tail is on the disk, or the rows of it have become a piece if there are enough
-// for one: of history a row is written once, compressed; at the head of a chain
-// there are no row groups of a few rows. A process that begins at a checkpoint
-// removes later pieces, cuts the tail, and encodes what is left of it again.
+// Rows are encoded as they come, and wait in memory for a commit. Then a piece is
+// made of them if there are enough for one, otherwise they go to the tail, and at
+// a checkpoint both are on the disk: of history a row is written once,
+// compressed; at the head of a chain there are no row groups of a few rows. A
+// process that begins at a checkpoint removes later pieces, cuts the tail, and
+// encodes what is left of it again.
 //
 // When a range is complete and can be taken back no more, its pieces are joined
 // to a file: their bytes are copied, under another name, flushed to the disk,

@@ -41,3 +41,22 @@ func TestMemoryIsFlat(t *testing.T) {
 		t.Errorf("%d files, want 4", len(files))
 	}
 }
+
+// Rows may be as large as whole blocks: then fewer make a row group.
+func TestRowGroupsOfLargeRows(t *testing.T) {
+	dir := t.TempDir()
+	l := loaderIn(dir)
+	l.RowGroup = defaults().RowGroup
+	started(t, l, startOf[event](t, 1, 0))
+	name := strings.Repeat("all that is in a block ", 40_000)
+	const rows = groupBytes / 900_000 * 3 / 2
+	for block := range uint64(rows) {
+		load(t, l, 0, event{BlockNumber: block * 99 / rows, Name: name})
+	}
+	commitAt(t, l, 1, 99)
+	final(t, l, 1)
+	f := opened(t, dir+"/test__events__00000000_to_00000099.parquet")
+	if groups := len(f.RowGroups()); groups != 2 || f.NumRows() != rows {
+		t.Errorf("%d row groups of %d rows, want 2 of %d", groups, f.NumRows(), rows)
+	}
+}

@@ -31,6 +31,7 @@ func (s *stream) resume(at place) error {
 	if s.piece == nil || s.piece.rows != at.TailRows {
 		return damaged(path, errors.New("rows are missing"))
 	}
+	s.bytes, s.enough = at.Tail, at.TailRows*worth >= s.set.RowGroup
 	var err error
 	s.tail, err = openTail(path, s.typ, at.Tail) // which was cut there
 	return err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"math"
 	"os"
 
@@ -9,7 +8,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/parquet-go/parquet-go"
 
-	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -26,11 +24,14 @@ type stream struct {
 	form   string  // of its rows, by its fingerprint
 	first  *uint64 // the block that the pipeline begins at; nil: nobody knows
 
-	at    place
-	piece *piece // nil: no row since the last one
-	tail  *tail
-	loose []*os.File // pieces that may not be on the disk yet
-	order []uint64   // of the newest row, in the columns that it is sorted by
+	at      place
+	piece   *piece              // of the rows since the last one; nil: there are none
+	enough  bool                // there are enough of them for a piece: the next commit makes it
+	pending []arrow.RecordBatch // of these rows, those that are not in the tail; none if there are enough
+	bytes   int64               // of all these rows, as they came
+	tail    *tail
+	loose   []*os.File // pieces that may not be on the disk yet
+	order   []uint64   // of the newest row, in the columns that it is sorted by
 }
 
 // newStream compiles what has to be done with the rows of an input.
@@ -131,7 +132,7 @@ func (s *stream) fit(blocks []uint64, begin, n int) (end int, err error) {
 		}
 	}
 	room := s.set.RowGroup - s.at.TailRows
-	if room <= 0 {
+	if room <= 0 || s.bytes >= groupBytes {
 		if err := s.flush(); err != nil {
 			return 0, err
 		}
@@ -183,17 +184,13 @@ func (s *stream) full(rows int64) bool {
 	return limit > 0 && rows >= limit || s.set.Size > 0 && s.size() >= int64(s.set.Size)
 }
 
-// size is about how large the file would be now.
+// size is about how large the file would be now, and rather less.
 func (s *stream) size() int64 {
-	whole := s.at.Rows - s.at.TailRows
-	if whole == 0 {
-		return s.at.Tail / usualRatio
+	if s.piece == nil {
+		return s.at.Bytes
 	}
-	return s.at.Bytes + s.at.Bytes*s.at.TailRows/whole
+	return s.at.Bytes + s.piece.writer.Size()
 }
-
-// usualRatio is how much smaller rows become, before any have shown it.
-const usualRatio = 6
 
 // lastBlock is the last block of a file that a row closes.
 func (s *stream) lastBlock(blocks []uint64, row int) uint64 {
@@ -241,21 +238,47 @@ func (s *stream) backwards(block uint64) error {
 		"set block_column = \"\" for numbered files, and begin anew with `penstock run --fresh`", s.input, block, s.at.To)
 }
 
-// add adds rows to the open file.
+// add adds rows to the open file. They wait in memory for a commit, which knows
+// whether they are enough for a piece or go to the tail.
 func (s *stream) add(record arrow.RecordBatch) error {
-	if s.tail == nil {
-		var err error
-		if s.tail, err = openTail(s.shelf.path(s.series.tailName(s.at.File, s.at.Pieces+1)), s.typ, 0); err != nil {
-			return err
-		}
-	}
-	if err := s.tail.add(record); err != nil {
-		return err
-	}
-	s.at.Tail = s.tail.size
 	s.at.TailRows += record.NumRows()
 	s.at.Rows += record.NumRows()
+	s.bytes += sizeOf(record)
+	if s.enough = s.enough || s.at.TailRows*worth >= s.set.RowGroup || s.bytes*worth >= groupBytes; s.enough {
+		s.pending = nil
+	} else {
+		s.pending = append(s.pending, record)
+	}
 	return s.encode(record)
+}
+
+const (
+	// groupBytes is how much room the rows of a row group take as they come; there
+	// are fewer of them if they are large, as whole blocks are.
+	groupBytes = 128 << 20
+	// worth is which part of a row group a piece has to have; fewer rows go to the
+	// tail.
+	worth = 4
+)
+
+// sizeOf is how many bytes the rows of a batch take.
+func sizeOf(record arrow.RecordBatch) (n int64) {
+	for _, column := range record.Columns() {
+		n += sizeOfData(column.Data())
+	}
+	return n
+}
+
+func sizeOfData(data arrow.ArrayData) (n int64) {
+	for _, b := range data.Buffers() {
+		if b != nil {
+			n += int64(b.Len())
+		}
+	}
+	for _, child := range data.Children() {
+		n += sizeOfData(child)
+	}
+	return n
 }
 
 func (s *stream) encode(record arrow.RecordBatch) error {
@@ -266,101 +289,4 @@ func (s *stream) encode(record arrow.RecordBatch) error {
 		}
 	}
 	return s.piece.add(record)
-}
-
-// flush makes a piece of the tail.
-func (s *stream) flush() error {
-	if s.at.TailRows == 0 {
-		return nil
-	}
-	file, size, err := s.piece.write(s.shelf.path(s.series.pieceName(s.at.File, s.at.Pieces+1)))
-	if err != nil {
-		return err
-	}
-	s.loose = append(s.loose, file)
-	s.at.Pieces++
-	if s.shelf.needsTail(s.input, s.at.File, s.at.Pieces) {
-		err = s.tail.close()
-	} else {
-		err = s.tail.remove()
-	}
-	s.piece, s.tail, s.at.Tail, s.at.TailRows = nil, nil, 0, 0
-	s.at.Bytes += size
-	return err
-}
-
-// complete ends the file: no more rows go to it.
-func (s *stream) complete(to uint64) error {
-	if err := s.flush(); err != nil {
-		return err
-	}
-	s.at.Done, s.at.To = true, to
-	s.series.Complete = append(s.series.Complete, s.segment())
-	return nil
-}
-
-// segment is the file that is complete.
-func (s *stream) segment() segment {
-	return segment{Number: s.at.File, From: s.at.From, To: s.at.To, Rows: s.at.Rows, Pieces: s.at.Pieces, Form: s.at.Form}
-}
-
-// reached completes the file if all rows have come that it is meant for.
-func (s *stream) reached(block uint64, to *uint64) error {
-	if s.block < 0 || s.at.File == 0 || s.at.Done {
-		return nil
-	}
-	if to != nil && block >= *to && *to < s.at.End {
-		return s.complete(max(*to, s.at.Last))
-	}
-	if block >= s.at.End {
-		return s.complete(s.at.End)
-	}
-	return nil
-}
-
-// settle makes durable what has come. Where the source has come to tells which
-// files are complete.
-func (s *stream) settle(cursor *sdk.Cursor, to *uint64) error {
-	if cursor != nil {
-		if err := s.reached(cursor.Block, to); err != nil {
-			return err
-		}
-	}
-	return s.sync()
-}
-
-// worth is which part of a row group a piece has to have for a checkpoint to
-// make it; fewer rows stay in the tail.
-const worth = 4
-
-// sync makes durable what has come.
-func (s *stream) sync() error {
-	if s.at.TailRows*worth >= s.set.RowGroup {
-		if err := s.flush(); err != nil {
-			return err
-		}
-	}
-	for len(s.loose) > 0 {
-		f := s.loose[0]
-		s.loose = s.loose[1:]
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
-			return explain("write", f.Name(), err)
-		}
-	}
-	if s.tail == nil {
-		return nil
-	}
-	return s.tail.sync()
-}
-
-// close lets go of the files, and of rows that are not in them yet.
-func (s *stream) close() error {
-	var errs []error
-	for _, f := range s.loose {
-		errs = append(errs, f.Close())
-	}
-	if s.tail != nil {
-		errs = append(errs, s.tail.close())
-	}
-	return errors.Join(errs...)
 }
