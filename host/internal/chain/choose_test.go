@@ -2,6 +2,8 @@ package chain_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -94,33 +96,53 @@ func TestFallbackIsAskedOnlyInNeedAndThePrimaryComesBack(t *testing.T) {
 	}
 }
 
-// A probe that fails keeps the endpoint at rest, and nobody waits for it.
+// When a rest is over the endpoint is asked one call, whoever else asks meanwhile:
+// they are served by others. A probe that fails begins another rest.
 func TestHalfOpenIsOneCall(t *testing.T) {
-	first, second := start(t, just(failing(-32603, "internal error"))), start(t, nil)
-	n := open(t, roles("", ""), first.url, second.url)
-	for range 5 {
+	var (
+		asked   atomic.Int32
+		broken  atomic.Bool
+		arrived = make(chan struct{}, 8)
+		release = make(chan struct{})
+	)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		calls, batch := requests(t, r)
+		if broken.Load() {
+			asked.Add(1)
+			if calls[0].Method == "eth_chainId" {
+				arrived <- struct{}{}
+				<-release
+			}
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		_, _ = io.WriteString(w, echo(calls, batch))
+	})
+	n := open(t, roles("", ""), url, start(t, nil).url)
+	said(t, n.ask(t, say(1)...))
+	broken.Store(true)
+	for n.status(t, "e0").State == "serving" {
+		said(t, n.ask(t, say(1)...))
+		n.clock.advance(10 * time.Second)
+	}
+	if got := asked.Load(); got != 5 {
+		t.Errorf("the breaker opened after %d failures, want 5", got)
+	}
+	n.clock.advance(time.Minute)
+	for range 8 {
 		said(t, n.ask(t, say(1)...))
 	}
-	asked := first.count("say")
-	probes := 0
-	n.clock.hold()
-	for range 3 {
-		n.clock.advance(time.Minute)
-		probes++
-		var group sync.WaitGroup
-		for range 8 {
-			group.Go(func() { said(t, n.ask(t, say(1)...)) })
-		}
-		group.Wait()
-		until(t, "the probe is over", func() bool { return n.status(t, "e0").State != "probing" })
-		// the chain id is right, so it serves again until its next failures
-		for n.status(t, "e0").State == "serving" {
-			said(t, n.ask(t, say(1)...))
-			n.clock.advance(2 * time.Second)
-		}
+	<-arrived
+	if s := n.status(t, "e0"); s.State != "probing" || asked.Load() != 6 {
+		t.Errorf("it is %s and was asked %d times, want one more call", s.State, asked.Load())
 	}
-	if got := first.count("say") - asked; got > 3*8*5 {
-		t.Errorf("an endpoint that fails was asked %d times in three rests", got)
+	close(release)
+	until(t, "the probe is over", func() bool { return n.status(t, "e0").State == "resting" })
+	for range 8 {
+		said(t, n.ask(t, say(1)...))
+	}
+	if got := asked.Load(); got != 6 {
+		t.Errorf("it was asked %d times while it rests again", got)
 	}
 }
 

@@ -31,8 +31,7 @@ func dialSocket(ctx context.Context, url string, header http.Header) (frames, er
 type webSocket struct {
 	conn *websocket.Conn
 	http *http.Transport
-	life func() // ends reading
-	over context.CancelFunc
+	over context.CancelFunc // ends reading
 	next func() (io.Reader, error)
 	all  atomic.Int64
 	body bytes.Buffer

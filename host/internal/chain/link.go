@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 )
 
 // link is a connection on which answers find their calls by id, and events their
@@ -14,6 +15,7 @@ type link struct {
 	frames  frames
 	over    chan struct{} // closed when reading has ended
 	reading sync.WaitGroup
+	left    atomic.Bool // nobody is to use it any more
 
 	mu      sync.Mutex // protects the fields below
 	why     error      // reading has ended; set before over is closed
@@ -76,18 +78,25 @@ func (l *link) end(f *listener, why error) {
 	close(f.events)
 }
 
+// broken reports whether the connection is of no more use.
 func (l *link) broken() bool {
 	select {
 	case <-l.over:
 		return true
 	default:
-		return false
+		return l.left.Load()
 	}
+}
+
+// abandon ends the connection without a wait.
+func (l *link) abandon() {
+	l.left.Store(true)
+	l.frames.close()
 }
 
 // close ends the connection and waits until nobody reads.
 func (l *link) close() {
-	l.frames.close()
+	l.abandon()
 	l.reading.Wait()
 }
 

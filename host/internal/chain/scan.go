@@ -146,21 +146,11 @@ func (s *scanner) membersUntil(take func(key, value []byte) error) error {
 		return nil
 	}
 	for {
-		if s.peek() != '"' {
-			return s.fault()
-		}
-		key, err := s.value()
+		key, value, err := s.member()
 		if err != nil {
 			return err
 		}
-		if !s.take(':') {
-			return s.fault()
-		}
-		value, err := s.value()
-		if err != nil {
-			return err
-		}
-		if err := take(key[1:len(key)-1], value); err != nil {
+		if err := take(key, value); err != nil {
 			return err
 		}
 		if s.take('}') {
@@ -170,6 +160,21 @@ func (s *scanner) membersUntil(take func(key, value []byte) error) error {
 			return s.fault()
 		}
 	}
+}
+
+// member goes past a key and its value.
+func (s *scanner) member() (key, value []byte, err error) {
+	if s.peek() != '"' {
+		return nil, nil, s.fault()
+	}
+	if key, err = s.value(); err != nil {
+		return nil, nil, err
+	}
+	if !s.take(':') {
+		return nil, nil, s.fault()
+	}
+	value, err = s.value()
+	return key[1 : len(key)-1], value, err
 }
 
 // elements calls take before each element of an array, for it to go past the

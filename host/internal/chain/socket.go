@@ -97,7 +97,7 @@ func (s *socket) ask(ctx context.Context, calls []*chain.Query, f *listener) (bo
 	err = l.frames.write(sending, encode(calls, p.first))
 	sent()
 	if err != nil {
-		l.frames.close()
+		l.abandon()
 		return nil, 0, fmt.Errorf("send: %w", err)
 	}
 	body, err = s.wait(ctx, l, p)
@@ -139,7 +139,7 @@ func (s *socket) wait(ctx context.Context, l *link, p *pending) ([]byte, error) 
 			timer.Reset(s.timeout)
 			continue
 		case now == began:
-			l.frames.close() // nothing came at all: it may be dead
+			l.abandon() // nothing came at all: it may be dead
 			return nil, fmt.Errorf("%w within %s", errTimedOut, s.timeout)
 		}
 		return nil, fmt.Errorf("%w: %d bytes came, then less than %d in %s", errTimedOut, now-began, enough, s.timeout)
