@@ -63,7 +63,7 @@ var rules = []rule{
 		"host/internal/api", "host/internal/chain", "host/internal/engine", "host/internal/plan", "host/internal/registry", "host/internal/store", "sdk/chain", "sdk/shared",
 	}},
 	{"host/internal/scaffold", []string{"host/internal/scaffold"}},
-	{"host/internal/conformance", []string{"host/internal/conformance", "host/internal/catalog", "host/internal/registry", "sdk/chain", "sdk/remote", "sdk/transit"}},
+	{"host/internal/conformance", []string{"host/internal/conformance", "host/internal/catalog", "host/internal/registry", "sdk/chain", "sdk/remote", "sdk/shared", "sdk/transit"}},
 	{"host/internal/cli", []string{"host/internal", "sdk/chain", "sdk/digest", "sdk/recording", "sdk/remote", "sdk/render", "sdk/shared", "sdk/transit"}},
 	{"host/internal/bench", []string{"host", "sdk"}},
 	{"host", []string{"host/internal/cli"}},

@@ -37,7 +37,7 @@ type Config struct {
 	// network are not tested beyond what can be without.
 	Network remote.Network
 	// Services are what the plugin may ask of its host. Without a Chain, what a
-	// plugin cannot do for want of one is not tested.
+	// plugin cannot do for want of one is not tested; without Shared, sets are empty.
 	Services remote.Services
 	// Reach lets the plugin reach the network itself.
 	Reach bool
@@ -123,6 +123,9 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if cfg.Services.Chain == nil {
 		s.nodes = &noNodes{}
 		s.cfg.Services.Chain = s.nodes
+	}
+	if cfg.Services.Shared == nil {
+		s.cfg.Services.Shared = noSets{}
 	}
 	s.report = Report{Path: cfg.Path, Seed: cfg.Seed, Registers: []string{}, Results: []Result{}}
 	if err := s.acquaint(ctx); err != nil {

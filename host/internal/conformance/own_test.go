@@ -35,6 +35,9 @@ func TestOwnPluginsPass(t *testing.T) {
 			if test.plugin == "whale" {
 				cfg.Settings = map[string]string{"above": "0.5"}
 			}
+			if test.plugin == "ethereum" {
+				cfg.Settings = map[string]string{"call": `[{"to": "0x00000000219ab540356cbb839cbe05303d7705fa", "method": "totalSupply() returns (uint256)"}]`}
+			}
 			report := run(t, cfg)
 			if n := report.Count(conformance.Fail); n > 0 {
 				t.Errorf("%d checks fail", n)
