@@ -46,6 +46,7 @@ type Block struct {
 	Receipts  []eth.Receipt // nil if they were not asked for
 	Logs      []eth.Log     // the same
 	bloomed   bool          // the bloom is proven
+	unlisted  bool          // Hashes are still to be asked for
 	bytes     int           // of the answers
 }
 

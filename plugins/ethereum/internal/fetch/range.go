@@ -291,7 +291,7 @@ func (n *Node) own(t *tools, b *Block, logs []eth.Log, all bool, at *places) err
 		case n.Verify && !l.Timestamp.Equal(b.Timestamp):
 			return fmt.Errorf("%w: log %d of block %d has the time %s, its block %s", chain.ErrMismatch, l.LogIndex, l.BlockNumber, l.Timestamp, b.Timestamp)
 		}
-		if n.Verify && b.Hashes != nil && (l.TransactionIndex >= uint64(len(b.Hashes)) || b.Hashes[l.TransactionIndex] != l.TransactionHash) {
+		if n.Verify && (l.TransactionIndex >= uint64(len(b.Hashes)) || b.Hashes[l.TransactionIndex] != l.TransactionHash) {
 			return fmt.Errorf("%w: log %d of block %d is of transaction %d, %s, which its block does not have there",
 				chain.ErrMismatch, l.LogIndex, l.BlockNumber, l.TransactionIndex, l.TransactionHash)
 		}

@@ -74,8 +74,23 @@ func (l *Logs) announced(t *tools, hash common.Hash, into *Block) bool {
 		*into = Block{}
 		return false
 	}
-	into.Hashes = nil // they are not part of the news
+	into.unlisted = l.node.Verify // the news has no transactions
 	return true
+}
+
+// listCall asks for the transactions of a block whose header is known, beside its logs: they say which transaction they are of.
+func (l *Logs) listCall(t *tools, b *Block) chain.Call {
+	return chain.Call{Method: "eth_getBlockByHash", Params: []any{b.BlockHash, false}, Decode: func(raw []byte) error {
+		var full Block
+		if err := l.node.decodeBlock(t, raw, false, &full); err != nil {
+			return err
+		}
+		if full.BlockHash != b.BlockHash {
+			return fmt.Errorf("%w: asked for block %s, the node answered with block %s", chain.ErrMismatch, b.BlockHash, full.BlockHash)
+		}
+		b.Hashes, b.unlisted = full.Hashes, false
+		return nil
+	}}
 }
 
 // byHash reads the logs of each block that may have some.
@@ -88,6 +103,9 @@ func (l *Logs) byHash(ctx context.Context, t *tools, chosen *selection, blocks [
 		b := &blocks[i]
 		if b.bloomed && !chosen.may(b.LogsBloom) {
 			continue
+		}
+		if b.unlisted {
+			calls = append(calls, l.listCall(t, b))
 		}
 		parts := make([][]eth.Log, len(questions))
 		for k, q := range questions {
@@ -125,6 +143,9 @@ func merged(parts [][]eth.Log) []eth.Log {
 
 // ofBlock checks logs that were asked for by the hash of their block.
 func (l *Logs) ofBlock(t *tools, chosen *selection, g *group, b *Block, logs []eth.Log, at *places) error {
+	if b.unlisted {
+		return errEarly
+	}
 	if err := asked(g, logs, b.BlockNumber, b.BlockNumber); err != nil {
 		return at.weigh(err)
 	}
