@@ -266,6 +266,8 @@ func TestSettingsOfStates(t *testing.T) {
 		"there is nothing to call: write call": &calls{schedule: schedule{Every: 1}, connection: defaults()},
 		`call 1: method: "f" is no function: `: &calls{Calls: []callBlock{{Method: "f"}}, schedule: schedule{Every: 1}, connection: defaults()},
 		"call 1: args: f(bool) takes 1 argume": &calls{Calls: []callBlock{{Method: "f(bool)"}}, schedule: schedule{Every: 1}, connection: defaults()},
+		`source is "gossip": write auto, subs`: &pending{Source: "gossip", Window: 1000, connection: defaults()},
+		"window is 1: write a number from 1,0": &pending{Source: "auto", Window: 1, connection: defaults()},
 		"batch is 0: write a number from 1 to": &traces{Dialect: "geth", BlockTimeout: time.Second, connection: defaults()},
 		"concurrency is 0: write a number":     &epochs{Length: 1},
 		"concurrency is 1000: write a number ": &balances{schedule: schedule{Every: 1}, connection: connection{Concurrency: 1000}},
