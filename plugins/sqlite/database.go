@@ -156,6 +156,9 @@ func (d *database) insert(ctx context.Context, t *table, cells []cell, rows int)
 			for i, cell := range cells {
 				t.values[i+1].Value = cell(row)
 			}
+			if err := t.replacer.replace(calm, t.values); err != nil {
+				return err
+			}
 			if _, err := t.statement.ExecContext(calm, t.values); err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,16 +22,74 @@ func (s *shelf) replaced() string { return "penstock_replaced_" + s.name }
 // keyIndex is the index that holds the key.
 func (s *shelf) keyIndex() string { return "penstock_key_" + s.name }
 
-// replacing is what an insertion does with the row that has the same key.
-func (t *table) replacing(names []string) string {
+// replacer moves the row that has the key of another out of its way.
+type replacer struct {
+	save, remove statement
+	columns      []int // of the key, among those of the table
+	values       []driver.NamedValue
+}
+
+// statement is compiled.
+type statement interface {
+	driver.Stmt
+	driver.StmtExecContext
+}
+
+// newReplacer compiles the statements; nil: the table has no key.
+func (t *table) newReplacer(ctx context.Context, conn driver.ConnPrepareContext) (*replacer, error) {
 	if len(t.key) == 0 {
-		return ""
+		return nil, nil
 	}
-	var sets []string
-	for _, name := range names {
-		sets = append(sets, quote(name)+" = excluded."+quote(name))
+	r := &replacer{}
+	var tests []string
+	for i, name := range t.key {
+		r.columns = append(r.columns, slices.IndexFunc(t.columns, func(c column) bool { return strings.EqualFold(c.Name, name) }))
+		tests = append(tests, fmt.Sprintf("%s = ?%d", quote(name), i+1))
 	}
-	return fmt.Sprintf(" ON CONFLICT (%s) DO UPDATE SET %s", quoteAll(t.key), strings.Join(sets, ", "))
+	for i := range len(t.key) + 1 {
+		r.values = append(r.values, driver.NamedValue{Ordinal: i + 1})
+	}
+	names, where := quoteAll(append([]string{rowNumber}, t.columnNames()...)), strings.Join(tests, " AND ")
+	for text, into := range map[string]*statement{
+		fmt.Sprintf("INSERT INTO %s (%s, %s) SELECT %s, ?%d FROM %s WHERE %s",
+			quote(t.replaced()), names, quote(replacedBy), names, len(t.key)+1, quote(t.name), where): &r.save,
+		fmt.Sprintf("DELETE FROM %s WHERE %s", quote(t.name), where): &r.remove,
+	} {
+		s, err := conn.PrepareContext(ctx, text)
+		if err != nil {
+			return nil, err
+		}
+		*into = s.(statement)
+	}
+	return r, nil
+}
+
+// replace makes way for a row: its values are those that an insertion has.
+func (r *replacer) replace(ctx context.Context, values []driver.NamedValue) error {
+	if r == nil {
+		return nil
+	}
+	n := len(r.columns)
+	for i, column := range r.columns {
+		r.values[i].Value = values[column+1].Value
+	}
+	r.values[n].Value = values[0].Value
+	saved, err := r.save.ExecContext(ctx, r.values)
+	if err != nil {
+		return err
+	}
+	if rows, err := saved.RowsAffected(); err != nil || rows == 0 {
+		return err
+	}
+	_, err = r.remove.ExecContext(ctx, r.values[:n])
+	return err
+}
+
+// release lets go of the statements.
+func (r *replacer) release() {
+	if r != nil {
+		_, _ = r.save.Close(), r.remove.Close() // they have reported their errors when they ran
+	}
 }
 
 // keyed makes the tables of the step such that rows replace each other, or do not, as the settings have it. It is called when the rows
@@ -64,12 +123,6 @@ func (d *database) keyed(ctx context.Context, t *table) error {
 	if !slices.EqualFunc(strings.Split(had, "\x00"), t.key, strings.EqualFold) {
 		statements = append(statements, drop, fmt.Sprintf("CREATE UNIQUE INDEX %s ON %s (%s)", quote(t.keyIndex()), quote(t.name), quoteAll(t.key)))
 	}
-	// Only this connection has the trigger: what others change in the table is their own affair.
-	names := append([]string{rowNumber}, t.columnNames()...)
-	trigger := quote("penstock_keep_" + t.name)
-	statements = append(statements, "DROP TRIGGER IF EXISTS temp."+trigger, fmt.Sprintf(
-		"CREATE TEMP TRIGGER %s BEFORE UPDATE ON main.%s BEGIN INSERT INTO %s (%s, %s) VALUES (OLD.%s, NEW.%s); END",
-		trigger, quote(t.name), quote(t.replaced()), quoteAll(names), quote(replacedBy), strings.ReplaceAll(quoteAll(names), ", ", ", OLD."), rowNumber))
 	for _, statement := range statements {
 		if err := d.exec(ctx, statement); err != nil {
 			return d.duplicates(t, err)
@@ -92,7 +145,7 @@ func (d *database) makeReplaced(ctx context.Context, t *table) error {
 	if err != nil || there.there() {
 		return err
 	}
-	declared := []string{quote(rowNumber) + " INTEGER NOT NULL", quote(replacedBy) + " INTEGER NOT NULL"}
+	declared := []string{quote(rowNumber) + " INTEGER", quote(replacedBy) + " INTEGER"}
 	for i := range t.columns {
 		declared = append(declared, t.columns[i].declaration(false))
 	}

@@ -25,6 +25,7 @@ type table struct {
 	indexes []index
 
 	statement driver.StmtExecContext // nil: not compiled yet
+	replacer  *replacer              // nil: the table has no key
 	values    []driver.NamedValue    // used for each row: its number, then its columns
 }
 
@@ -234,9 +235,12 @@ func (t *table) compile(ctx context.Context, conn driver.ConnPrepareContext) err
 	for _, c := range t.columns {
 		names, marks = append(names, c.Name), append(marks, "?")
 	}
-	s, err := conn.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)%s",
-		quote(t.name), quoteAll(names), strings.Join(marks, ", "), t.replacing(names)))
+	s, err := conn.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)",
+		quote(t.name), quoteAll(names), strings.Join(marks, ", ")))
 	if err != nil {
+		return err
+	}
+	if t.replacer, err = t.newReplacer(ctx, conn); err != nil {
 		return err
 	}
 	t.statement = s.(driver.StmtExecContext)
@@ -248,7 +252,8 @@ func (t *table) release() {
 	if s, ok := t.statement.(driver.Stmt); ok {
 		_ = s.Close() // it has reported its errors when it ran
 	}
-	t.statement = nil
+	t.replacer.release()
+	t.statement, t.replacer = nil, nil
 }
 
 // cells are readers for the columns of a batch.
