@@ -44,7 +44,7 @@ func (l *Logs) whole(ctx context.Context, chosen *selection, from, to uint64) (f
 func (l *Logs) smaller(ctx context.Context, chosen *selection, from, to uint64, err error) (follow.Span[eth.Log], error) {
 	piece := l.size.refused(to-from+1, err)
 	what := lessonBlocks
-	if limitOf(err).Blocks > 0 {
+	if limitOf(err).Blocks == piece {
 		what = lessonLimit
 	}
 	l.learn(ctx, err, what, chosen.shape(), piece)

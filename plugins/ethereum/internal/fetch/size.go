@@ -110,11 +110,12 @@ func (s *rangeSize) refused(size uint64, err error) uint64 {
 	s.warned = true
 	piece := max(1, size/2)
 	switch limit := limitOf(err); {
-	case limit.Blocks > 0:
-		s.limit, s.kept = max(1, min(limit.Blocks, size-1)), 0
+	case limit.Blocks > 0 && limit.Blocks < size:
+		s.limit, s.kept = limit.Blocks, 0
 		piece = s.limit
 	case limit.To > 0:
 		piece = max(1, min(size-1, limit.To-limit.From+1))
+	default: // it said nothing, or something that cannot be the reason
 	}
 	s.now = min(s.now, piece)
 	return piece
