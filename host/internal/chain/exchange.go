@@ -68,7 +68,7 @@ func (w *work) take(a *ask) {
 		a.tries = len(q.Rejected)
 		if a.tries > w.n.retries {
 			w.results[a.at] = chain.Result{Endpoint: last.Endpoint, Err: &chain.Error{
-				Kind: chain.Transient, Endpoint: last.Endpoint, What: chain.Describe(q.Method, q.Params), Tries: a.tries,
+				Kind: kindOfReason(last.Reason), Endpoint: last.Endpoint, What: chain.Describe(q.Method, q.Params), Tries: a.tries,
 				Err: fmt.Errorf("all answers were of no use; the last: %s", last.Reason),
 			}}
 			return
@@ -87,6 +87,17 @@ func valid(q *chain.Query) error {
 		return errors.New("the parameters are no JSON array")
 	}
 	return nil
+}
+
+// kindOfReason is what is wrong with answers that were of no use.
+func kindOfReason(reason string) chain.Kind {
+	switch {
+	case strings.Contains(reason, chain.ErrMismatch.Error()):
+		return chain.Mismatch
+	case strings.Contains(reason, chain.ErrMoved.Error()):
+		return chain.Moved
+	}
+	return chain.Transient
 }
 
 // recall makes a call whose answers were of no use with all endpoints wait before
