@@ -151,15 +151,7 @@ func (d *database) insert(ctx context.Context, t *table, cells []cell, rows int)
 			if row%256 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
-			t.last++
-			t.values[0].Value = t.last
-			for i, cell := range cells {
-				t.values[i+1].Value = cell(row)
-			}
-			if err := t.replacer.replace(calm, t.values); err != nil {
-				return err
-			}
-			if _, err := t.statement.ExecContext(calm, t.values); err != nil {
+			if err := t.add(calm, cells, row); err != nil {
 				return err
 			}
 		}
@@ -169,6 +161,20 @@ func (d *database) insert(ctx context.Context, t *table, cells []cell, rows int)
 		return d.explain("write to table "+t.name, err)
 	}
 	return nil
+}
+
+// add adds a row, in the place of the one with its key if there is one.
+func (t *table) add(ctx context.Context, cells []cell, row int) error {
+	t.last++
+	t.values[0].Value = t.last
+	for i, cell := range cells {
+		t.values[i+1].Value = cell(row)
+	}
+	if err := t.replacer.replace(ctx, t.values); err != nil {
+		return err
+	}
+	_, err := t.statement.ExecContext(ctx, t.values)
+	return err
 }
 
 // remove removes the rows of a table after the one with that number, and returns how many there were.
