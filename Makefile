@@ -48,6 +48,7 @@ test: postgres ## run every test, with the race detector where there is a C comp
 	$(GO) test -vet=off -timeout 25m $(WHOLE)
 	$(GO) test -vet=off $(RACE) -short -timeout 25m ./host/internal/engine
 	$(GO) test -vet=off $(RACE) -timeout 25m $(filter-out $(shell $(GO) list $(WHOLE)),$(shell $(GO) list ./...))
+	cd plugins/parquet/readers && $(GO) test ./...
 
 postgres: ## find a PostgreSQL server for the tests, or install one
 	@$(GO) run ./plugins/postgres/internal/server/ready
@@ -83,6 +84,7 @@ docs: ## write docs/registers.md, which is made of what the plugins say of thems
 tidy: ## fail if go.mod is not tidy
 	@$(GO) mod tidy -diff
 	@cd examples/whale && $(GO) mod tidy -diff
+	@cd plugins/parquet/readers && $(GO) mod tidy -diff
 
 chaos: build ## run pipelines through storms and compare: SEEDS=200 FIRST=1 JOBS=2
 	$(BIN)/penstock chaos examples/pipelines/chaos.hcl --seed $(or $(FIRST),1) --runs $(or $(SEEDS),200) --jobs $(or $(JOBS),2)
@@ -90,6 +92,7 @@ chaos: build ## run pipelines through storms and compare: SEEDS=200 FIRST=1 JOBS
 bench: ## print every figure, as ratios to a yardstick in the same run
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./sdk/transit
 	$(GO) run ./host/internal/bench
+	$(GO) test -run '^$$' -bench . -benchtime 3x ./sdk/eth/decode ./sdk/eth/verify ./plugins/ethereum ./plugins/parquet ./plugins/postgres ./host/internal/chain
 
 fuzz: ## fuzz what reads bytes from outside, half a minute each
 	$(GO) test -run '^$$' -fuzz FuzzFrame -fuzztime 30s ./sdk/internal/wire

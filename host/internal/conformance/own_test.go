@@ -26,6 +26,7 @@ func TestOwnPluginsPass(t *testing.T) {
 		{"console", "plugins/console", 12},
 		{"sqlite", "plugins/sqlite", 12},
 		{"files", "plugins/files", 24},
+		{"parquet", "plugins/parquet", 18},
 		{"ethereum", "plugins/ethereum", 10},
 		{"whale", "examples/whale", 20},
 	} {
