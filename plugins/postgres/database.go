@@ -19,7 +19,7 @@ import (
 
 const (
 	// connectWithin is how long a server may take to let somebody in, where the dsn says nothing.
-	connectWithin = 10 * time.Second
+	connectWithin = 5 * time.Second
 	// closeWithin is how long a connection may take to say goodbye.
 	closeWithin = 2 * time.Second
 	// tellEvery bounds how often it is told that a server is away.

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/penstock-io/penstock/sdk"
 )
@@ -259,7 +262,10 @@ func (l *loader) make(ctx context.Context, t *target) error {
 	if !l.Create {
 		return mistakef("table %s is not there, and create is off: run\n%s", t.full, strings.Join(statements, ";\n"))
 	}
-	return l.db.exec(ctx, strings.Join(statements, ";\n"))
+	if err := l.db.exec(ctx, statements[0]); err != nil {
+		return err
+	}
+	return l.index(ctx, t)
 }
 
 // adopt checks a table that is there. One that nobody is known to have filled has to be empty.
@@ -281,7 +287,25 @@ func (l *loader) adopt(ctx context.Context, t *target, f found, mine bool) error
 	if !l.Create {
 		return nil
 	}
-	return l.db.exec(ctx, strings.Join(append(l.indexes(t), "SELECT 1"), ";\n"))
+	return l.index(ctx, t)
+}
+
+// index makes the indexes of a table that are not there. PostgreSQL does not say whose an index is that has the name already.
+func (l *loader) index(ctx context.Context, t *target) error {
+	if err := l.db.exec(ctx, strings.Join(append(l.indexes(t), "SELECT 1"), ";\n")); err != nil {
+		return err
+	}
+	var name, owner string
+	err := l.db.conn.QueryRow(ctx, `SELECT i.relname::text, indrelid::regclass::text FROM pg_class i JOIN pg_index ON indexrelid = i.oid
+WHERE i.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass($1)) AND i.relname = ANY ($2::text[]) AND indrelid <> to_regclass($1)`,
+		t.full, l.indexNames(t)).Scan(&name, &owner)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return mistakef("table %s was to have an index %s, and table %s has one of that name: rename it: ALTER INDEX %s RENAME TO ...", t.full, name, owner, quote(name))
 }
 
 // empty refuses a table with rows that no step has written.

@@ -43,7 +43,7 @@ var (
 
 // startPatience bounds how long a start tries a server that is away: hosts give a process half a minute to open, and begin anew with their
 // own pauses when they are told why it could not.
-const startPatience = 25 * time.Second
+const startPatience = 20 * time.Second
 
 // Start connects, makes the tables or checks those that are there, and takes back the rows after the checkpoint to go on from, which will
 // come again.

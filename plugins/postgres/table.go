@@ -122,31 +122,45 @@ func (l *loader) create(t *target) []string {
 	return append([]string{statement}, l.indexes(t)...)
 }
 
+// wanted are the indexes that a table is to have.
+func (l *loader) wanted(t *target) []index {
+	var all []index
+	if len(l.Key) > 0 || l.parted() || l.hyper() {
+		all = append(all, index{Columns: []string{rowNumber}}) // by which rows are taken back
+	}
+	if first := append(slices.Clip(l.Key), "")[0]; l.BlockIndex && first != blockNumber && slices.Contains(columnNames(t.columns), blockNumber) {
+		all = append(all, index{Columns: []string{blockNumber}})
+	}
+	for _, ix := range l.Indexes {
+		if ix.Step == "" || ix.Step == t.step {
+			all = append(all, ix)
+		}
+	}
+	return all
+}
+
 // indexes are the statements that make the indexes of a table which are not there.
 func (l *loader) indexes(t *target) []string {
 	var all []string
-	add := func(unique, method, where string, columns ...string) {
-		statement := fmt.Sprintf("CREATE %sINDEX IF NOT EXISTS %s ON %s USING %s (%s)", unique, quote(indexName(t.name, method, where, columns)), t.full, method, quoteAll(columns))
-		if where != "" {
-			statement += " WHERE " + where
-		}
-		all = append(all, statement)
-	}
-	if len(l.Key) > 0 || l.parted() || l.hyper() {
-		add("", "btree", "", rowNumber) // by which rows are taken back
-	}
-	if first := append(slices.Clip(l.Key), "")[0]; l.BlockIndex && first != blockNumber && slices.Contains(columnNames(t.columns), blockNumber) {
-		add("", "btree", "", blockNumber)
-	}
-	for _, ix := range l.Indexes {
-		if ix.Step != "" && ix.Step != t.step {
-			continue
-		}
-		unique := ""
+	for i, ix := range l.wanted(t) {
+		unique, where := "", ""
 		if ix.Unique {
 			unique = "UNIQUE "
 		}
-		add(unique, cmp.Or(ix.Method, "btree"), ix.Where, ix.Columns...)
+		if ix.Where != "" {
+			where = " WHERE " + ix.Where
+		}
+		all = append(all, fmt.Sprintf("CREATE %sINDEX IF NOT EXISTS %s ON %s USING %s (%s)%s",
+			unique, quote(l.indexNames(t)[i]), t.full, cmp.Or(ix.Method, "btree"), quoteAll(ix.Columns), where))
+	}
+	return all
+}
+
+// indexNames are the names of the indexes of a table.
+func (l *loader) indexNames(t *target) []string {
+	var all []string
+	for _, ix := range l.wanted(t) {
+		all = append(all, indexName(t.name, cmp.Or(ix.Method, "btree"), ix.Where, ix.Columns))
 	}
 	return all
 }

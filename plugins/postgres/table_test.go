@@ -227,3 +227,11 @@ func TestPartitionsAreMadeAsNeeded(t *testing.T) {
 	_, err := tried(t, with(plain, change), eventsStart(t))
 	says(t, err, "has no partitions, and partitions is set")
 }
+
+// "pairs_by" with a column "block_number" and "pairs" with "by" and "block_number" would have an index of the same name.
+func TestIndexesOfAnotherTable(t *testing.T) {
+	dsn := newDatabase(t)
+	execute(t, dsn, "CREATE TABLE other (a int); CREATE INDEX events_block_number_idx ON other (a)")
+	_, err := tried(t, with(dsn, nil), eventsStart(t))
+	says(t, err, "events_block_number_idx", "table other has one of that name", "ALTER INDEX")
+}
