@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -131,8 +132,9 @@ func TestBatchesFollowTheBytes(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if last := sizes[len(sizes)-1]; sizes[0] != 50 || last > 10 || last < 5 {
-		t.Errorf("batches of 400 kB answers: %d, want 50 at first and about 10 later", sizes)
+	slices.Sort(sizes)
+	if most, next := sizes[len(sizes)-1], sizes[len(sizes)-2]; most != 50 || next != 10 {
+		t.Errorf("batches of 400 kB answers: %d, want one of 50, and then 10", sizes)
 	}
 	before := n.status(t, "e0").Exchanges
 	said(t, n.ask(t, say(50)...))
