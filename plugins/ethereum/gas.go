@@ -32,7 +32,7 @@ func (g *gasPrices) Validate() error {
 		return fmt.Errorf("percentiles has %d numbers: write at most %d", len(g.Percentiles), mostPercentiles)
 	}
 	for _, p := range g.Percentiles {
-		if !(p >= 0 && p <= 100) { //nolint:staticcheck // it is true of what is no number too
+		if !(p >= 0 && p <= 100) {
 			return fmt.Errorf("percentiles has %v: write numbers from 0 to 100", p)
 		}
 	}

@@ -42,15 +42,7 @@ func pipelineOf(step string) string {
 // putSet makes a set durable, of which some words are new and some are gone.
 func (s *Store) putSet(of SetOf, v shared.Value, fresh, gone []string) error {
 	return s.writer.commit(func(tx *bbolt.Tx) error {
-		all, err := tx.CreateBucketIfNotExists(sharedBucket)
-		if err != nil {
-			return err
-		}
-		sets, err := all.CreateBucketIfNotExists([]byte(of.Pipeline))
-		if err != nil {
-			return err
-		}
-		words, err := sets.CreateBucketIfNotExists([]byte(setPrefix + of.Key))
+		sets, words, err := bucketsOf(tx, of)
 		if err != nil {
 			return err
 		}
@@ -61,17 +53,8 @@ func (s *Store) putSet(of SetOf, v shared.Value, fresh, gone []string) error {
 		if head.Version == 0 && countSets(sets) >= MaxSets {
 			return noSet{fmt.Errorf("pipeline %q has %d sets, which is as many as may be", of.Pipeline, MaxSets)}
 		}
-		for _, word := range gone {
-			head.Sum -= sumOfWord(word)
-			if err := words.Delete([]byte(word)); err != nil {
-				return err
-			}
-		}
-		for _, word := range fresh {
-			head.Sum += sumOfWord(word)
-			if err := words.Put([]byte(word), nil); err != nil {
-				return err
-			}
+		if err := head.exchange(words, fresh, gone); err != nil {
+			return err
 		}
 		head.Version, head.Words = v.Version, len(v.Members)
 		key := []byte(setHeadPrefix + of.Key)
@@ -81,6 +64,36 @@ func (s *Store) putSet(of SetOf, v shared.Value, fresh, gone []string) error {
 		}
 		return sets.Put(key, sealed)
 	})
+}
+
+// bucketsOf makes the buckets of a pipeline's sets and of the words of one.
+func bucketsOf(tx *bbolt.Tx, of SetOf) (sets, words *bbolt.Bucket, err error) {
+	all, err := tx.CreateBucketIfNotExists(sharedBucket)
+	if err != nil {
+		return nil, nil, err
+	}
+	if sets, err = all.CreateBucketIfNotExists([]byte(of.Pipeline)); err != nil {
+		return nil, nil, err
+	}
+	words, err = sets.CreateBucketIfNotExists([]byte(setPrefix + of.Key))
+	return sets, words, err
+}
+
+// exchange writes words that are new, removes those that are gone, and keeps the sum.
+func (h *setHead) exchange(words *bbolt.Bucket, fresh, gone []string) error {
+	for _, word := range gone {
+		h.Sum -= sumOfWord(word)
+		if err := words.Delete([]byte(word)); err != nil {
+			return err
+		}
+	}
+	for _, word := range fresh {
+		h.Sum += sumOfWord(word)
+		if err := words.Put([]byte(word), nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // setHead reads the record of a set; the zero record where there is none.

@@ -145,7 +145,7 @@ func (b *Behind) below(ctx context.Context, head view.Ref) (view.Ref, error) {
 	case head.Number < b.Offset:
 		return view.Ref{}, nil
 	}
-	refs, err := b.Chain.Canonical(ctx, []uint64{head.Number - b.Offset})
+	refs, err := b.Canonical(ctx, []uint64{head.Number - b.Offset})
 	if err != nil {
 		return view.Ref{}, fmt.Errorf("look for the block %d below the head: %w", b.Offset, err)
 	}

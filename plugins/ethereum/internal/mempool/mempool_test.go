@@ -146,7 +146,7 @@ func (h *heard) last() sdk.Cursor {
 }
 
 // reader runs one until the test says otherwise.
-func reader(t *testing.T, n *realnode.Node, p *pool, prepare func(r *mempool.Reader)) (out *heard, stop func() error) {
+func reader(t *testing.T, p *pool, prepare func(r *mempool.Reader)) (out *heard, stop func() error) {
 	t.Helper()
 	client := chain.NewClient(p, "test", chain.Asker{})
 	v, err := view.New(client, "")
@@ -221,7 +221,7 @@ func TestPendingTransactionsOfARealNode(t *testing.T) {
 			n.Commit()
 			p := open(t, n)
 			p.refuse = refuse
-			out, stop := reader(t, n, p, nil)
+			out, stop := reader(t, p, nil)
 			if name != "the pool" {
 				<-p.began
 			}
@@ -249,7 +249,7 @@ func TestBrokenSubscriptions(t *testing.T) {
 	n := realnode.Start(t, nil)
 	n.Commit()
 	p := open(t, n)
-	out, _ := reader(t, n, p, func(r *mempool.Reader) { r.Poll = 20 * time.Millisecond })
+	out, _ := reader(t, p, func(r *mempool.Reader) { r.Poll = 20 * time.Millisecond })
 	<-p.began
 	want := []*types.Transaction{n.Send(t, &common.Address{1}, big.NewInt(0), nil)}
 	out.until(t, 1)
@@ -267,7 +267,7 @@ func TestGoingOn(t *testing.T) {
 	n.Commit()
 	p := open(t, n)
 	p.refuse = wants("Pending")
-	out, stop := reader(t, n, p, nil)
+	out, stop := reader(t, p, nil)
 	want := []*types.Transaction{n.Send(t, &common.Address{1}, big.NewInt(0), nil), n.Send(t, &common.Address{1}, big.NewInt(1), nil)}
 	out.until(t, 2)
 	out.wait(t, func() bool { return len(out.last().Position) == 24 })
@@ -275,7 +275,7 @@ func TestGoingOn(t *testing.T) {
 	if err := stop(); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	out, _ = reader(t, n, p, func(r *mempool.Reader) { r.Cursor = &at })
+	out, _ = reader(t, p, func(r *mempool.Reader) { r.Cursor = &at })
 	want = append(want, n.Send(t, &common.Address{1}, big.NewInt(2), nil))
 	compare(t, want[2:], out.until(t, 1))
 }
@@ -286,7 +286,7 @@ func TestTheLastBlock(t *testing.T) {
 	n.Commit()
 	p := open(t, n)
 	last := uint64(3)
-	out, stop := reader(t, n, p, func(r *mempool.Reader) { r.To = &last })
+	out, stop := reader(t, p, func(r *mempool.Reader) { r.To = &last })
 	<-p.began
 	want := []*types.Transaction{n.Send(t, &common.Address{1}, big.NewInt(0), nil)}
 	out.until(t, 1)

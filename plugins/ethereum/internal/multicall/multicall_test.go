@@ -142,6 +142,7 @@ func head(n *realnode.Node) view.Ref {
 
 // asMulticall3 answers calls to Multicall3 with what the node says to each of them.
 func asMulticall3(t *testing.T, n *realnode.Node, from uint64) func(q chain.Query) (string, *chain.RPCError, bool) {
+	t.Helper()
 	return func(q chain.Query) (string, *chain.RPCError, bool) {
 		var params []json.RawMessage
 		if err := json.Unmarshal(q.Params, &params); err != nil {
@@ -154,7 +155,13 @@ func asMulticall3(t *testing.T, n *realnode.Node, from uint64) func(q chain.Quer
 			To   common.Address
 			Data hexutil.Bytes
 		}
-		if q.Method != "eth_call" || json.Unmarshal(params[0], &request) != nil || request.To != multicall.Address {
+		if q.Method != "eth_call" {
+			return "", nil, false
+		}
+		if err := json.Unmarshal(params[0], &request); err != nil {
+			t.Error(err)
+		}
+		if request.To != multicall.Address {
 			return "", nil, false
 		}
 		return fmt.Sprintf("%q", hexutil.Bytes(multicall.Answer(t, n.Client, request.Data))), nil, true

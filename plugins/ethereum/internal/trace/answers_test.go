@@ -8,6 +8,7 @@ import (
 
 // answers is a node that answers each method with one text, and calls that it does not know with a timeout.
 func answers(t *testing.T, of map[string]string) http.Handler {
+	t.Helper()
 	type call struct {
 		ID     json.RawMessage `json:"id"`
 		Method string          `json:"method"`

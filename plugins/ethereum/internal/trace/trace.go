@@ -214,16 +214,10 @@ func belong(b *block, traces []eth.Trace) error {
 	roots := make([]bool, len(b.hashes))
 	for i := range traces {
 		t := &traces[i]
-		if t.BlockHash != b.BlockHash || t.BlockNumber != b.BlockNumber {
-			return fmt.Errorf("trace %d: %w, %d (%s) and not %d (%s)", i, decode.ErrElsewhere, t.BlockNumber, t.BlockHash, b.BlockNumber, b.BlockHash)
+		if err := b.has(i, t); err != nil {
+			return err
 		}
-		if t.TransactionHash == nil {
-			continue
-		}
-		if t.TransactionIndex == nil || *t.TransactionIndex >= uint64(len(b.hashes)) || b.hashes[*t.TransactionIndex] != *t.TransactionHash {
-			return fmt.Errorf("trace %d is of transaction %s, which block %d does not have in its place", i, t.TransactionHash, b.BlockNumber)
-		}
-		if len(t.TraceAddress) > 0 {
+		if t.TransactionHash == nil || len(t.TraceAddress) > 0 {
 			continue
 		}
 		if roots[*t.TransactionIndex] && t.TraceType != "suicide" {
@@ -239,6 +233,19 @@ func belong(b *block, traces []eth.Trace) error {
 	return nil
 }
 
+// has checks that a trace is of a block, and of the transaction that it says it is of.
+func (b *block) has(i int, t *eth.Trace) error {
+	switch {
+	case t.BlockHash != b.BlockHash || t.BlockNumber != b.BlockNumber:
+		return fmt.Errorf("trace %d: %w, %d (%s) and not %d (%s)", i, decode.ErrElsewhere, t.BlockNumber, t.BlockHash, b.BlockNumber, b.BlockHash)
+	case t.TransactionHash == nil:
+		return nil
+	case t.TransactionIndex == nil || *t.TransactionIndex >= uint64(len(b.hashes)) || b.hashes[*t.TransactionIndex] != *t.TransactionHash:
+		return fmt.Errorf("trace %d is of transaction %s, which block %d does not have in its place", i, t.TransactionHash, b.BlockNumber)
+	}
+	return nil
+}
+
 var (
 	errSlow = errors.New("the block took longer than block_timeout allows")
 	// tooSlow and gone are what nodes say of blocks that are too heavy, and of states that they have not kept.
@@ -248,8 +255,7 @@ var (
 
 // heavy reports whether less is to be asked for at once.
 func heavy(err error) bool {
-	switch chain.KindOf(err) {
-	case chain.TimedOut, chain.TooMuch:
+	if kind := chain.KindOf(err); kind == chain.TimedOut || kind == chain.TooMuch {
 		return true
 	}
 	told, ok := errors.AsType[*chain.RPCError](err)

@@ -93,7 +93,7 @@ func TestDialects(t *testing.T) {
 				}
 				at += 2
 			}
-			if got := span.Blocks[i]; got.Ref.Hash != b.Hash || got.End != at {
+			if got := span.Blocks[i]; got.Hash != b.Hash || got.End != at {
 				t.Fatalf("%s: block %d is %+v", name, i, got)
 			}
 		}
