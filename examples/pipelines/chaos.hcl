@@ -16,6 +16,13 @@ network "ethereum" {
   endpoint "node" {
     url = env("ETH_RPC_URL", "http://127.0.0.1:8545")
   }
+  rpc {
+    timeout = "3s" # nodes that fall silent are part of it
+    breaker {
+      failures = 5
+      rest     = "2s"
+    }
+  }
 }
 
 variable "from" {
@@ -33,11 +40,9 @@ pipeline "chaos" {
 
   reader "eth.blocks" "blocks" {
     receipts = false
-    timeout  = "3s" # nodes that fall silent are part of it
   }
   reader "eth.logs" "logs" {
-    events  = ["Swap(address,uint256,uint256,uint256,uint256,address)"]
-    timeout = "3s"
+    events = ["Swap(address,uint256,uint256,uint256,uint256,address)"]
   }
 
   subscriber "uniswap.swaps" "swaps" {
