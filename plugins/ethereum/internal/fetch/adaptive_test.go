@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
@@ -30,7 +31,7 @@ func TestWayToLogsFollowsTheirDensity(t *testing.T) {
 	}}
 	dense := fetch.Filter{{Addresses: []common.Address{nodetest.Address(0), nodetest.Address(1)}}}
 	sparse := fetch.Filter{{Addresses: []common.Address{{0xff}}}}
-	l := fetch.NewLogs(t.Context(), open(t, served), dense, fetch.LogsConfig{Most: 40})
+	l := fetch.NewLogs(t.Context(), open(t, served), dense, fetch.LogsConfig{Most: 40, Slow: time.Hour})
 	read := func(what string, filter fetch.Filter, from, to uint64) (asked, proven int32) {
 		t.Helper()
 		ranges.Store(0)
@@ -71,7 +72,7 @@ func TestWhatNodesTakeIsRemembered(t *testing.T) {
 	for run := range 2 {
 		denied = 0
 		n := &fetch.Node{Client: chain.NewClient(service, "test", chain.Asker{}), ChainID: 1, Verify: true, Log: hclog.NewNullLogger()}
-		rows, err := all(t.Context(), fetch.NewLogs(t.Context(), n, filter, fetch.LogsConfig{}), 0, 900, true)
+		rows, err := all(t.Context(), fetch.NewLogs(t.Context(), n, filter, fetch.LogsConfig{Slow: time.Hour}), 0, 900, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,6 +138,42 @@ func TestSpansAreAsLargeAsTheirAnswersAllow(t *testing.T) {
 		weight := source.Weight(follow.Extent{From: 1, To: size})
 		if name == "small" && size < 50 || name == "large" && size > 10 || weight > 4<<20 {
 			t.Errorf("%s blocks: %d at once, of about %d bytes", name, size, weight)
+		}
+	}
+}
+
+// On chains that have their own rules, what cannot be recomputed is told of once and read; on Ethereum it is the node's fault.
+func TestWhatCannotBeVerified(t *testing.T) {
+	served := &nodetest.Node{Chain: nodetest.NewChain(30), After: func(method string, answer []byte) []byte {
+		if method == "eth_getBlockByNumber" {
+			return []byte(strings.Replace(string(answer), `"stateRoot"`, `"l2StateRoot"`, 1))
+		}
+		return answer
+	}}
+	cases := []struct {
+		chain  uint64
+		verify bool
+		want   string
+		told   int
+	}{
+		{1, true, "[l2StateRoot], though every block of this chain can (set verify = false to read it as it is)", 0},
+		{1, false, "", 0},
+		{10, true, "", 1},
+		{10, false, "", 0},
+	}
+	for _, c := range cases {
+		var log strings.Builder
+		n := open(t, served)
+		n.ChainID, n.Verify, n.Log = c.chain, c.verify, hclog.New(&hclog.LoggerOptions{Output: &log})
+		span, err := blocksOf(n, false, false).Span(t.Context(), follow.Extent{From: 1, To: 8, Final: true})
+		if told := strings.Count(log.String(), "unverified"); told != c.told {
+			t.Errorf("chain %d, verify %v: the log says %q", c.chain, c.verify, log.String())
+		}
+		if c.want == "" && (err != nil || len(span.Rows) != 8 || span.Rows[3].ChainID != c.chain) {
+			t.Errorf("chain %d, verify %v: got %d blocks and %v", c.chain, c.verify, len(span.Rows), err)
+		}
+		if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("chain %d, verify %v: got %v, want %q", c.chain, c.verify, err, c.want)
 		}
 	}
 }

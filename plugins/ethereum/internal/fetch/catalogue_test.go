@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
@@ -84,7 +85,7 @@ func TestEveryObjectionToARange(t *testing.T) {
 				)
 				return &nodetest.Error{Code: o.code, Message: words.Replace(o.text)}
 			}}
-			l := fetch.NewLogs(t.Context(), open(t, served), filter, fetch.LogsConfig{})
+			l := fetch.NewLogs(t.Context(), open(t, served), filter, fetch.LogsConfig{Slow: time.Hour})
 			rows, err := all(t.Context(), l, 0, 700, true)
 			if err != nil {
 				t.Fatal(err)

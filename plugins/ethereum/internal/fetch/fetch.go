@@ -69,7 +69,10 @@ func (n *Node) verdict(err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, no := errors.AsType[*verify.Unverifiable](err); no && !verify.Ethereum(n.ChainID) {
+	if _, no := errors.AsType[*verify.Unverifiable](err); no {
+		if verify.Ethereum(n.ChainID) {
+			return unprovenError{err}
+		}
 		n.told.Do(func() {
 			n.Log.Warn("this chain has blocks that are not made as Ethereum's are: what cannot be recomputed is read unverified", "chain", n.ChainID, "first", err)
 		})
@@ -77,6 +80,15 @@ func (n *Node) verdict(err error) error {
 	}
 	return fmt.Errorf("%w: %w (set verify = false to read it as it is)", chain.ErrMismatch, err)
 }
+
+// unprovenError refuses what could be recomputed if the node had told all of it.
+type unprovenError struct{ error }
+
+func (e unprovenError) Error() string {
+	return fmt.Sprintf("%v, though every block of this chain can (set verify = false to read it as it is)", e.error)
+}
+
+func (e unprovenError) Unwrap() []error { return []error{e.error, chain.ErrMismatch} }
 
 // places notes answers that belong to another block than they were asked for. Of blocks that may change that is most likely because
 // they have: such an answer is taken, so that package follow hears of it at once. Of final blocks it is refused, and asked for again.

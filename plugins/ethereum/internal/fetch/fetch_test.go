@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
@@ -246,7 +247,7 @@ func TestRangesAreLearnt(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			asked, denied := 0, 0
 			served := c.served
-			served.Chain = nodetest.NewChain(6000)
+			served.Chain = nodetest.Make(nodetest.Config{Bodies: 16}, 6000)
 			served.Before = func(method string, params ...any) error {
 				if method == "eth_getLogs" {
 					asked++
@@ -255,7 +256,7 @@ func TestRangesAreLearnt(t *testing.T) {
 			}
 			served.Denied = func() { denied++ }
 			filter := fetch.Filter{{Topics: [][]common.Hash{{nodetest.Topic(0), nodetest.Topic(1)}}}}
-			l := fetch.NewLogs(t.Context(), open(t, &served), filter, fetch.LogsConfig{})
+			l := fetch.NewLogs(t.Context(), open(t, &served), filter, fetch.LogsConfig{Slow: time.Hour})
 			if _, err := all(t.Context(), l, 0, 5999, true); err != nil {
 				t.Fatal(err)
 			}

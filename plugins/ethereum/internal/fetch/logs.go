@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -15,6 +16,8 @@ import (
 type LogsConfig struct {
 	Most     uint64 // blocks in one eth_getLogs at most; 10000
 	Complete bool   // prove every block: see Logs
+	// Slow is how long an answer to an eth_getLogs may take before less is asked for; 2 s.
+	Slow time.Duration
 	// Head is the block of a hash as it was announced, without what is in it; false where it was not.
 	Head func(hash common.Hash) ([]byte, bool)
 }
@@ -44,13 +47,16 @@ func NewLogs(ctx context.Context, n *Node, filter Filter, c LogsConfig) *Logs {
 	if c.Most == 0 {
 		c.Most = 10_000
 	}
+	if c.Slow == 0 {
+		c.Slow = 2 * answerTime
+	}
 	l := &Logs{node: n, config: c, split: &addressSplit{most: 1000}, pace: newPace(5, 200)}
 	l.Choose(filter)
 	first := uint64(500)
 	if l.chosen.Load().all {
 		first = 20
 	}
-	l.size = newRangeSize(first, c.Most)
+	l.size = newRangeSize(first, c.Most, c.Slow)
 	l.remember(ctx)
 	return l
 }

@@ -21,6 +21,7 @@ const (
 // then on it falls fast and rises slowly. A limit that the node states is kept to.
 type rangeSize struct {
 	most uint64
+	slow time.Duration // that an answer takes at most
 
 	mu     sync.Mutex // protects the fields below
 	now    uint64
@@ -30,8 +31,8 @@ type rangeSize struct {
 	bytes  float64
 }
 
-func newRangeSize(first, most uint64) *rangeSize {
-	return &rangeSize{now: min(first, most), most: most}
+func newRangeSize(first, most uint64, slow time.Duration) *rangeSize {
+	return &rangeSize{now: min(first, most), most: most, slow: slow}
 }
 
 func (s *rangeSize) blocks() uint64 {
@@ -75,7 +76,7 @@ func (s *rangeSize) worked(size uint64, logs, bytes int, d time.Duration) {
 	} else {
 		s.bytes += (each - s.bytes) / 4
 	}
-	share := max(float64(logs)/plenty, float64(bytes)/plentyBytes, d.Seconds()/2/answerTime.Seconds())
+	share := max(float64(logs)/plenty, float64(bytes)/plentyBytes, float64(d)/float64(s.slow))
 	switch {
 	case share > 1:
 		s.warned = true

@@ -109,25 +109,33 @@ func (l *Logs) byHash(ctx context.Context, t *tools, chosen *selection, blocks [
 		}
 		parts := make([][]eth.Log, len(questions))
 		for k, q := range questions {
-			params := q.params()
-			params["blockHash"] = b.BlockHash
-			calls = append(calls, chain.Call{Method: "eth_getLogs", Params: []any{params}, Decode: func(raw []byte) error {
-				logs, err := t.Decoder.Logs(raw)
-				if err == nil {
-					err = l.ofBlock(t, chosen, q.group, b, logs, at)
-				}
+			calls = append(calls, l.logsCall(t, q, b, func(logs []eth.Log) error {
+				err := l.ofBlock(t, chosen, q.group, b, logs, at)
 				if err == nil {
 					parts[k] = logs
 					b.Logs = merged(parts)
 				}
 				return err
-			}})
+			}))
 		}
 	}
 	if len(calls) == 0 {
 		return nil
 	}
 	return l.node.Client.Do(ctx, calls)
+}
+
+// logsCall asks for the logs of a block.
+func (l *Logs) logsCall(t *tools, q question, b *Block, take func([]eth.Log) error) chain.Call {
+	params := q.params()
+	params["blockHash"] = b.BlockHash
+	return chain.Call{Method: "eth_getLogs", Params: []any{params}, Decode: func(raw []byte) error {
+		logs, err := t.Decoder.Logs(raw)
+		if err != nil {
+			return err
+		}
+		return take(logs)
+	}}
 }
 
 // merged are the answers to several questions.
