@@ -75,6 +75,8 @@ type tuning struct {
 	watch  bool
 	link   bool // the binary in the plugin directory is a link
 	tune   func(*engine.Config)
+	// networks is told which networks there are.
+	networks change.Networks
 }
 
 func begin(t *testing.T, with tuning) *rig {
@@ -137,7 +139,7 @@ func (r *rig) start(options project.Options, with tuning) {
 		t.Fatal(err)
 	}
 	r.Changes = change.New(change.Config{
-		Project: r.project, Options: options, Graph: r.graph, Engine: r.engine, Store: r.store, Catalog: plugins, Watch: with.watch,
+		Project: r.project, Options: options, Graph: r.graph, Engine: r.engine, Store: r.store, Catalog: plugins, Watch: with.watch, Networks: with.networks,
 		Events: r.tell, Logger: options.Logger,
 		Swapped: func(record change.Record) {
 			r.mu.Lock()
