@@ -97,13 +97,8 @@ func (a *app) testPlugin(ctx context.Context, o conformity, path string) error {
 		return err
 	}
 	cfg.Version = a.version
-	if o.logLevel != "off" {
-		logger, err := (&logging{level: o.logLevel}).open(a.stderr, colored(a.stderr))
-		if err != nil {
-			return err
-		}
-		cfg.Logger = logger
-		cfg.Env = append(cfg.Env, remote.LogLevelEnv+"="+o.logLevel)
+	if err := a.logFor(o, &cfg); err != nil {
+		return err
 	}
 	stop, err := o.chainFor(ctx, &cfg)
 	if err != nil {
@@ -140,6 +135,20 @@ func (a *app) testPlugin(ctx context.Context, o conformity, path string) error {
 		return errSaid
 	}
 	return err
+}
+
+// logFor has the plugin's log shown if it is wanted.
+func (a *app) logFor(o conformity, cfg *conformance.Config) error {
+	if o.logLevel == "off" {
+		return nil
+	}
+	logger, err := (&logging{level: o.logLevel}).open(a.stderr, colored(a.stderr))
+	if err != nil {
+		return err
+	}
+	cfg.Logger = logger
+	cfg.Env = append(cfg.Env, remote.LogLevelEnv+"="+o.logLevel)
+	return nil
 }
 
 // chainFor starts a development chain if one is wanted, to be stopped in the end.

@@ -109,9 +109,9 @@ func (a *app) reconcile(ctx context.Context, o reconcileOptions) error {
 	if colored(a.stderr) {
 		cfg.Progress = func(blocks uint64) {
 			done += blocks
-			fmt.Fprintf(a.stderr, "\r%.0f %% of %d blocks", 100*float64(done)/float64(all), all)
+			_, _ = fmt.Fprintf(a.stderr, "\r%.0f %% of %d blocks", 100*float64(done)/float64(all), all) // it is only to be seen
 		}
-		defer fmt.Fprint(a.stderr, "\r\x1b[K")
+		defer func() { _, _ = fmt.Fprint(a.stderr, "\r\x1b[K") }()
 	}
 	report, err := reconcile.Run(ctx, cfg)
 	if err != nil {
@@ -272,7 +272,7 @@ func (c *comparison) committed(ctx context.Context) (block uint64, known bool, e
 	if err != nil {
 		return 0, false, err
 	}
-	defer s.Close() //nolint:errcheck // nothing was written
+	defer s.Close()
 	d, err := s.Domain(c.domain.Name)
 	if err != nil {
 		return 0, false, err

@@ -134,7 +134,7 @@ func (c *coordinator) excuse(p *process) {
 
 // readerEnded notes that a reader has nothing more to say. Without a safe point
 // after its last rows no checkpoint can be taken any more, which it tells.
-func (c *coordinator) readerEnded(p *process, settled bool) (void bool) {
+func (c *coordinator) readerEnded(settled bool) (void bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !settled {

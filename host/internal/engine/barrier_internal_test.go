@@ -55,7 +55,7 @@ func TestReaderEndsWithoutItsBarrier(t *testing.T) {
 	defer cancel()
 	waited := make(chan error, 1)
 	go func() { waited <- c.finish(ctx, a) }()
-	if void := c.readerEnded(d.processes[0], false); !void {
+	if void := c.readerEnded(false); !void {
 		t.Error("checkpoints are taken all the same")
 	}
 	if err := <-waited; !errors.Is(err, errStuck) {

@@ -233,7 +233,7 @@ func (p *process) end(ctx context.Context, f *remote.Frame) error {
 			"so that no checkpoint could be taken any more: Read has to call SafePoint before it returns"})
 	}
 	if p.cut {
-		p.coordinator.readerEnded(p, true)
+		p.coordinator.readerEnded(true)
 		return nil
 	}
 	return p.standIn(ctx)
@@ -255,7 +255,7 @@ func (p *process) standIn(ctx context.Context) error {
 	if err := p.sayNoMore(ctx, at.ChainID); err != nil {
 		return err
 	}
-	if over := c.readerEnded(p, !p.unsettled); over {
+	if over := c.readerEnded(!p.unsettled); over {
 		return p.publish(ctx, p.endFrame()) // others may wait for it, and no checkpoint will
 	}
 	answered := uint64(0)
