@@ -12,9 +12,6 @@ network "ethereum" {
 }
 
 # Plugins reach no network unless they are told to.
-plugin "ethereum" {
-  network = true
-}
 plugin "postgres" {
   network = true
 }
