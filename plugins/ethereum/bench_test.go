@@ -36,12 +36,12 @@ func (c *counted[T]) SafePoint(sdk.SafePoint) error { return nil }
 func (c *counted[T]) Reorg(sdk.Cursor) error        { return nil }
 
 // history reads the blocks of a node that answers from memory, with neither a transport nor a plugin's wire between.
-func history[T transit.Row](b *testing.B, n *nodetest.Node, to uint64, open opener[T]) (rows int) {
+func history[T transit.Row](b *testing.B, n *nodetest.Node, to uint64, c connection, open opener[T]) (rows int) {
 	b.Helper()
 	out := &counted[T]{}
 	client := chain.NewClient(&nodetest.Memory{Node: n}, "bench", chain.Asker{})
 	start := sdk.Start{Network: sdk.Network{Name: "bench", ChainID: 1}, To: &to}
-	if err := runOn(b.Context(), client, hclog.NewNullLogger(), defaults(), start, out, open); err != nil {
+	if err := runOn(b.Context(), client, hclog.NewNullLogger(), c, start, out, open); err != nil {
 		b.Fatal(err)
 	}
 	return out.rows
@@ -153,7 +153,7 @@ func BenchmarkBackfill(b *testing.B) {
 			b.Helper()
 			settings := &blocks{Receipts: true, Batch: fewBlocks, connection: defaults()}
 			settings.Verify = verified
-			return history(b, n, to, settings.source)
+			return history(b, n, to, settings.connection, settings.source)
 		})
 		b.Logf("reader, verify=%v: %.2f of the best bare client", verified, ours/best)
 	}
@@ -166,7 +166,7 @@ func BenchmarkHeaders(b *testing.B) {
 	n.Chain.Finalize(to + 100)
 	rate(b, "reader", to+1, func(b *testing.B) int {
 		b.Helper()
-		return history(b, n, to, (&headers{Batch: manyBlocks}).source)
+		return history(b, n, to, defaults(), (&headers{Batch: manyBlocks}).source)
 	})
 }
 
@@ -187,7 +187,7 @@ func BenchmarkLogs(b *testing.B) {
 		}
 		rate(b, name, to+1, func(b *testing.B) int {
 			b.Helper()
-			return history(b, n, to, settings.source(chosen, nil))
+			return history(b, n, to, settings.connection, settings.source(chosen, nil))
 		})
 	}
 }
