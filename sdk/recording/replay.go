@@ -45,6 +45,9 @@ const (
 // recorded ones, in order, and ends the stream. That rows differ stands in the
 // result. The error is that of the process, of the file, or that of ctx.
 func Replay(ctx context.Context, r *Recording, s Stream, o Options) (*Result, error) {
+	if ctx.Err() != nil { // it could be through before it is stopped
+		return nil, context.Cause(ctx)
+	}
 	if o.Patience == 0 {
 		o.Patience = usualPatience
 	}
@@ -68,9 +71,6 @@ func Replay(ctx context.Context, r *Recording, s Stream, o Options) (*Result, er
 	}
 	if err := p.play(ctx); err != nil {
 		return nil, err
-	}
-	if ctx.Err() != nil { // it was through before it could be stopped
-		return nil, context.Cause(ctx)
 	}
 	if o.Update != nil {
 		return result, o.Update.Finish(r.Reason)
