@@ -22,15 +22,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == bareArg {
-		if err := serveBare(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	if len(os.Args) > 1 && os.Args[1] == nodeArg {
-		if err := serveNode(os.Args[2:]); err != nil {
+	if isPart, err := servePart(os.Args[1:]); isPart {
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -50,6 +43,21 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// servePart is what this program does where it was started a second time, as the
+// other end of something.
+func servePart(args []string) (isPart bool, err error) {
+	if len(args) == 0 {
+		return false, nil
+	}
+	switch args[0] {
+	case bareArg:
+		return true, serveBare(args[1:])
+	case nodeArg:
+		return true, serveNode(args[1:])
+	}
+	return false, nil
 }
 
 // heapFloor is what the SDK makes the collector of a plugin take for granted.
