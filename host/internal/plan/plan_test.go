@@ -108,7 +108,7 @@ var wanted = map[string]plan.Effect{
 	"Endpoint.Name": plan.Live, "Endpoint.URL": plan.Live, "Endpoint.Rate": plan.Live, "Endpoint.Role": plan.Live, "Endpoint.Cost": plan.Live,
 	"Endpoint.Weights": plan.Live, "Endpoint.Headers": plan.Live, "Endpoint.Batch": plan.Live,
 
-	"Pipeline.Name": plan.New, "Pipeline.Network": plan.Restart, "Pipeline.From": plan.Restart, "Pipeline.FromLatest": plan.Restart, "Pipeline.To": plan.Restart,
+	"Pipeline.Name": plan.New, "Pipeline.Network": plan.Restart, "Pipeline.From": plan.Restart, "Pipeline.FromLatest": plan.Restart, "Pipeline.To": plan.Restart, "Pipeline.Begin": plan.Restart, "Pipeline.End": plan.Restart,
 	"Pipeline.Epoch.Size": plan.Restart, "Pipeline.Epoch.Offset": plan.Restart, "Pipeline.Steps": plan.Restart,
 	"Pipeline.Recovery.HangAfter": plan.Live, "Pipeline.Recovery.Checkpoint.Every": plan.Live, "Pipeline.Recovery.Checkpoint.Timeout": plan.Live,
 	"Pipeline.Recovery.Checkpoint.MaxState": plan.Live, "Pipeline.Recovery.Poison.Attempts": plan.Live, "Pipeline.Recovery.Poison.MaxShare": plan.Live,
