@@ -69,28 +69,16 @@ func run[T transit.Row](ctx context.Context, c connection, start sdk.Start, out 
 func runOn[T transit.Row](
 	ctx context.Context, client *chain.Client, log hclog.Logger, c connection, start sdk.Start, out follow.Sink[T], open opener[T],
 ) error {
-	v, err := view.New(client, start.Network.Finality)
+	p := process{client: client, log: log, start: start}
+	v, id, err := p.looking(ctx)
 	if err != nil {
-		return sdk.Stop(err)
-	}
-	id := start.Network.ChainID
-	if id == 0 {
-		if id, err = v.ChainID(ctx); err != nil {
-			return classed(err)
-		}
-	}
-	if at := start.Cursor; at != nil && at.ChainID != 0 && at.ChainID != id {
-		return sdk.Stop(fmt.Errorf("reading ended on chain %d, but network %q is chain %d now: restore the endpoint, or start the pipeline anew",
-			at.ChainID, start.Network.Name, id))
+		return err
 	}
 	node := &fetch.Node{Client: client, ChainID: id, Verify: c.Verify, Log: log}
 	v.Read = node.Ref
-	heads := v.Heads(ctx, c.Poll, log)
-	defer heads.Close()
-	return classed(follow.Run(ctx, follow.Config{
-		ChainID: id, Cursor: start.Cursor, From: start.From, FromLatest: start.FromLatest, To: start.To,
-		Width: c.Concurrency, Pause: c.pause, Log: log,
-	}, chainView{v, heads}, open(ctx, node, heads), out))
+	return p.along(ctx, c, v, id, func(heads *view.Heads, f follow.Config) error {
+		return follow.Run(ctx, f, chainView{v, heads}, open(ctx, node, heads), out)
+	})
 }
 
 // classed stops the path at errors that starting again will not mend.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/penstock-io/penstock/plugins/ethereum/internal/fetch"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/follow"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/place"
 	"github.com/penstock-io/penstock/plugins/ethereum/internal/view"
@@ -58,12 +59,20 @@ func followedAt[T transit.Row](
 	if err != nil {
 		return err
 	}
+	v.Read = (&fetch.Node{Client: p.client, ChainID: id, Verify: c.Verify, Log: p.log}).Ref
+	return p.along(ctx, c, v, id, func(heads *view.Heads, f follow.Config) error {
+		return follow.Run(ctx, f, at(chainView{v, heads}), open(id), out)
+	})
+}
+
+// along watches the head while something follows the chain.
+func (p process) along(ctx context.Context, c connection, v *view.View, id uint64, follows func(*view.Heads, follow.Config) error) error {
 	heads := v.Heads(ctx, c.Poll, p.log)
 	defer heads.Close()
-	return classed(follow.Run(ctx, follow.Config{
+	return classed(follows(heads, follow.Config{
 		ChainID: id, Cursor: p.start.Cursor, From: p.start.From, FromLatest: p.start.FromLatest, To: p.start.To,
 		Width: c.Concurrency, Pause: c.pause, Log: p.log,
-	}, at(chainView{v, heads}), open(id), out))
+	}))
 }
 
 // schedule is the settings that say at which blocks the state is looked at.
