@@ -52,8 +52,8 @@ func play(role string) {
 		"intrude":           intrude,
 		"ignores shutdown":  ignoresShutdown,
 		"host":              host,
-		"sdk":               func() { wire.Serve(service{stdout: os.Stdout}, hclog.Default()) },
-		"sdk parent":        func() { startSleep(); wire.Serve(service{stdout: os.Stdout}, hclog.Default()) },
+		"sdk":               func() { wire.Serve(service{stdout: os.Stdout, stderr: os.Stderr}, hclog.Default()) },
+		"sdk parent":        func() { startSleep(); wire.Serve(service{stdout: os.Stdout, stderr: os.Stderr}, hclog.Default()) },
 		"parent":            func() { startSleep(); serve(wire.Protocol) },
 		"leaves the output": leavesOutput,
 		"trying host":       tryingHost,
@@ -71,9 +71,9 @@ func play(role string) {
 func socketDir() string { return os.Getenv("PLUGIN_UNIX_SOCKET_DIR") }
 
 // serve is what a well-behaved plugin does. It keeps the standard output it was
-// started with, because go-plugin replaces os.Stdout.
+// started with, because go-plugin replaces os.Stdout and os.Stderr.
 func serve(protocol int) {
-	service := service{stdout: os.Stdout}
+	service := service{stdout: os.Stdout, stderr: os.Stderr}
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: os.Stderr, JSONFormat: true, Name: "good"})
 	adapter := &wire.Adapter{Service: service}
 	plugin.Serve(&plugin.ServeConfig{
@@ -232,8 +232,10 @@ func tryingHost() {
 	p.Kill()
 }
 
-// service does what the register it is asked for says.
-type service struct{ stdout *os.File }
+// service does what the register it is asked for says. It has the files that the
+// process was started with: a second *os.File for one of them would close it as
+// soon as it is garbage.
+type service struct{ stdout, stderr *os.File }
 
 func (s service) Describe(ctx context.Context, req *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
 	switch os.Getenv("DESCRIBE") {
@@ -285,14 +287,14 @@ func (s service) Configure(ctx context.Context, req *pluginv1.ConfigureRequest) 
 	case "descriptors":
 		return mistakes(descriptors()...), nil
 	case "log":
-		hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: os.NewFile(2, "stderr"), JSONFormat: true, Name: "author"}).
+		hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: s.stderr, JSONFormat: true, Name: "author"}).
 			Warn("a node is slow", "endpoint", "primary", "seconds", 3)
 		return mistakes(), nil
 	case "raw stderr":
 		_, _ = syscall.Write(2, req.Settings)
 		return mistakes(), nil
 	case "long log":
-		_, err := io.WriteString(os.NewFile(2, "stderr"), `{"@level":"warn","@message":"`+strings.Repeat("m", 1<<20)+`"}`+"\n")
+		_, err := io.WriteString(s.stderr, `{"@level":"warn","@message":"`+strings.Repeat("m", 1<<20)+`"}`+"\n")
 		return mistakes(), err
 	case "flood stdout":
 		flood(s.stdout)
@@ -310,8 +312,8 @@ func (s service) Configure(ctx context.Context, req *pluginv1.ConfigureRequest) 
 		return mistakes(), nil
 	case "print token":
 		_, _ = fmt.Fprintln(s.stdout, "stdout "+os.Getenv("TOKEN"))
-		_, _ = fmt.Fprintln(os.NewFile(2, "stderr"), "stderr "+os.Getenv("TOKEN"))
-		hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: os.NewFile(2, "stderr"), JSONFormat: true, Name: "author"}).
+		_, _ = fmt.Fprintln(s.stderr, "stderr "+os.Getenv("TOKEN"))
+		hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: s.stderr, JSONFormat: true, Name: "author"}).
 			Warn("record", "token", os.Getenv("TOKEN"), "quoted", fmt.Sprintf("%q", os.Getenv("TOKEN")), "url", url.QueryEscape(os.Getenv("TOKEN")))
 		return mistakes(), nil
 	case "print":
@@ -382,7 +384,7 @@ func (s service) run(ctx context.Context, open *pluginv1.Open, stream wire.Strea
 		go func() { panic("boom in another goroutine") }()
 		<-ctx.Done()
 	case "exit":
-		_, _ = fmt.Fprintln(os.NewFile(2, "stderr"), "the disk is on fire")
+		_, _ = fmt.Fprintln(s.stderr, "the disk is on fire")
 		os.Exit(7)
 	case "fail":
 		if err := stream.Send(failed(pluginv1.Class_CLASS_REWIND, "the chain has forked")); err != nil {
