@@ -109,6 +109,21 @@ type nameless struct{ Note string }
 
 func (nameless) TransitType() string { return "test.nameless" }
 
+// Rows that have no number can be counted all the same.
+func TestRowsWithoutANumber(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sums.json")
+	p := plugintest.Run(t, register())
+	settings := map[string]any{"path": path, "column": "", "from": 7}
+	plugintest.Load(t, p, "digest", settings, plugintest.In(t, "input", nameless{"a"}, nameless{"b"}))
+	var want digest.Sum
+	for _, note := range []string{"a", "b"} {
+		var row digest.Row
+		row.Value(note)
+		want.Add(row.Digest())
+	}
+	holds(t, path, []sum{{From: 0, To: 99_999, Rows: 2, Sum: hex.EncodeToString(want[:])}})
+}
+
 func TestWhatIsRefused(t *testing.T) {
 	p := plugintest.Run(t, register())
 	if got := plugintest.Mistakes(t, p, "digest", map[string]any{"path": "", "every": 1}); len(got) == 0 {

@@ -20,7 +20,7 @@ import (
 // loader adds up digests. What it holds is its snapshot: a rewind takes it back.
 type loader struct {
 	Path   string `hcl:"path,writes" doc:"the JSON file that the sums are written to"`
-	Column string `hcl:"column,optional" doc:"the column with the number that ranges are of"`
+	Column string `hcl:"column,optional" doc:"the column with the number that ranges are of; empty: all rows are in one range"`
 	Every  uint64 `hcl:"every,optional" doc:"how many numbers a range has; ranges begin at its multiples"`
 	From   uint64 `hcl:"from,optional" doc:"rows with a lower number are left out"`
 	To     uint64 `hcl:"to,optional" doc:"rows with a higher number are left out; 0: none are"`
@@ -47,7 +47,7 @@ func (l *loader) Start(_ context.Context, start sdk.Start) error {
 	if len(start.Inputs) != 1 {
 		return sdk.Stop(fmt.Errorf("it takes one input, not %d: use a loader for each", len(start.Inputs)))
 	}
-	if !hasNumber(start.Inputs[0].Type, l.Column) {
+	if l.Column != "" && !hasNumber(start.Inputs[0].Type, l.Column) {
 		return sdk.Stop(fmt.Errorf("%s has no column %s of type uint64: name another with column", start.Inputs[0].Type.Name, l.Column))
 	}
 	return nil
@@ -59,19 +59,23 @@ func hasNumber(t transit.Type, name string) bool {
 
 // Load adds rows.
 func (l *loader) Load(_ context.Context, _ int, batch transit.Batch) error {
-	fields := batch.Record.Schema().FieldIndices(l.Column)
-	numbers, ok := batch.Record.Column(fields[0]).(*array.Uint64)
-	if !ok {
-		return sdk.Stop(fmt.Errorf("column %s is no uint64", l.Column)) // unreachable: Start has seen the type
+	number := func(int) uint64 { return l.From }
+	if l.Column != "" {
+		fields := batch.Record.Schema().FieldIndices(l.Column)
+		numbers, ok := batch.Record.Column(fields[0]).(*array.Uint64)
+		if !ok {
+			return sdk.Stop(fmt.Errorf("column %s is no uint64", l.Column)) // unreachable: Start has seen the type
+		}
+		number = numbers.Value
 	}
 	for row := range int(batch.Record.NumRows()) {
-		if n := numbers.Value(row); n < l.From || l.To != 0 && n > l.To {
+		if n := number(row); n < l.From || l.To != 0 && n > l.To {
 			continue
 		}
 		for col := range int(batch.Record.NumCols()) {
 			l.row.Value(batch.Value(col, row))
 		}
-		r := l.of(numbers.Value(row))
+		r := l.of(number(row))
 		r.Rows++
 		r.Sum.Add(l.row.Digest())
 	}

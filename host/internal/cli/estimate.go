@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -59,7 +58,7 @@ sample: for those it is an upper bound.`,
 	o.sources.flags(cmd)
 	o.logging.flags(cmd, "warn")
 	cmd.Flags().StringVar(&o.pipeline, "pipeline", "", "the `pipeline`, where there are several (default: all)")
-	cmd.Flags().StringVar(&o.blocks, "range", "", "estimate these `blocks`, such as 15.5M:15.6M (default: those of the pipeline, up to the head)")
+	cmd.Flags().StringVar(&o.blocks, "range", "", "estimate these `blocks`, such as 15.5M:15.6M or -1000: (default: those of the pipeline, up to the head)")
 	cmd.Flags().IntVar(&o.samples, "samples", 0, "how many stretches are read (default 5)")
 	cmd.Flags().Uint64Var(&o.size, "sample-blocks", 0, "how many `blocks` a stretch has (default 500)")
 	jsonFlag(cmd, &o.json)
@@ -83,8 +82,7 @@ func (a *app) estimate(ctx context.Context, o estimateOptions) error {
 	if err != nil {
 		return err
 	}
-	fix := fixing(logger, false)
-	options.Fix = func(ctx context.Context, m *config.Model, _ string) error { return fix(ctx, m, "") }
+	options.Fix = cutting(o.blocks, o.pipeline, logger)
 	p, err := project.Load(ctx, options)
 	if err != nil {
 		return err
@@ -139,7 +137,7 @@ func (a *app) estimates(ctx context.Context, p *project.Project, o estimateOptio
 func estimateReader(ctx context.Context, p *project.Project, o estimateOptions, pipeline *config.Pipeline, step *config.Step,
 	networks sdk.Service, logger hclog.Logger,
 ) (*estimate.Estimate, error) {
-	from, to, err := o.extent(ctx, pipeline, networks)
+	from, to, err := extentOf(ctx, pipeline, networks)
 	if err != nil {
 		return nil, err
 	}
@@ -163,25 +161,14 @@ func estimateReader(ctx context.Context, p *project.Project, o estimateOptions, 
 }
 
 // extent is the blocks that a pipeline has to read until it is at the head.
-func (o estimateOptions) extent(ctx context.Context, p *config.Pipeline, networks sdk.Service) (from, to uint64, err error) {
+func extentOf(ctx context.Context, p *config.Pipeline, networks sdk.Service) (from, to uint64, err error) {
 	switch {
-	case o.blocks != "":
-		return config.ParseBlocks(o.blocks)
 	case p.FromLatest:
 		return 0, 0, fmt.Errorf("it begins at the head and has no history to read: say with --range which blocks to estimate")
 	case p.To != nil:
 		return p.From, *p.To, nil
 	}
-	client := sdk.NewClient(networks, p.Network.Name, sdk.Asker{Step: p.Name})
-	var text string
-	err = client.Do(ctx, []sdk.Call{{Method: "eth_blockNumber", Decode: func(raw []byte) error {
-		if err := json.Unmarshal(raw, &text); err != nil {
-			return err
-		}
-		_, err := fmt.Sscanf(text, "0x%x", &to)
-		return err
-	}}})
-	if err != nil {
+	if to, err = numberOf(ctx, p, networks, "latest"); err != nil {
 		return 0, 0, fmt.Errorf("ask for the head of network %q: %w", p.Network.Name, err)
 	}
 	return p.From, to, nil

@@ -27,10 +27,11 @@ rates of their endpoints, tries again elsewhere what has failed, asks once for w
 several want, and keeps answers that cannot change. These commands show how that
 goes, and ask nodes the same way.`,
 		Example: `  penstock rpc status
-  penstock rpc call eth_getBlockByNumber latest false`,
+  penstock rpc call eth_getBlockByNumber latest false
+  penstock rpc record answers --range 19M:+100`,
 	}
 	group(cmd)
-	cmd.AddCommand(a.rpcStatusCommand(), a.rpcCallCommand())
+	cmd.AddCommand(a.rpcStatusCommand(), a.rpcCallCommand(), a.rpcRecordCommand())
 	return cmd
 }
 

@@ -27,7 +27,8 @@ import (
 // Register is the loader that adds up; its plugin has to be there.
 const Register = "digest"
 
-// Config says what to run. All fields are required but Logger.
+// Config says what to run. All fields are required but Logger, and Step and Column
+// for Through.
 type Config struct {
 	Model    *config.Model
 	Registry *registry.Registry
@@ -43,27 +44,80 @@ type Config struct {
 // left out. Steps begin without a state: what they give may depend on where they
 // begin, as with running totals. Epochs stay where the pipeline has them.
 func (c Config) Run(ctx context.Context, from, to, size uint64) ([]digest.Range, error) {
+	var sums []digest.Range
+	err := c.run(ctx, from, to, []*config.Step{c.Step}, size, func(dir string) (err error) {
+		sums, err = read(sumsIn(dir, 0))
+		return err
+	})
+	return sums, err
+}
+
+// Through reads blocks from one to another, both inclusive, through all steps of
+// the pipeline but its loaders, and returns how many rows came to where loaders
+// would take them.
+func (c Config) Through(ctx context.Context, from, to uint64) (rows uint64, err error) {
+	c.Column = "" // their types may have no number of a block
+	last := lastSteps(c.Pipeline)
+	err = c.run(ctx, from, to, last, to+1, func(dir string) error {
+		for i := range last {
+			sums, err := read(sumsIn(dir, i))
+			if err != nil {
+				return err
+			}
+			for _, s := range sums {
+				rows += s.Rows
+			}
+		}
+		return nil
+	})
+	return rows, err
+}
+
+// lastSteps are the steps of a pipeline that give their rows to nobody but
+// loaders.
+func lastSteps(p *config.Pipeline) (last []*config.Step) {
+	feeds := map[*config.Step]bool{}
+	for _, s := range p.Steps {
+		if s.Kind != registry.Loader {
+			for _, in := range s.Inputs {
+				feeds[in.From] = true
+			}
+		}
+	}
+	for _, s := range p.Steps {
+		if s.Kind != registry.Loader && !feeds[s] {
+			last = append(last, s)
+		}
+	}
+	return last
+}
+
+// sumsIn is the file that the loader behind one of the steps writes.
+func sumsIn(dir string, of int) string { return filepath.Join(dir, fmt.Sprintf("sums-%d.json", of)) }
+
+// run runs what leads to some steps, with a loader that adds up behind each, and
+// calls done while what these have written is there.
+func (c Config) run(ctx context.Context, from, to uint64, steps []*config.Step, size uint64, done func(dir string) error) error {
 	if _, ok := c.Registry.Lookup(Register); !ok {
-		return nil, fmt.Errorf("there is no register %s, which adds up what is read: put the plugin digest into the plugin directory", Register)
+		return fmt.Errorf("there is no register %s, which adds up what is read: put the plugin digest into the plugin directory", Register)
 	}
 	dir, err := os.MkdirTemp("", "penstock-rerun-")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // it lies among temporary files
 	s, err := store.Open(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer s.Close()
-	sums := filepath.Join(dir, "sums.json")
-	model, err := c.part(sums, from, to, size)
+	model, err := c.part(dir, from, to, steps, size)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	g, diags := graph.Build(model, c.Registry, s)
 	if diags.HasErrors() {
-		return nil, diags
+		return diags
 	}
 	logger := c.Logger
 	if logger == nil {
@@ -71,39 +125,42 @@ func (c Config) Run(ctx context.Context, from, to, size uint64) ([]digest.Range,
 	}
 	e, err := engine.New(engine.Config{Graph: g, Launch: c.Launch, Store: s, Logger: logger})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := e.Run(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	return read(sums)
+	return done(dir)
 }
 
-// part is a model of the steps that lead to the wanted one, with the loader that
-// adds up behind it.
-func (c Config) part(sums string, from, to, size uint64) (*config.Model, error) {
-	settings, err := json.Marshal(map[string]any{"path": sums, "column": c.Column, "every": size, "from": from, "to": to})
-	if err != nil {
-		return nil, err
-	}
+// part is a model of the steps that lead to the wanted ones, with a loader that
+// adds up behind each.
+func (c Config) part(dir string, from, to uint64, steps []*config.Step, size uint64) (*config.Model, error) {
 	p := *c.Pipeline
-	begin := from
+	begin, end := from, to
 	if e := p.Epoch; e != nil && e.Size > 1 && !p.FromLatest && from > p.From {
 		begin = p.From + (from-p.From)/e.Size*e.Size
-		to += e.Size - 1 - (to-p.From)%e.Size
+		end += e.Size - 1 - (to-p.From)%e.Size
 	}
-	p.From, p.To, p.FromLatest, p.Begin, p.End, p.PathType = begin, &to, false, "", "", registry.Backtest
-	p.Steps = append(leadingTo(c.Step), &config.Step{
-		Kind: registry.Loader, Register: Register, Name: "penstock_sums", Settings: settings, Inputs: []config.Input{{Port: "input", From: c.Step}},
-	})
+	p.From, p.To, p.FromLatest, p.Begin, p.End, p.PathType = begin, &end, false, "", "", registry.Backtest
+	p.Steps = leadingTo(steps)
+	for i, step := range steps {
+		settings, err := json.Marshal(map[string]any{"path": sumsIn(dir, i), "column": c.Column, "every": size, "from": from, "to": to})
+		if err != nil {
+			return nil, err
+		}
+		p.Steps = append(p.Steps, &config.Step{
+			Kind: registry.Loader, Register: Register, Name: fmt.Sprintf("penstock_sums_%d", i), Settings: settings, Inputs: []config.Input{{Port: "input", From: step}},
+		})
+	}
 	return &config.Model{Networks: c.Model.Networks, Pipelines: []*config.Pipeline{&p}, Plugins: c.Model.Plugins, Host: c.Model.Host, Secrets: c.Model.Secrets}, nil
 }
 
-// leadingTo are a step and all those before it, producers first.
-func leadingTo(step *config.Step) []*config.Step {
+// leadingTo are some steps and all those before them, producers first.
+func leadingTo(steps []*config.Step) []*config.Step {
 	var out []*config.Step
 	var visit func(s *config.Step)
 	visit = func(s *config.Step) {
@@ -115,7 +172,9 @@ func leadingTo(step *config.Step) []*config.Step {
 		}
 		out = append(out, s)
 	}
-	visit(step)
+	for _, s := range steps {
+		visit(s)
+	}
 	return out
 }
 

@@ -51,10 +51,10 @@ func (a *Answers) number(args []any) (uint64, bool) {
 
 func (a *Answers) deriveBlock(args []any) ([]byte, error) {
 	number, ok := a.number(args)
-	if ok && number > a.last {
+	b, known := a.blocks[number]
+	if ok && !known && number > a.last {
 		return []byte("null"), nil // the chain that was recorded ends before
 	}
-	b, known := a.blocks[number]
 	full := len(args) > 1 && args[1] == true
 	switch {
 	case !ok || !known || full && !b.full:
@@ -91,17 +91,18 @@ func withHashes(raw []byte) ([]byte, error) {
 
 func (a *Answers) deriveReceipts(args []any) ([]byte, error) {
 	number, ok := a.number(args)
-	if ok && number > a.last && len(a.blocks) > 0 {
+	receipts, known := a.receipts[number]
+	if ok && !known && number > a.last && len(a.blocks) > 0 {
 		return []byte("null"), nil
 	}
-	receipts, known := a.receipts[number]
 	if !ok || !known {
 		return nil, errNotThere
 	}
 	return bytes.Clone(receipts), nil
 }
 
-// deriveLogs finds logs in the receipts of every block of a range.
+// deriveLogs finds logs in the receipts of every block of a range, or in what
+// others were answered.
 func (a *Answers) deriveLogs(args []any) ([]byte, error) {
 	var filter logfilter.Filter
 	if text, err := json.Marshal(args); err != nil || json.Unmarshal(text, &[]*logfilter.Filter{&filter}) != nil {
@@ -113,7 +114,23 @@ func (a *Answers) deriveLogs(args []any) ([]byte, error) {
 	}
 	from, known := a.number([]any{ends[0]})
 	to, ok := a.number([]any{ends[1]})
-	if !known || !ok || from > to || to-from >= uint64(len(a.receipts)) {
+	if !known || !ok || from > to {
+		return nil, errNotThere
+	}
+	logs, err := a.ofReceipts(&filter, from, to)
+	if errors.Is(err, errNotThere) {
+		chosen, _, _, _ := rangeOf(args)
+		logs, err = a.listed(chosen, from, to)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(logs)
+}
+
+// ofReceipts finds logs in the receipts of every block of a range.
+func (a *Answers) ofReceipts(filter *logfilter.Filter, from, to uint64) ([]json.RawMessage, error) {
+	if to-from >= uint64(len(a.receipts)) {
 		return nil, errNotThere
 	}
 	logs := []json.RawMessage{}
@@ -123,11 +140,11 @@ func (a *Answers) deriveLogs(args []any) ([]byte, error) {
 			return nil, errNotThere
 		}
 		var err error
-		if logs, err = appendLogs(logs, receipts, &filter); err != nil {
+		if logs, err = appendLogs(logs, receipts, filter); err != nil {
 			return nil, err
 		}
 	}
-	return json.Marshal(logs)
+	return logs, nil
 }
 
 func appendLogs(logs []json.RawMessage, receipts []byte, filter *logfilter.Filter) ([]json.RawMessage, error) {

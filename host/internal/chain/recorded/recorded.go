@@ -5,9 +5,12 @@
 // A directory holds, at any depth, files of two forms that others use too: JSON,
 // an object {"request": …, "response": …} or a list of them; and .io, where a
 // line that begins with ">>" is a request and the line with "<<" after it the
-// response. Of blocks and receipts that are there, answers to other calls follow:
-// the head, a block by its hash or without its transactions, and logs of ranges
-// whose receipts are all there.
+// response. Of what is there answers to other calls follow: the head, a block by
+// its hash or without its transactions, receipts by the hash of their block, logs
+// of ranges whose receipts are all there, and of ranges that lie in those that
+// were asked for with the same filter.
+//
+// A Recorder writes such files.
 package recorded
 
 import (
@@ -32,7 +35,8 @@ type Answers struct {
 	blocks   map[uint64]block
 	heights  map[string]uint64 // by the hash of a block, in lower case
 	receipts map[uint64]json.RawMessage
-	last     uint64
+	lists    map[string][]list // of logs, by what was chosen
+	last     uint64            // the head
 }
 
 type answer struct {
@@ -60,6 +64,7 @@ type pair struct {
 func Open(dir string) (*Answers, error) {
 	a := &Answers{
 		dir: dir, byCall: map[string]answer{}, blocks: map[uint64]block{}, heights: map[string]uint64{}, receipts: map[uint64]json.RawMessage{},
+		lists: map[string][]list{},
 	}
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -81,8 +86,9 @@ func Open(dir string) (*Answers, error) {
 		return nil, fmt.Errorf("read recorded answers: %w", err)
 	}
 	if len(a.byCall) == 0 {
-		return nil, fmt.Errorf("directory %s has no recorded answers: they are .json files of {\"request\": …, \"response\": …}, or .io files", dir)
+		return nil, fmt.Errorf("directory %s has no recorded answers: they are .json files of {\"request\": …, \"response\": …}, or .io files; penstock rpc record makes them", dir)
 	}
+	a.settle()
 	return a, nil
 }
 
@@ -154,6 +160,25 @@ func (a *Answers) add(p pair) {
 		if number, ok := heightOf(args); ok {
 			a.receipts[number] = p.Response.Result
 		}
+	case "eth_getLogs":
+		a.addLogs(args, p.Response.Result)
+	}
+}
+
+// settle finds the head: the one that was recorded if its block is there, and the
+// last block otherwise.
+func (a *Answers) settle() {
+	said, ok := a.byCall["eth_blockNumber[]"]
+	if !ok || said.Error != nil {
+		return
+	}
+	var text string
+	if json.Unmarshal(said.Result, &text) != nil {
+		return
+	}
+	number, ok := heightOf([]any{text})
+	if _, there := a.blocks[number]; ok && there {
+		a.last = number
 	}
 }
 
@@ -170,7 +195,7 @@ func (a *Answers) addBlock(raw json.RawMessage) {
 		return
 	}
 	full := len(b.Transactions) == 0 || bytes.HasPrefix(b.Transactions[0], []byte("{"))
-	if known, ok := a.blocks[number]; !ok || full && !known.full {
+	if known, ok := a.blocks[number]; !ok || full || !known.full { // what was asked for again is better
 		a.blocks[number] = block{raw: raw, full: full}
 	}
 	a.heights[strings.ToLower(b.Hash)] = number

@@ -1,0 +1,272 @@
+package recorded_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/penstock-io/penstock/host/internal/chain/recorded"
+	"github.com/penstock-io/penstock/sdk/chain"
+)
+
+// node answers calls from a table, by method and parameters; anything else is an
+// error of the connection.
+type node struct {
+	chain.Service
+
+	mu      sync.Mutex // protects the field below
+	answers map[string]chain.Result
+}
+
+func (n *node) Exchange(_ context.Context, r chain.Request) ([]chain.Result, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := make([]chain.Result, len(r.Calls))
+	for i, q := range r.Calls {
+		answer, ok := n.answers[q.Method+string(q.Params)]
+		if !ok {
+			answer.Err = &chain.Error{Kind: chain.Transient, Endpoint: "own (http://secret)", Err: errors.New("connection refused by http://secret")}
+		}
+		out[i] = answer
+	}
+	return out, nil
+}
+
+func ask(t *testing.T, s chain.Service, calls ...string) {
+	t.Helper()
+	r := chain.Request{}
+	for _, c := range calls {
+		method, params, _ := strings.Cut(c, "[")
+		r.Calls = append(r.Calls, chain.Query{Method: method, Params: []byte("[" + params)})
+	}
+	if _, err := s.Exchange(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func block(number int) string {
+	return fmt.Sprintf(`{"number":"0x%x","hash":"0x%064x","transactions":[]}`, number, 1000+number)
+}
+
+func recorder(t *testing.T, n *node, most int64) (*recorded.Recorder, string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "new", "answers")
+	w, err := recorded.Create(dir, most)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &recorded.Recorder{Service: n, Writer: w}, dir
+}
+
+// What was recorded is answered again, and what would have another answer tomorrow
+// is not there.
+func TestRoundTrip(t *testing.T) {
+	n := &node{answers: map[string]chain.Result{
+		`eth_chainId[]`:                            {Raw: []byte(`"0x7"`), Endpoint: "own (http://secret)"},
+		`eth_getBlockByNumber["latest",false]`:     {Raw: []byte(block(99))},
+		`eth_getBlockByNumber["0x5",false]`:        {Raw: []byte(block(5))},
+		`eth_getBlockByNumber["0x6",false]`:        {Raw: []byte(block(6))},
+		`eth_getBlockByNumber["0x64",false]`:       {Raw: []byte(`null`)},
+		`eth_blockNumber[]`:                        {Raw: []byte(`"0x63"`)},
+		`eth_call[{"to":"0x01"},"0x5"]`:            {Err: &chain.Error{Kind: chain.Reverted, Err: &chain.RPCError{Code: 3, Message: "no", Data: []byte(`"0x08"`)}}},
+		`eth_call[{"to":"0x02"},"0x5"]`:            {Err: &chain.Error{Kind: chain.Pruned, Err: &chain.RPCError{Code: -32000, Message: "missing trie node"}}},
+		`trace_block["0x5"]`:                       {Err: &chain.Error{Kind: chain.NoMethod, Err: &chain.RPCError{Code: -32601, Message: "no such method"}}},
+		`eth_call[{"to":"0x03"},"latest"]`:         {Raw: []byte(`"0x"`)},
+		`eth_getLogs[{"toBlock":"latest"}]`:        {Raw: []byte(`[]`)},
+		`eth_getUncleByBlockNumberAndIndex["0x5"]`: {Raw: []byte(`null`)},
+	}}
+	r, dir := recorder(t, n, 1<<20)
+	for call := range n.answers {
+		ask(t, r, call, call)
+	}
+	ask(t, r, `eth_getBalance["0x01","0x5"]`)
+	if err := errors.Join(r.Head(5), r.Writer.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Writer.Written().Answers; got != 6 {
+		t.Errorf("%d answers were written, want 6: chain id, two blocks, a revert, a method that is not there, the head", got)
+	}
+	if r.Newest() != 100 && r.Newest() != 6 {
+		t.Errorf("the newest block asked for is %d", r.Newest())
+	}
+	a, err := recorded.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for call, want := range map[string]string{
+		`eth_chainId[]`:                          `"0x7"`,
+		`eth_getBlockByNumber["0x5",false]`:      block(5),
+		`eth_getBlockByNumber["0x6",false]`:      block(6), // it is beyond the head, but was answered
+		`eth_getBlockByNumber["latest",false]`:   `"number":"0x5"`,
+		`eth_getBlockByNumber["0x7",false]`:      `null`,
+		`eth_blockNumber[]`:                      `"0x5"`,
+		`eth_call[{"to":"0x01"},"0x5"]`:          `no (code 3, "0x08")`,
+		`trace_block["0x5"]`:                     `no such method (code -32601)`,
+		`eth_call[{"to":"0x02"},"0x5"]`:          `was recorded`,
+		`eth_call[{"to":"0x03"},"latest"]`:       `was recorded`,
+		`eth_getBalance["0x01","0x5"]`:           `was recorded`,
+		`eth_getUncleByBlockNumberAndIndex["5"]`: `was recorded`,
+	} {
+		method, params, _ := strings.Cut(call, "[")
+		got, err := a.Answer(t.Context(), method, []byte("["+params))
+		if err != nil {
+			got = []byte(err.Error())
+		}
+		if !strings.Contains(string(got), want) {
+			t.Errorf("%s: got %s, want %s", call, got, want)
+		}
+	}
+	for _, name := range names(t, dir) {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || strings.Contains(string(text), "secret") {
+			t.Errorf("%s: %v, or it says where the node is: %s", name, err, text)
+		}
+	}
+}
+
+func names(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// An answer that its reader refused is not the one that counts.
+func TestTheBetterAnswerCounts(t *testing.T) {
+	call := `eth_getBlockByNumber["0x5",false]`
+	n := &node{answers: map[string]chain.Result{call: {Raw: []byte(block(4))}}}
+	r, dir := recorder(t, n, 1<<20)
+	ask(t, r, call)
+	n.answers[call] = chain.Result{Raw: []byte(block(5))}
+	_, err := r.Exchange(t.Context(), chain.Request{Calls: []chain.Query{{
+		Method: "eth_getBlockByNumber", Params: []byte(`["0x5",false]`), Rejected: []chain.Rejection{{Endpoint: "own", Reason: "of another block"}},
+	}}})
+	if err := errors.Join(err, r.Writer.Close()); err != nil {
+		t.Fatal(err)
+	}
+	a, err := recorded.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := a.Answer(t.Context(), "eth_getBlockByNumber", []byte(`["0x5",false]`)); string(got) != block(5) {
+		t.Errorf("got %s and %v", got, err)
+	}
+}
+
+// Logs that were asked for by some ranges are there by others.
+func TestLogsOfOtherRanges(t *testing.T) {
+	logs := func(numbers ...int) string {
+		var all []string
+		for _, n := range numbers {
+			all = append(all, fmt.Sprintf(`{"blockNumber":"0x%x"}`, n))
+		}
+		return "[" + strings.Join(all, ",") + "]"
+	}
+	n := &node{answers: map[string]chain.Result{
+		`eth_getLogs[{"address":["0xE1"],"fromBlock":"0x0","toBlock":"0x9"}]`:  {Raw: []byte(logs(2, 2, 9))},
+		`eth_getLogs[{"address":["0xE1"],"fromBlock":"0x5","toBlock":"0xf"}]`:  {Raw: []byte(logs(9, 12))},
+		`eth_getLogs[{"address":["0xE2"],"fromBlock":"0x0","toBlock":"0x4f"}]`: {Raw: []byte(logs())},
+		`eth_getBlockByNumber["0x2",false]`:                                    {Raw: []byte(block(2))},
+	}}
+	r, dir := recorder(t, n, 1<<20)
+	for call := range n.answers {
+		ask(t, r, call)
+	}
+	if err := r.Writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a, err := recorded.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for params, want := range map[string]string{
+		`{"toBlock":"0xf","fromBlock":"0x0","address":["0xe1"]}`:                  logs(2, 2, 9, 12),
+		`{"fromBlock":"0x3","toBlock":"0xa","address":["0xe1"]}`:                  logs(9),
+		`{"fromBlock":"0x3","toBlock":"0x3","address":["0xe1"]}`:                  `[]`,
+		`{"blockHash":"0x` + fmt.Sprintf("%064x", 1002) + `","address":["0xe1"]}`: logs(2, 2),
+		`{"fromBlock":"0x3","toBlock":"0x10","address":["0xe1"]}`:                 "was recorded",
+		`{"fromBlock":"0x3","toBlock":"0x4","address":["0xe3"]}`:                  "was recorded",
+	} {
+		got, err := a.Answer(t.Context(), "eth_getLogs", []byte("["+params+"]"))
+		if err != nil {
+			got = []byte(err.Error())
+		}
+		if !strings.Contains(string(got), want) {
+			t.Errorf("%s: got %s, want %s", params, got, want)
+		}
+	}
+}
+
+// A recording is bounded, and what is in it by then can be read.
+func TestFullRecording(t *testing.T) {
+	n := &node{answers: map[string]chain.Result{
+		`eth_getBlockByNumber["0x5",false]`: {Raw: []byte(block(5))}, `eth_getBlockByNumber["0x6",false]`: {Raw: []byte(block(6))},
+	}}
+	r, dir := recorder(t, n, int64(len(block(5))+150))
+	ask(t, r, `eth_getBlockByNumber["0x5",false]`)
+	_, err := r.Exchange(t.Context(), chain.Request{Calls: []chain.Query{{Method: "eth_getBlockByNumber", Params: []byte(`["0x6",false]`)}}})
+	full := (*recorded.FullError)(nil)
+	if !errors.As(err, &full) || full.Dir != dir {
+		t.Fatalf("got %v", err)
+	}
+	if err := r.Writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := recorded.Open(dir); err != nil || a.Last() != 5 {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Large recordings are many files; none is there in part.
+func TestManyFiles(t *testing.T) {
+	n := &node{answers: map[string]chain.Result{}}
+	r, dir := recorder(t, n, 1<<30)
+	long := strings.Repeat("ab", 1<<20)
+	for i := range 5 {
+		call := fmt.Sprintf(`eth_getCode["0x%x"]`, i)
+		n.answers[call] = chain.Result{Raw: []byte(`"0x` + long + `"`)}
+		ask(t, r, call)
+	}
+	if err := r.Writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, dir); len(got) != 3 || got[0] != "answers-000001.json" {
+		t.Errorf("got %v", got)
+	}
+	a, err := recorded.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		if got, err := a.Answer(t.Context(), "eth_getCode", fmt.Appendf(nil, `["0x%x"]`, i)); err != nil || len(got) != 2*(1<<20)+4 {
+			t.Errorf("%d: got %d bytes and %v", i, len(got), err)
+		}
+	}
+}
+
+func TestWhereNothingIsRecorded(t *testing.T) {
+	dir := world(t)
+	if _, err := recorded.Create(dir, 1); err == nil || !strings.Contains(err.Error(), "is not empty (it has ") {
+		t.Errorf("a directory with files: got %v", err)
+	}
+	if _, err := recorded.Create(filepath.Join(dir, "README.md"), 1); err == nil {
+		t.Error("a file is taken for a directory")
+	}
+	r, dir := recorder(t, &node{answers: map[string]chain.Result{`eth_chainId[]`: {Raw: []byte(`"0x7"`)}}}, 1<<20)
+	ask(t, r, `eth_chainId[]`)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Writer.Close(); err == nil || !strings.Contains(err.Error(), "record answers") {
+		t.Errorf("a directory that has gone: got %v", err)
+	}
+}
