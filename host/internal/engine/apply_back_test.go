@@ -20,6 +20,7 @@ func TestApplyPutsBack(t *testing.T) {
 	long(t)
 	t.Parallel()
 	s, other := newCalm(t), newCalm(t)
+	other.endsAt(t, 200)
 	r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil))
 	end := r.begin()
 	r.waitCommitted(40)
@@ -35,6 +36,7 @@ func TestApplyPutsBack(t *testing.T) {
 	}
 	at := *r.path().Committed
 	r.waitCommitted(at + 40)
+	other.goesOn(t)
 	waitFor(t, "the other pipeline to come to its end", func() bool { return r.pathOf("q").State == engine.PathStopped })
 	s.ended(t, r, end, 1)
 	other.want(t, 1, 400)
@@ -51,7 +53,7 @@ func TestApplyPutsBackWhatBreaksAtOnce(t *testing.T) {
 	bad := s
 	bad.sum = "how = \"outage\""
 	reconfiguration := r.reconfiguration(bad.String(), engine.Change{Pipeline: "p", How: engine.Rebuild})
-	reconfiguration.Settle = 2 * time.Second
+	reconfiguration.Settle = time.Minute // which ends when it breaks
 	failed, err := r.try(reconfiguration)
 	if err != nil || failed["p"] == nil || !strings.Contains(failed["p"].Error(), "the fault that was asked for") {
 		t.Fatalf("Apply: %v, %v", failed, err)

@@ -156,12 +156,15 @@ func TestApplyRestarts(t *testing.T) {
 	long(t)
 	t.Parallel()
 	s, other := newCalm(t), newCalm(t)
+	s.endsAt(t, 200)
 	r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil))
 	end := r.begin()
 	r.waitCommitted(40)
+	r.waitCommittedOf("q", 1)
 	before, others := r.picture("p"), r.picture("q")
 	s.head = "from = 1\n to = 300"
 	r.apply(s.String()+other.named("q"), engine.Change{Pipeline: "p", How: engine.Rebuild})
+	s.goesOn(t)
 	r.waitState(engine.PathStopped) // it has an end now
 	after := r.picture("p")
 	if diff := cmp.Diff(before.IDs, after.IDs); diff != "" {

@@ -25,16 +25,60 @@ const salted = 1_000_000_000
 // blocks after one. They are kept in a file, so that every run sees them.
 type forks []uint64
 
-func readForks(dir string) (forks, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, "forks"))
+func readForks(dir string) (f forks, err error) {
+	_, err = readFile(filepath.Join(dir, "forks"), &f)
+	return f, err
+}
+
+// readFile reads what replace has written, if it has.
+func readFile(path string, content any) (there bool, err error) {
+	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return false, nil
 	}
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	var f forks
-	return f, json.Unmarshal(raw, &f)
+	return true, json.Unmarshal(raw, content)
+}
+
+// endsAt makes a block the last one of a chain for now, so that what a test does
+// next happens there however slow the machine is.
+func (s sums) endsAt(t *testing.T, block uint64) {
+	t.Helper()
+	do(t, "end the chain", replace(filepath.Join(s.dir, "ends"), block))
+}
+
+// reach makes a block the last one and waits until there is a checkpoint of it.
+func (s sums) reach(t *testing.T, r *rig, block uint64) {
+	t.Helper()
+	s.endsAt(t, block)
+	r.waitCommitted(block)
+}
+
+// goesOn lets a chain that has an end grow for ever.
+func (s sums) goesOn(t *testing.T) {
+	t.Helper()
+	do(t, "let the chain grow", os.Remove(filepath.Join(s.dir, "ends")))
+}
+
+// awaitBlock waits until a chain has a block, or has become another one.
+func awaitBlock(ctx context.Context, dir string, block uint64, last *sdk.Cursor) error {
+	for {
+		end, now := uint64(0), forks(nil)
+		bounded, err := readFile(filepath.Join(dir, "ends"), &end)
+		if err == nil {
+			now, err = readForks(dir)
+		}
+		if _, gone := now.left(last); err != nil || gone || !bounded || block <= end {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 // reorganise changes all blocks of a chain after one.
@@ -119,6 +163,9 @@ func (c *chained) Read(ctx context.Context, start sdk.Start, out *sdk.Output[num
 	}
 	for ; (start.To == nil || b <= *start.To) && (c.Last == 0 || b <= c.Last); b++ {
 		if err := c.due(ctx, b); err != nil {
+			return err
+		}
+		if err := awaitBlock(ctx, c.Mark, b, last); err != nil {
 			return err
 		}
 		now, err := readForks(c.Mark)

@@ -132,11 +132,18 @@ func TestStateIsExactlyOnceWhateverIsKilled(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			j := joined{dir: t.TempDir(), fast: `pause = "1ms"`}
+			s := sums{dir: j.dir}
+			s.endsAt(t, 200)
 			r := newRig(t, j.String(), often)
 			ctx, ended := context.WithCancel(t.Context())
 			var killer sync.WaitGroup
 			kills := 0
-			killer.Go(func() { kills = r.killSome(ctx, rand.New(rand.NewPCG(seed, 0)), 20) })
+			killer.Go(func() {
+				random := rand.New(rand.NewPCG(seed, 0))
+				kills = r.killSome(ctx, random, 10)
+				_ = os.Remove(filepath.Join(j.dir, "ends")) // else the path does not end, which is told
+				kills += r.killSome(ctx, random, 10)
+			})
 			err := r.run(t.Context())
 			ended()
 			killer.Wait()

@@ -21,7 +21,7 @@ func (s sums) named(name string) string {
 // soon bounds what somebody asks of an engine.
 func soon(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -54,7 +54,7 @@ func TestPauseIsRemembered(t *testing.T) {
 	r = newRig(t, s.String(), on(t, data, nil))
 	end = r.begin()
 	r.waitState(engine.PathPaused)
-	if n := len(r.pids); n != 0 {
+	if n := len(r.started()); n != 0 {
 		t.Errorf("%d plugins were started for a path that is paused", n)
 	}
 	do(t, "resume", r.Resume(soon(t), "p"))
@@ -84,9 +84,7 @@ func TestStopForgets(t *testing.T) {
 	if p := r.path(); p.State != engine.PathStopped || p.Committed != nil || p.Kept != 0 {
 		t.Errorf("after Stop the path is %s at block %v with %d checkpoints", p.State, p.Committed, p.Kept)
 	}
-	if state := r.Status()[1].State; state != engine.PathLive {
-		t.Errorf("the other path is %s", state)
-	}
+	waitFor(t, "the other path to be live", func() bool { return r.Status()[1].State == engine.PathLive })
 	do(t, "resume", r.Resume(soon(t), "p"))
 	r.waitCommitted(20)
 	do(t, "pause", r.Pause(soon(t), "p"))
@@ -118,8 +116,12 @@ func TestResumeAfterAnError(t *testing.T) {
 	t.Parallel()
 	s, other := newLive(t), newLive(t)
 	s.sum = "at = 400\n how = \"stop\""
+	s.endsAt(t, 100)
 	r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil))
 	end := r.begin()
+	r.waitCommitted(100)
+	r.waitCommittedOf("q", 1)
+	s.goesOn(t)
 	r.waitState(engine.PathError)
 	before := r.Status()[1].Generation
 	do(t, "resume", r.Resume(soon(t), "p"))
@@ -161,11 +163,14 @@ func TestCheckpointNow(t *testing.T) {
 func TestRewind(t *testing.T) {
 	t.Parallel()
 	s := newLive(t)
+	s.endsAt(t, 30)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
 	end := r.begin()
-	r.waitCommitted(60)
+	r.waitCommitted(30)
+	s.reach(t, r, 60)
 	do(t, "rewind a path that runs", r.Rewind(soon(t), "p", 30))
-	r.waitCommitted(80)
+	s.reach(t, r, 80)
+	s.goesOn(t)
 	do(t, "pause", r.Pause(soon(t), "p"))
 	do(t, "rewind a path that is paused", r.Rewind(soon(t), "p", 50))
 	if p := r.path(); p.State != engine.PathPaused || p.Committed == nil || *p.Committed > 50 {
@@ -206,6 +211,7 @@ func TestIllegalMoves(t *testing.T) {
 	refused("rewind before Run", r.Rewind(ctx, "p", 1))
 	end := r.begin()
 	r.waitCommitted(20)
+	r.waitCommittedOf("q", 1)
 	do(t, "resume a path that runs", r.Resume(ctx, "p"))
 	for what, err := range map[string]error{
 		"pause": r.Pause(ctx, "nobody"), "stop": r.Stop(ctx, "nobody"), "resume": r.Resume(ctx, "nobody"),

@@ -45,7 +45,7 @@ func TestManyHands(t *testing.T) {
 // anything asks the path for one thing or another, and for an answer in time.
 func (r *rig) anything(t *testing.T, random *rand.Rand) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var err error
 	what := ""
@@ -90,9 +90,9 @@ func TestCheckpointOfAPathThatBreaks(t *testing.T) {
 		}
 	})
 	for ctx.Err() == nil {
-		asking, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		asking, cancel := context.WithTimeout(t.Context(), patience)
 		if err := r.Checkpoint(asking, "p"); errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("nobody answered for ten seconds: %v", err)
+			t.Errorf("nobody answered for %s: %v", patience, err)
 		}
 		cancel()
 	}

@@ -57,17 +57,20 @@ func (s sums) wantFinal(t *testing.T, r *rig, atLeast uint64) {
 func TestFinalRows(t *testing.T) {
 	t.Parallel()
 	s, data := newFinal(t), t.TempDir()
+	s.endsAt(t, 0)
 	r := newRig(t, s.twoLoaders(), on(t, data, nil))
 	end := r.begin()
 	var seen []record
+	at := uint64(10)
 	for forks := uint64(1); forks <= 6; forks++ {
-		at := r.block()
-		waitFor(t, "more blocks", func() bool { return r.block() >= max(at, 10)+20 })
+		at += 20
+		s.endsAt(t, at)
+		waitFor(t, "more blocks", func() bool { return r.block() == at })
 		seen = append(seen, soFar(t, s.out())...)
-		do(t, "reorganise", reorganise(s.dir, r.block()-min(r.block(), 5*forks-2)))
+		do(t, "reorganise", reorganise(s.dir, at-(5*forks-2))) // which the reader sees before another block is final
 		waitFor(t, "the reorganisation", func() bool { return r.path().Forks == forks })
 	}
-	at := r.block()
+	s.goesOn(t)
 	waitFor(t, "final rows", func() bool { return lastBlock(t, s.out()) > at })
 	if lastBlock(t, s.live()) < lastBlock(t, s.out())+20 {
 		t.Error("the loader beside it has to wait as well")
@@ -105,8 +108,11 @@ func TestFinalRowsWhateverDies(t *testing.T) {
 			}
 			waitFor(t, "more blocks", func() bool { return r.block() > at+8 })
 		}
-		do(t, "reorganise", reorganise(s.dir, r.block()-5))
-		at = r.block()
+		at = r.block() + 40
+		s.endsAt(t, at)
+		waitFor(t, "the blocks until then", func() bool { return r.block() == at })
+		do(t, "reorganise", reorganise(s.dir, at-5))
+		s.goesOn(t)
 		waitFor(t, "final rows", func() bool { return lastBlock(t, s.out()) > at-10 })
 		if err := end(); err != nil && run%2 == 0 {
 			t.Fatal(err)

@@ -3,7 +3,6 @@ package engine_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/penstock-io/penstock/host/internal/engine"
 )
@@ -69,7 +68,7 @@ func TestSnapshotThatNeverEnds(t *testing.T) {
 	t.Parallel()
 	s := newLive(t)
 	s.sum = "hangs = true"
-	r := newRig(t, s.String(), on(t, t.TempDir(), func(c *engine.Config) { c.Checkpoint.Timeout = 100 * time.Millisecond }))
+	r := newRig(t, s.String(), on(t, t.TempDir(), func(c *engine.Config) { c.Checkpoint.Timeout = hang }))
 	end := r.begin()
 	r.waitCommitted(30)
 	if n := r.was("sums", string(engine.ProcessCrashed)); n != 1 {
@@ -106,10 +105,11 @@ func TestStoreThatFails(t *testing.T) {
 func TestControlWhereTheStoreFails(t *testing.T) {
 	t.Parallel()
 	s := newLive(t)
-	s.reader += "\n until = 30"
+	s.endsAt(t, 15)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
 	end := r.begin()
-	r.waitCommitted(30)
+	r.waitCommitted(15)
+	s.reach(t, r, 30)
 	r.close()
 	if err := r.Rewind(soon(t), "p", 20); err == nil || !strings.Contains(err.Error(), "rewind to checkpoint") {
 		t.Errorf("Rewind: got %v, want that nothing can be kept", err)

@@ -22,6 +22,7 @@ import (
 type onlyOnce struct {
 	SafeEvery uint64 `hcl:"safe_every,optional"` // numbers between safe points, 1 unless set
 	RestsAt   uint64 `hcl:"rests_at,optional"`   // no number ever comes after this one
+	Shown     string `hcl:"shown,optional"`      // a file that has a line for each number before it strikes
 	Log       string `hcl:"log"`                 // a file that is told what is emitted
 	fault
 }
@@ -58,6 +59,9 @@ func (o *onlyOnce) Read(ctx context.Context, start sdk.Start, out *sdk.Output[nu
 			return err
 		}
 		time.Sleep(500 * time.Microsecond) // rows leave at once
+		if b == o.At {
+			awaitLines(ctx, o.Shown, b)
+		}
 		if err := o.strike(b); err != nil {
 			return err
 		}
@@ -68,6 +72,16 @@ func (o *onlyOnce) Read(ctx context.Context, start sdk.Start, out *sdk.Output[nu
 		}
 	}
 	return nil
+}
+
+// awaitLines waits until a file, if any, has so many lines.
+func awaitLines(ctx context.Context, path string, lines uint64) {
+	for path != "" && ctx.Err() == nil {
+		if raw, err := os.ReadFile(path); err == nil && uint64(bytes.Count(raw, []byte("\n"))) >= lines {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // once is the pipeline with a reader that says everything only once.
@@ -190,7 +204,8 @@ func TestReaderThatRestsAfterItsDeath(t *testing.T) {
 	t.Parallel()
 	s, data := newSums(t), t.TempDir()
 	s.head = "from = 1"
-	s.reader = "safe_every = 20\n rests_at = 50\n at = 50\n how = \"kill\""
+	s.reader = fmt.Sprintf("safe_every = 20\n rests_at = 50\n at = 50\n how = \"kill\"\n shown = %q", s.out())
+	s.loader = "eager = true"
 	r := newRig(t, s.once(), on(t, data, nil))
 	end := r.begin()
 	waitFor(t, "the reader's death", func() bool { return r.was("blocks", "crashed") > 0 })
@@ -267,7 +282,7 @@ func TestRewindOfAReaderThatSaysAllOnce(t *testing.T) {
 	r.waitCommitted(100)
 	do(t, "rewind", r.Rewind(soon(t), "p", 50))
 	r.waitCommitted(200)
-	for _, pid := range r.pids {
+	for _, pid := range r.started() {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // some have ended
 	}
 	r.waitCommitted(300)

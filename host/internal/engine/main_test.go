@@ -207,6 +207,8 @@ func (f *fault) strike(block uint64) error {
 		return errors.New("the fault that was asked for")
 	case f.How == "death" && block >= f.At:
 		return errors.Join(syscall.Kill(os.Getpid(), syscall.SIGKILL), errors.New("it lives on"))
+	case f.How == "standstill" && block >= f.At:
+		select {}
 	case f.How == "refusal" && block >= f.At:
 		return sdk.Poison(errors.New("a bad row"))
 	}

@@ -10,8 +10,12 @@ import (
 	"github.com/penstock-io/penstock/host/internal/store"
 )
 
+// hang is a time in which what gets on does, also on a machine that has much else
+// to do.
+const hang = 3 * time.Second
+
 // quick kills what hangs soon, and tells of nobody else.
-func quick(c *engine.Config) { c.HangAfter = 800 * time.Millisecond }
+func quick(c *engine.Config) { c.HangAfter = hang }
 
 // A row that breaks its step again and again is found, whatever it does to it,
 // and put aside. All other rows are there, once, in order, and what the step

@@ -51,8 +51,13 @@ func TestReorgsInARow(t *testing.T) {
 	t.Parallel()
 	s := newSums(t)
 	s.reader = "pause = \"1ms\"\n forks = [40, 150, 151, 152, 230]\n depth = 20"
+	s.endsAt(t, 100)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
-	if err := r.run(t.Context()); err != nil {
+	end := r.begin()
+	r.waitCommitted(100) // to which the later ones can go back
+	s.goesOn(t)
+	r.waitState(engine.PathStopped)
+	if err := end(); err != nil {
 		t.Fatal(err)
 	}
 	s.want(t, 1, 300)
@@ -75,21 +80,24 @@ func TestReorgsInARow(t *testing.T) {
 func TestReorgWhileACheckpointIsTaken(t *testing.T) {
 	t.Parallel()
 	s := newLive(t)
-	s.reader += "\n until = 150"
-	s.loader = "slow = \"5ms\"\n eager = true"
+	s.loader = fmt.Sprintf("eager = true\n waits = %q", s.gate("out"))
+	s.endsAt(t, 20)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
 	end := r.begin()
 	r.waitCommitted(20)
+	s.shut(t, "out")
+	s.endsAt(t, 40)
 	waitFor(t, "a checkpoint that only waits for the loader", func() bool {
 		p := r.path().Pending
-		return p != nil && slices.Equal(p.Waiting, []string{"out"})
+		return r.block() == 40 && p != nil && slices.Equal(p.Waiting, []string{"out"})
 	})
-	fork := r.block() - 5
-	if err := reorganise(s.dir, fork); err != nil {
-		t.Fatal(err)
-	}
+	do(t, "reorganise", reorganise(s.dir, 35))
 	waitFor(t, "the reorganisation", func() bool { return r.path().Forks == 1 })
-	r.waitCommitted(150)
+	if at := *r.path().Committed; at > 35 {
+		t.Errorf("there is a checkpoint of block %d, which is on the chain no more", at)
+	}
+	s.open(t, "out")
+	s.reach(t, r, 150)
 	s.ended(t, r, end, 1)
 }
 
@@ -98,9 +106,12 @@ func TestReorgWhileACheckpointIsTaken(t *testing.T) {
 func TestReorgBetweenTwoRuns(t *testing.T) {
 	t.Parallel()
 	s, data := newLive(t), t.TempDir()
+	s.endsAt(t, 30)
 	r := newRig(t, s.String(), on(t, data, nil))
 	end := r.begin()
-	r.waitCommitted(60)
+	r.waitCommitted(30)
+	s.reach(t, r, 60)
+	s.goesOn(t)
 	s.ended(t, r, end, 1)
 	last := *r.path().Committed
 	if err := reorganise(s.dir, last-7); err != nil {
@@ -154,14 +165,16 @@ func TestReorgAboveWhatIsFinal(t *testing.T) {
 	t.Parallel()
 	s := newLive(t)
 	s.reader += "\n finality = 30"
+	s.endsAt(t, 45)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
 	end := r.begin()
+	r.waitCommitted(45)
+	s.reach(t, r, 80)
 	waitFor(t, "old checkpoints to be forgotten", func() bool { return r.oldest() >= 40 })
-	fork := r.block() - 30
-	if err := reorganise(s.dir, fork); err != nil {
-		t.Fatal(err)
-	}
+	const fork = 80 - 30
+	do(t, "reorganise", reorganise(s.dir, fork))
 	waitFor(t, "the reorganisation", func() bool { return r.path().Forks == 1 })
+	s.goesOn(t)
 	r.waitCommitted(fork + 60)
 	s.ended(t, r, end, 1)
 	m, err := readMarks(s.out())
@@ -194,8 +207,12 @@ func TestReorgBelowWhatIsFinal(t *testing.T) {
 			t.Parallel()
 			s, data := newLive(t), t.TempDir()
 			s.reader += "\n finality = 10\n" + c.reader
+			s.endsAt(t, 45)
 			r := newRig(t, s.String(), on(t, data, nil))
 			end := r.begin()
+			r.waitCommitted(45)
+			s.reach(t, r, 60)
+			s.goesOn(t)
 			waitFor(t, "old checkpoints to be forgotten", func() bool { return r.oldest() >= 40 && r.block() > 110 })
 			if c.restarted {
 				s.ended(t, r, end, 1)

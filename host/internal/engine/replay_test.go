@@ -33,7 +33,7 @@ func TestReplay(t *testing.T) {
 			if l := wantLetters(t, r.store, 20001, 21000)[0]; l.State != store.LetterReplaying {
 				t.Errorf("the letter is %s before anything is final", l.State)
 			}
-			for _, pid := range r.pids { // before a checkpoint, or after one
+			for _, pid := range r.started() { // before a checkpoint, or after one
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 			r.waitCommitted(r.block() + 30)

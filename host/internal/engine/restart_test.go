@@ -67,6 +67,7 @@ func TestRestartGoesOn(t *testing.T) {
 	s, data := newSums(t), t.TempDir()
 	s.reader = "head = 0\n pause = \"1ms\""
 	for _, until := range []uint64{60, 120, 180} {
+		s.endsAt(t, until+50)
 		r := newRig(t, s.String(), on(t, data, nil))
 		end := r.begin()
 		r.waitCommitted(until)
@@ -74,6 +75,7 @@ func TestRestartGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	s.goesOn(t)
 	if err := newRig(t, s.String(), on(t, data, nil)).run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +130,7 @@ func TestRestartOfAPipelineThatBeganAtTheHead(t *testing.T) {
 	var last uint64
 	for i, head := range []uint64{50, 500} {
 		s.reader = fmt.Sprintf("head = %d\n pause = \"2ms\"", head)
+		s.endsAt(t, head+100)
 		r := newRig(t, s.String(), on(t, data, nil))
 		end := r.begin()
 		r.waitCommitted([]uint64{60, 520}[i])

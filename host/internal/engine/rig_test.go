@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,6 +25,10 @@ import (
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
+// patience bounds every wait of these tests. Only what hangs takes so long, also
+// where the machine has much else to do and the race detector is on.
+const patience = 3 * time.Minute
+
 // rig is an engine over a pipeline written in HCL, with the test binary as the
 // plugin of every step.
 type rig struct {
@@ -33,7 +38,7 @@ type rig struct {
 	memory  *store.Domain // of the first path
 	close   func()        // the store, once
 	runDirs []string      // where plugins have their sockets
-	limit   time.Duration // of a run; 0: a minute
+	limit   time.Duration // of a run; 0: three times patience
 	mu      sync.Mutex
 	events  []engine.Event
 	pids    []int
@@ -58,7 +63,7 @@ func tryRig(t *testing.T, source string, tune func(*engine.Config)) (*rig, error
 		Graph:   g,
 		Logger:  v.logger,
 		Launch:  v.launch,
-		Restart: engine.Restart{First: time.Millisecond, Longest: 10 * time.Millisecond},
+		Restart: engine.Restart{First: time.Millisecond, Longest: 10 * time.Millisecond}, OpenTimeout: patience, HangAfter: patience,
 		Events: func(ev engine.Event) {
 			r.mu.Lock()
 			r.events = append(r.events, ev)
@@ -82,8 +87,25 @@ func tryRig(t *testing.T, source string, tune func(*engine.Config)) (*rig, error
 		}
 	})
 	t.Cleanup(r.close)
-	r.Engine, err = engine.New(cfg)
+	if r.Engine, err = engine.New(cfg); err == nil {
+		t.Cleanup(r.explain)
+	}
 	return r, err
+}
+
+// explain says of a test that has failed where its engine was by then.
+func (r *rig) explain() {
+	if !r.t.Failed() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, ev := range r.events {
+		r.t.Logf("event: %+v", ev)
+	}
+	if status, err := json.Marshal(r.Status()); err == nil {
+		r.t.Logf("status: %s", status)
+	}
 }
 
 // version is a pipeline with a version of the test plugin.
@@ -183,14 +205,14 @@ func (w testWriter) Write(p []byte) (int, error) {
 func (r *rig) run(ctx context.Context) error {
 	r.t.Helper()
 	defer r.close()
-	limit := cmp.Or(r.limit, time.Minute)
+	limit := cmp.Or(r.limit, 3*patience)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := r.Run(ctx)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		r.t.Errorf("the engine did not end within %s", limit)
 	}
-	for _, pid := range r.pids {
+	for _, pid := range r.started() {
 		if syscall.Kill(pid, 0) == nil {
 			r.t.Errorf("plugin process %d is left over", pid)
 		}
@@ -210,6 +232,13 @@ func (r *rig) begin() (end func() error) {
 	})
 	r.t.Cleanup(func() { _ = end() })
 	return end
+}
+
+// started are the plugin processes that there have been.
+func (r *rig) started() []int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.pids)
 }
 
 // path is the first one.
@@ -255,10 +284,10 @@ func long(t *testing.T) {
 // waitFor polls a condition until it holds.
 func waitFor(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !holds() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("waited in vain for %s, %s long", what, patience)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

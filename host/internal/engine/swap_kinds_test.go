@@ -17,15 +17,17 @@ import (
 
 // An aggregator goes on with the tuples that it holds back.
 func TestSwapOfAnAggregator(t *testing.T) {
-	long(t) // its source ends, and a slow host is not to be overtaken by it
+	long(t)
 	t.Parallel()
 	j := joined{dir: t.TempDir()}
-	source := strings.Replace(j.String(), "200us", "5ms", 1)
-	r := newRig(t, source, often)
-	v := r.version(source, "next")
+	s := sums{dir: j.dir}
+	s.endsAt(t, 100)
+	r := newRig(t, j.String(), often)
+	v := r.version(j.String(), "next")
 	end := r.begin()
 	waitFor(t, "a checkpoint", func() bool { return r.path().Checkpoint != nil })
-	for range 3 {
+	for i := range uint64(3) {
+		s.endsAt(t, 100*(i+2)) // rows flow, and do not come to their end
 		before := r.process("merge").PID
 		if err := r.swap(v, brief, "merge"); err != nil {
 			t.Fatal(err)
@@ -34,7 +36,8 @@ func TestSwapOfAnAggregator(t *testing.T) {
 			t.Errorf("process %d runs where %d did", now, before)
 		}
 	}
-	waitFor(t, "the end", func() bool { return r.path().State == engine.PathStopped })
+	s.goesOn(t)
+	r.waitState(engine.PathStopped)
 	if err := end(); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +191,7 @@ func TestSwapOfALoaderOfFinalRows(t *testing.T) {
 	r := newRig(t, s.twoLoaders(), on(t, t.TempDir(), nil))
 	end := r.begin()
 	waitFor(t, "final rows", func() bool { return lastBlock(t, s.out()) > 20 })
-	for _, probation := range []engine.Probation{brief, {For: 300 * time.Millisecond, Batches: 1}} {
+	for _, probation := range []engine.Probation{brief, {For: 300 * time.Millisecond, Batches: 1, MaxSlower: asSlow}} {
 		if err := r.swap(r.version(s.twoLoaders(), "next"), probation, "out"); err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +261,7 @@ func TestSwapToAnAttachedPlugin(t *testing.T) {
 	s := newLive(t)
 	gate := s.gate("sums")
 	r := newRig(t, s.String(), on(t, t.TempDir(), func(c *engine.Config) {
-		c.HangAfter, c.Checkpoint.Timeout, c.Restart.Max = 300*time.Millisecond, 300*time.Millisecond, 1
+		c.HangAfter, c.Checkpoint.Timeout, c.Restart.Max = hang, hang, 1
 	}))
 	end := r.begin()
 	r.waitCommitted(20)
@@ -283,7 +286,7 @@ func TestSwapToAnAttachedPlugin(t *testing.T) {
 	s.shut(t, "sums") // it stands at a breakpoint
 	waitFor(t, "a checkpoint to wait for it", func() bool { return r.path().Pending != nil })
 	generation, since := r.path().Generation, time.Now()
-	waitFor(t, "four deadlines to pass", func() bool { return time.Since(since) > 1200*time.Millisecond })
+	waitFor(t, "two deadlines to pass", func() bool { return time.Since(since) > 2*hang })
 	if now := r.path().Generation; now != generation {
 		t.Error("somebody lost patience with it")
 	}

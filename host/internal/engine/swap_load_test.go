@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -22,7 +21,6 @@ func TestSwapAThousandTimes(t *testing.T) {
 	s := newLive(t)
 	s.reader = "head = 10\n pause = \"1ms\"\n per_block = 20"
 	r := newRig(t, s.String(), on(t, t.TempDir(), func(c *engine.Config) { c.Checkpoint.Every = 20 * time.Millisecond }))
-	r.limit = 5 * time.Minute // on a machine that has much else to do
 	v := r.version(s.String(), "next")
 	end := r.begin()
 	r.waitCommitted(20)
@@ -54,8 +52,13 @@ func TestSwapAThousandTimes(t *testing.T) {
 		t.Errorf("the path began again %d times", now-generation)
 	}
 	after := r.footprint()
+	for deadline := time.Now().Add(patience); len(after.grown(before)) > 0 && time.Now().Before(deadline); after = r.footprint() {
+		time.Sleep(100 * time.Millisecond) // what goes may be about to
+	}
 	t.Logf("%d swaps in %s; before %+v, after %+v", swaps, took.Round(time.Second), before, after)
-	after.compare(t, before)
+	for _, what := range after.grown(before) {
+		t.Error(what)
+	}
 	slices.Sort(pauses)
 	t.Logf("the edge of the subscriber paused for %s (p50), %s (p99), %s (longest), while %d rows came by",
 		pauses[len(pauses)/2], pauses[len(pauses)*99/100], pauses[len(pauses)-1], r.process("sums").RowsIn)
@@ -107,16 +110,16 @@ func (r *rig) footprint() footprint {
 	return f
 }
 
-// compare checks that nothing has grown; a little is what happens to be under way.
-func (f footprint) compare(t *testing.T, before footprint) {
-	t.Helper()
+// grown tells what has grown; a little is what happens to be under way.
+func (f footprint) grown(before footprint) (out []string) {
 	for what, n := range map[string][2]int{
 		"open files": {f.files, before.files + 4}, "goroutines": {f.goroutines, before.goroutines + 8},
 		"sockets": {f.sockets, before.sockets}, "children": {f.children, before.children}, "zombies": {f.zombies, 0},
 		"bytes of memory": {int(f.heap), int(before.heap) + 16<<20},
 	} {
 		if n[0] > n[1] {
-			t.Errorf("%d %s after the swaps, want at most %s", n[0], what, strconv.Itoa(n[1]))
+			out = append(out, fmt.Sprintf("%d %s after the swaps, want at most %d", n[0], what, n[1]))
 		}
 	}
+	return out
 }

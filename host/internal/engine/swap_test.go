@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,11 +18,14 @@ import (
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
-// brief is a probation that is over as soon as something has happened.
-var brief = engine.Probation{For: time.Millisecond, Batches: 1}
+// asSlow allows for a machine that holds anybody up at any moment.
+const asSlow = 1e6
 
-// long enough that only a failure ends it.
-var endless = engine.Probation{For: time.Hour}
+// brief is a probation that is over as soon as something has happened.
+var brief = engine.Probation{For: time.Millisecond, Batches: 1, MaxSlower: asSlow}
+
+// endless is one that only a failure ends.
+var endless = engine.Probation{For: time.Hour, MaxSlower: asSlow}
 
 // replace are the replacements of steps of the first pipeline.
 func (v version) replace(steps ...string) []engine.Replacement {
@@ -39,15 +43,49 @@ func (v version) replace(steps ...string) []engine.Replacement {
 // swap puts a version in the place of steps.
 func (r *rig) swap(v version, probation engine.Probation, steps ...string) error {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
-	return r.Swap(ctx, engine.Swap{Number: 7, Plugin: "test", Replacements: v.replace(steps...), Probation: probation})
+	return r.Swap(ctx, engine.Swap{Number: 7, Plugin: "test", Replacements: v.replace(steps...), Probation: probation, Timeout: patience})
+}
+
+// hold keeps a swap at the beginning of its probation, however short that is, from
+// when held is closed until letGo is called.
+func hold(s *engine.Swap) (held <-chan struct{}, letGo func()) {
+	reached, on, tell := make(chan struct{}), make(chan struct{}), s.Tell
+	s.Tell = func(phase engine.Phase, cause string) {
+		if tell != nil {
+			tell(phase, cause)
+		}
+		if phase == engine.SwapProbation {
+			close(reached)
+			<-on
+		}
+	}
+	return reached, sync.OnceFunc(func() { close(on) })
+}
+
+// beginHeld is beginSwap where the swap is held in its probation, which it has to
+// come to.
+func (r *rig) beginHeld(s engine.Swap) (letGo func(), end func() error) {
+	r.t.Helper()
+	held, letGo := hold(&s)
+	r.t.Cleanup(letGo)
+	end = r.beginSwap(s)
+	select {
+	case <-held:
+	case <-time.After(patience):
+		r.t.Fatalf("waited in vain for the probation: %+v", r.path().Swap)
+	}
+	return letGo, end
 }
 
 // begun is a swap that goes on beside the test until its end is waited for.
 func (r *rig) beginSwap(s engine.Swap) (end func() error) {
 	done := make(chan error, 1)
-	ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
+	if s.Timeout == 0 {
+		s.Timeout = patience
+	}
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	go func() { done <- r.Swap(ctx, s) }()
 	return func() error {
 		defer cancel()
@@ -55,7 +93,7 @@ func (r *rig) beginSwap(s engine.Swap) (end func() error) {
 		case err := <-done:
 			return err
 		case <-ctx.Done():
-			r.t.Fatal("the swap did not come to an end")
+			r.t.Fatalf("the swap did not come to an end: %+v", r.path().Swap)
 			return nil
 		}
 	}
@@ -178,6 +216,7 @@ func TestSwapOfSettings(t *testing.T) {
 	if err := syscall.Kill(r.process("sums").PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+	waitFor(t, "its death to be noticed", func() bool { return r.was("sums", string(engine.ProcessCrashed)) == 1 })
 	r.grows()
 	if n := len(read(t, s.out()+".times")); n != 3 {
 		t.Errorf("it was opened %d times with its new settings, want 3: to rehearse, at the cut, and after its death", n)

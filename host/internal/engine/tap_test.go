@@ -149,10 +149,13 @@ func TestStuckTapHoldsNothingUp(t *testing.T) {
 func TestTapAcrossRewindAndPause(t *testing.T) {
 	t.Parallel()
 	s := newLive(t)
+	s.endsAt(t, 10)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
 	end := r.begin()
-	r.waitCommitted(20)
+	r.waitCommitted(10)
+	s.reach(t, r, 20)
 	tap := openTap(t, r, "sums", "")
+	s.goesOn(t)
 	var w watched
 	w.until(t, tap, "rows", func() bool { return len(w.rows) >= 30 })
 	back := *r.path().Committed - 3
@@ -192,9 +195,11 @@ func TestTapAcrossACrash(t *testing.T) {
 	t.Parallel()
 	s := newLive(t)
 	s.sum = "at = 60\n how = \"kill\""
+	s.endsAt(t, 20)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
 	end := r.begin()
 	tap := openTap(t, r, "sums", "")
+	s.goesOn(t)
 	var w watched
 	w.until(t, tap, "rows after the crash", func() bool { return len(w.rows) > 0 && w.rows[len(w.rows)-1].BlockNumber > 70 })
 	if len(w.news) == 0 || w.news[len(w.news)-1].Kind != engine.NewsRewound || !strings.Contains(w.news[len(w.news)-1].Cause, "killed") {

@@ -212,7 +212,7 @@ func TestRecordingOfAJoin(t *testing.T) {
 func TestRecordingAcrossARewind(t *testing.T) {
 	t.Parallel()
 	for how, do := range map[string]func(r *rig) error{
-		"rewind": func(r *rig) error { return r.Rewind(context.Background(), "p", *r.path().Committed-3) },
+		"rewind": func(r *rig) error { return r.Rewind(context.Background(), "p", r.oldest()) },
 		"pause":  func(r *rig) error { return r.Pause(context.Background(), "p") },
 	} {
 		t.Run(how, func(t *testing.T) {
@@ -264,7 +264,7 @@ func TestRecordingThatIsNotTaken(t *testing.T) {
 	s := newSums(t)
 	s.head, s.reader = "from = 1\n to = 800", "pause = \"100us\""
 	r := newRig(t, s.String(), func(c *engine.Config) {
-		c.HangAfter, c.Checkpoint.Every = 600*time.Millisecond, 5*time.Millisecond
+		c.HangAfter, c.Checkpoint.Every = hang, 5*time.Millisecond
 	})
 	end := r.begin()
 	rec, err := r.Record("sums", "v9", engine.RecordLimits{For: time.Hour})
