@@ -2,7 +2,6 @@ package plugintest
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
@@ -66,44 +65,9 @@ func (c Contract[In]) Check(t TB) {
 	}
 	here, elsewhere := Run(t, c.Register), Run(t, c.Register)
 	for seed := first; seed < first+walks; seed++ {
-		told := &history{TB: t, seed: seed}
+		told := &history{TB: t, again: fmt.Sprintf("Contract{Seed: %d, Walks: 1}", seed)}
 		c.walk(told, seed, here, elsewhere)
 	}
-}
-
-// history adds to what fails a test how it came to that.
-type history struct {
-	TB
-	seed uint64
-	done []string
-}
-
-// note writes down what is about to be done.
-func (h *history) note(format string, args ...any) {
-	h.done = append(h.done, fmt.Sprintf(format, args...))
-}
-
-// told is how much of the past is told.
-const told = 25
-
-func (h *history) Errorf(format string, args ...any) {
-	h.Helper()
-	h.TB.Errorf("%s", h.tell(format, args...))
-}
-
-func (h *history) Fatalf(format string, args ...any) {
-	h.Helper()
-	h.TB.Fatalf("%s", h.tell(format, args...))
-}
-
-func (h *history) tell(format string, args ...any) string {
-	more := ""
-	from := max(len(h.done)-told, 0)
-	if from > 0 {
-		more = fmt.Sprintf(", after %d other things", from)
-	}
-	return fmt.Sprintf("%s\nContract{Seed: %d, Walks: 1} does the same again. What was done%s:\n  %s",
-		fmt.Sprintf(format, args...), h.seed, more, strings.Join(h.done[from:], "\n  "))
 }
 
 // differ tells the first row in which two lists differ; "" if there is none.

@@ -11,7 +11,10 @@
 // failures: rows, safe points and barriers go in with Send, SafePoint and
 // Barrier, and what the process answers comes out of Next, in order.
 //
-// Contract is a test that is written already: for loaders that truncate.
+// Contract and Storm are tests that are written already, for loaders that
+// truncate: what their store holds whatever happens, at every commit and, where
+// their process is killed for real, in the end. Spawn runs registers in a process
+// of its own, for tests that kill one.
 //
 // Every wait has a deadline. What goes wrong fails the test with what was being
 // waited for, so that nothing here returns an error.
@@ -60,51 +63,72 @@ type Plugin struct {
 // could not be served, and at its end if a process does not end.
 func Run(t TB, registers ...sdk.Register) *Plugin {
 	t.Helper()
-	specs := make([]process.Register, len(registers))
-	for i, r := range registers {
-		specs[i] = r.Internal()
-	}
-	logger := hclog.New(&hclog.LoggerOptions{Output: t.Output(), Level: hclog.Debug, DisableTime: true})
-	service, err := process.NewService(specs, "test", sdk.Version, logger)
+	path := socketPath(t)
+	running, err := serve(path, registers, t.Output())
 	if err != nil {
-		t.Fatalf("plugintest: these registers cannot be served:\n%v", err)
+		t.Fatalf("plugintest: %v", err)
 	}
-	socket := listen(t)
-	server := grpc.NewServer(wire.ServerOptions()...)
-	adapter := &wire.Adapter{Service: service}
-	if err := adapter.GRPCServer(nil, server); err != nil {
-		t.Fatalf("plugintest: serve: %v", err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(socket) }()
 	t.Cleanup(func() {
-		server.Stop()
-		if err := <-served; err != nil {
-			t.Errorf("plugintest: serve: %v", err)
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), Patience)
-		defer cancel()
-		if adapter.Wait(ctx) != nil {
-			t.Errorf("plugintest: a process has not ended within %s of its stream: its methods have to return when their ctx has ended", Patience)
+		if err := running.stop(); err != nil {
+			t.Errorf("plugintest: %v", err)
 		}
 	})
-	return &Plugin{client: dial(t, socket.Addr().String())}
+	return &Plugin{client: dial(t, path)}
 }
 
-// listen makes a socket under a path that is short enough, which those of
-// t.TempDir may not be.
-func listen(t TB) net.Listener {
+// socketPath is that of a socket, short enough for one, which those of t.TempDir
+// may not be.
+func socketPath(t TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "plugintest")
 	if err != nil {
 		t.Fatalf("plugintest: make a directory for the socket: %v", err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	socket, err := net.Listen("unix", filepath.Join(dir, "s"))
-	if err != nil {
-		t.Fatalf("plugintest: listen: %v", err)
+	return filepath.Join(dir, "s")
+}
+
+// serving is a plugin as its host sees it: a server on a socket.
+type serving struct {
+	server  *grpc.Server
+	adapter *wire.Adapter
+	served  chan error
+}
+
+func serve(path string, registers []sdk.Register, logs io.Writer) (*serving, error) {
+	specs := make([]process.Register, len(registers))
+	for i, r := range registers {
+		specs[i] = r.Internal()
 	}
-	return socket
+	logger := hclog.New(&hclog.LoggerOptions{Output: logs, Level: hclog.Debug, DisableTime: true})
+	service, err := process.NewService(specs, "test", sdk.Version, logger)
+	if err != nil {
+		return nil, fmt.Errorf("these registers cannot be served:\n%w", err)
+	}
+	s := &serving{server: grpc.NewServer(wire.ServerOptions()...), adapter: &wire.Adapter{Service: service}, served: make(chan error, 1)}
+	if err := s.adapter.GRPCServer(nil, s.server); err != nil {
+		return nil, fmt.Errorf("serve: %w", err)
+	}
+	socket, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	go func() { s.served <- s.server.Serve(socket) }()
+	return s, nil
+}
+
+// stop ends all processes and waits for them, though not for ever.
+func (s *serving) stop() error {
+	s.server.Stop()
+	if err := <-s.served; err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	if s.adapter.Wait(ctx) != nil {
+		return fmt.Errorf("a process has not ended within %s of its stream: its methods have to return when their ctx has ended", Patience)
+	}
+	return nil
 }
 
 func dial(t TB, path string) wire.Client {

@@ -15,7 +15,10 @@ import (
 	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	plugintest.ServeSpawned(papers()...)
+	goleak.VerifyTestMain(m)
+}
 
 type row struct{ Value int64 }
 

@@ -20,7 +20,8 @@ type Process struct {
 	cancel     context.CancelFunc
 	generation uint64
 	output     transit.Type
-	trying     bool // a process that has ended takes nothing, which is all right
+	patience   time.Duration // of a single wait
+	trying     bool          // a process that has ended takes nothing, which is all right
 
 	mu       sync.Mutex // protects events
 	events   []Event
@@ -81,9 +82,9 @@ func (p *Process) HangUp() { p.hangUp() }
 // Next waits for the next thing the process says.
 func (p *Process) Next() Event {
 	p.t.Helper()
-	e, ok := p.Within(Patience)
+	e, ok := p.Within(p.patience)
 	if !ok {
-		p.failf("it said nothing within %s", Patience)
+		p.failf("it said nothing within %s", p.patience)
 	}
 	return e
 }
@@ -257,10 +258,10 @@ func (p *Process) Try(f func()) {
 func (p *Process) send(f *wire.Frame) {
 	p.t.Helper()
 	f.Generation = p.generation
-	alarm := time.AfterFunc(Patience, p.cancel)
+	alarm := time.AfterFunc(p.patience, p.cancel)
 	err := p.stream.Send(f)
 	if !alarm.Stop() {
-		p.failf("it did not take a frame (%s) within %s", f.Kind, Patience)
+		p.failf("it did not take a frame (%s) within %s", f.Kind, p.patience)
 	}
 	if err != nil && !p.trying && f.Kind != pluginv1.Kind_KIND_OPEN { // what a process that refuses to open says is told by Next
 		p.failf("send a frame (%s): the process has ended, its last words: %s", f.Kind, p.lastWords())

@@ -24,6 +24,25 @@ func In[T transit.Row](t TB, port string, rows ...T) Input {
 	}}
 }
 
+// Batch is rows as a loader of columns is given them, for tests that call its
+// Load themselves.
+func Batch[T transit.Row](t TB, rows ...T) transit.Batch {
+	t.Helper()
+	e, err := transit.NewEncoder[T]()
+	if err != nil {
+		t.Fatalf("plugintest: encode rows: %v", err)
+	}
+	body, err := e.Append(nil, rows)
+	if err != nil {
+		t.Fatalf("plugintest: encode rows: %v", err)
+	}
+	b, err := transit.DecodeBatch(e.Type(), body)
+	if err != nil {
+		t.Fatalf("plugintest: decode rows: %v", err)
+	}
+	return b
+}
+
 // Transform runs a subscriber from its first row to its last and returns what
 // it emits.
 func Transform[Out, In transit.Row](t TB, p *Plugin, register string, settings any, rows []In) []Out {

@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"time"
@@ -26,6 +27,8 @@ type Step struct {
 	Policy Policy
 	// State is a snapshot to begin with; nil: there is none.
 	State []byte
+
+	patience time.Duration // of a single wait; 0: Patience
 }
 
 // Policy says when an aggregator's tuple is complete. The zero Policy makes one
@@ -47,6 +50,15 @@ func Wire[T transit.Row](t TB, port string) sdk.Input {
 		t.Fatalf("plugintest: %v", err)
 	}
 	return sdk.Input{Name: "test." + port, Port: port, Type: typ}
+}
+
+// WireFrom is Wire of rows that come from the step of that name, which is what
+// loaders call their tables and files by.
+func WireFrom[T transit.Row](t TB, step, port string) sdk.Input {
+	t.Helper()
+	in := Wire[T](t, port)
+	in.Name = step
+	return in
 }
 
 // Open opens a process and fails the test if it is refused.
@@ -76,6 +88,7 @@ func TryOpen(t TB, p *Plugin, step Step) (*Process, *Failure) {
 	}
 	opened := &Process{
 		t: t, step: step, stream: stream, cancel: cancel, generation: max(step.Start.Generation, 1),
+		patience: cmp.Or(step.patience, Patience),
 		received: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	go opened.receive()

@@ -50,9 +50,7 @@ func (c Contract[In]) walk(t *history, seed uint64, here, elsewhere *Plugin) {
 		store: c.Store(t), records: []record{{}}, next: 1,
 	}
 	for _, name := range c.Inputs {
-		in := Wire[In](t, "input")
-		in.Name = name
-		w.inputs = append(w.inputs, in)
+		w.inputs = append(w.inputs, WireFrom[In](t, name, "input"))
 	}
 	w.open()
 	for range walkSteps {
