@@ -142,7 +142,7 @@ func estimateReader(ctx context.Context, p *project.Project, o estimateOptions, 
 		return nil, err
 	}
 	meter := &estimate.Meter{Service: networks}
-	plugins := p.Catalog.Serving(remote.Services{Chain: meter})
+	plugins := p.Catalog.Serving(remote.Services{Chain: meter, Shared: &standingSets{dir: p.DataDir}})
 	again := rerun.Config{
 		Model: p.Model, Registry: p.Registry, Pipeline: pipeline, Step: step, Column: "block_number",
 		Launch: engineConfig(p, p.Graph, plugins, logger).Launch, Logger: logger,

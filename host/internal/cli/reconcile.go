@@ -188,7 +188,7 @@ func launcher(p *project.Project, logger hclog.Logger) (launch func(context.Cont
 	if err != nil {
 		return nil, nil, err
 	}
-	plugins := p.Catalog.Serving(remote.Services{Chain: networks})
+	plugins := p.Catalog.Serving(remote.Services{Chain: networks, Shared: &standingSets{dir: p.DataDir}})
 	return engineConfig(p, p.Graph, plugins, logger).Launch, networks.Close, nil
 }
 

@@ -204,7 +204,7 @@ func record(ctx context.Context, p *project.Project, pipeline *config.Pipeline, 
 	if _, err := r.Exchange(ctx, first); err != nil {
 		return 0, err
 	}
-	plugins := p.Catalog.Serving(remote.Services{Chain: r})
+	plugins := p.Catalog.Serving(remote.Services{Chain: r, Shared: &standingSets{dir: p.DataDir}})
 	again := rerun.Config{
 		Model: p.Model, Registry: p.Registry, Pipeline: pipeline, Launch: engineConfig(p, p.Graph, plugins, logger).Launch, Logger: logger,
 	}

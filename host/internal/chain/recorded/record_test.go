@@ -226,6 +226,47 @@ func TestFullRecording(t *testing.T) {
 	}
 }
 
+// What is there already is added to, and counts towards the size; of the same call
+// the newer answer counts. Chains are not mixed.
+func TestRecordingIsAddedTo(t *testing.T) {
+	n := &node{answers: map[string]chain.Result{`eth_chainId[]`: {Raw: []byte(`"0x7"`)}, `eth_getCode["0x1"]`: {Raw: []byte(`"0x01"`)}}}
+	r, dir := recorder(t, n, 1<<20)
+	ask(t, r, `eth_chainId[]`, `eth_getCode["0x1"]`)
+	if err := r.Writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := r.Writer.Written().Bytes
+	add := func(chainID string) error {
+		w, err := recorded.Create(dir, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Written().Bytes; got < before {
+			t.Errorf("a recording of %d bytes counts as %d", before, got)
+		}
+		n.answers[`eth_chainId[]`] = chain.Result{Raw: []byte(chainID)}
+		n.answers[`eth_getCode["0x1"]`] = chain.Result{Raw: []byte(`"0x02"`)}
+		ask(t, &recorded.Recorder{Service: n, Writer: w}, `eth_chainId[]`, `eth_getCode["0x1"]`)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		a, err := recorded.Open(dir)
+		if err != nil {
+			return err
+		}
+		if got, err := a.Answer(t.Context(), "eth_getCode", []byte(`["0x1"]`)); string(got) != `"0x02"` {
+			t.Errorf("got %s and %v", got, err)
+		}
+		return nil
+	}
+	if err := add(`"0x7"`); err != nil {
+		t.Error(err)
+	}
+	if err := add(`"0x8"`); err == nil || !strings.Contains(err.Error(), `answers-000003.json: it was recorded of chain "0x8", and others in the directory of chain "0x7"`) {
+		t.Errorf("two chains: got %v", err)
+	}
+}
+
 // Large recordings are many files; none is there in part.
 func TestManyFiles(t *testing.T) {
 	n := &node{answers: map[string]chain.Result{}}
@@ -255,7 +296,7 @@ func TestManyFiles(t *testing.T) {
 
 func TestWhereNothingIsRecorded(t *testing.T) {
 	dir := world(t)
-	if _, err := recorded.Create(dir, 1); err == nil || !strings.Contains(err.Error(), "is not empty (it has ") {
+	if _, err := recorded.Create(dir, 1); err == nil || !strings.Contains(err.Error(), "which is no part of a recording") {
 		t.Errorf("a directory with files: got %v", err)
 	}
 	if _, err := recorded.Create(filepath.Join(dir, "README.md"), 1); err == nil {

@@ -78,7 +78,9 @@ func Open(dir string) (*Answers, error) {
 			pairs, err = readLines(path)
 		}
 		for _, p := range pairs {
-			a.add(p)
+			if strange := a.add(p); strange != nil {
+				err = errors.Join(err, fmt.Errorf("%s: %w", path, strange))
+			}
 		}
 		return err
 	})
@@ -140,19 +142,30 @@ func readLines(path string) ([]pair, error) {
 	return pairs, nil
 }
 
-// add remembers an answer, and what follows from it.
-func (a *Answers) add(p pair) {
+// add remembers an answer, and what follows from it. It refuses answers of
+// another chain than those before.
+func (a *Answers) add(p pair) error {
 	if p.Request == nil || p.Response == nil || p.Request.Method == "" {
-		return
+		return nil
 	}
 	key, args, err := keyOf(p.Request.Method, p.Request.Params)
 	if err != nil {
-		return // nobody can ask it
+		return nil //nolint:nilerr // nobody can ask it
+	}
+	was, known := a.byCall[key]
+	if p.Request.Method == "eth_chainId" && known && !bytes.EqualFold(was.Result, p.Response.Result) {
+		return fmt.Errorf("it was recorded of chain %s, and others in the directory of chain %s: keep them in directories of their own", p.Response.Result, was.Result)
 	}
 	a.byCall[key] = *p.Response
 	if p.Response.Error != nil || isNull(p.Response.Result) {
-		return
+		return nil
 	}
+	a.derives(p, args)
+	return nil
+}
+
+// derives remembers what answers to other calls follow from.
+func (a *Answers) derives(p pair, args []any) {
 	switch p.Request.Method {
 	case "eth_getBlockByNumber", "eth_getBlockByHash":
 		a.addBlock(p.Response.Result)

@@ -48,8 +48,9 @@ func (e *FullError) Error() string {
 	return fmt.Sprintf("the recording in %s has become as large as it may (%d bytes): what was recorded so far is there", e.Dir, e.Most)
 }
 
-// Create makes a directory for answers; one that there is has to be empty. Its
-// files will have about most bytes together.
+// Create makes a directory for answers. One that has a recording already is added
+// to; in one with anything else nothing is written. Its files will have about most
+// bytes together.
 func Create(dir string, most int64) (*Writer, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make a directory for answers: %w", err)
@@ -58,11 +59,24 @@ func Create(dir string, most int64) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look into the directory for answers: %w", err)
 	}
-	if len(entries) > 0 {
-		return nil, fmt.Errorf("record into %s: it is not empty (it has %s): name another directory; one inside of it adds to a recording that is there", dir, entries[0].Name())
+	w := &Writer{dir: dir, most: most, known: map[[16]byte]struct{}{}}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return nil, fmt.Errorf("look into the directory for answers: %w", err)
+		}
+		var number int
+		if _, err := fmt.Sscanf(e.Name(), fileName, &number); err != nil || !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("record into %s: it has %s, which is no part of a recording: name another directory", dir, e.Name())
+		}
+		w.files = max(w.files, number)
+		w.sums.Bytes += info.Size()
 	}
-	return &Writer{dir: dir, most: most, known: map[[16]byte]struct{}{}}, nil
+	return w, nil
 }
+
+// fileName is that of a file, by its number.
+const fileName = "answers-%06d.json"
 
 // Add writes an answer to a call, unless the same call was answered before; with
 // again the newer answer counts.
@@ -121,7 +135,7 @@ func fingerprint(key string) []byte {
 func (w *Writer) turn() error {
 	w.page.WriteString("\n]\n")
 	w.files++
-	path := filepath.Join(w.dir, fmt.Sprintf("answers-%06d.json", w.files))
+	path := filepath.Join(w.dir, fmt.Sprintf(fileName, w.files))
 	if err := writeWhole(path, w.page.Bytes()); err != nil {
 		return fmt.Errorf("record answers: %w: free some space, or name another directory; what was recorded before is there", err)
 	}
