@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -60,7 +61,7 @@ func (v *Verifier) Header(h *eth.Header, extra ...string) error {
 		return badBloom(h, "logsBloom", h.LogsBloom)
 	}
 	v.buf = rlp.AppendHeader(v.buf[:0], h)
-	got := v.hash(v.buf)
+	got := v.keccak.Sum(v.buf)
 	if got == h.BlockHash {
 		return nil
 	}
@@ -76,7 +77,7 @@ func (v *Verifier) Header(h *eth.Header, extra ...string) error {
 // badBloom is for a bloom that is not as long as blooms are.
 func badBloom(h *eth.Header, field string, bloom []byte) error {
 	if len(bloom) == 0 {
-		return unverifiable(h, field, "the node left it out")
+		return unverifiable(h, field, leftItOut)
 	}
 	return differs(h, field, fmt.Sprintf("%d bytes long", len(bloom)), "256 bytes")
 }
@@ -102,32 +103,54 @@ func leftOut(h *eth.Header) string {
 
 // Transactions checks the hash of each transaction and that the header commits to them all.
 func (v *Verifier) Transactions(h *eth.Header, transactions []eth.Transaction) error {
-	v.list()
-	var err error
+	v.list.begin(&v.keccak)
+	for i := range transactions {
+		tx, next := &transactions[i], v.list.next()
+		if tx.TransactionType <= rlp.SetCode { // else it is nothing, and not looked at
+			next = rlp.AppendTransaction(next, tx)
+		}
+		v.list.add(next)
+	}
+	v.list.hashElements()
+	var root common.Hash
+	committed := h.TransactionsRoot != common.Hash{} && !foreign(transactions)
+	if committed {
+		root = v.list.root()
+	} else {
+		v.list.flush(v.list.buf)
+	}
+	if err := v.transactionHashes(h, transactions); err != nil {
+		return err
+	}
+	err := unverifiable(h, "transactionsRoot", leftItOut)
+	if committed {
+		err = mismatch(h, "transactionsRoot", h.TransactionsRoot, root)
+	}
+	return worst(err, gasPrices(h, transactions))
+}
+
+// transactionHashes compares the hashes of transactions with those that were made.
+func (v *Verifier) transactionHashes(h *eth.Header, transactions []eth.Transaction) (err error) {
 	for i := range transactions {
 		tx := &transactions[i]
-		if rlp.TransactionSize(tx) == 0 {
+		if tx.TransactionType > rlp.SetCode {
 			err = worst(err, unverifiable(h, fmt.Sprintf("transactions[%d].hash", i), noSuchType(tx.TransactionType)))
-			continue
-		}
-		v.buf = rlp.AppendTransaction(v.buf, tx)
-		v.element()
-		if got := v.hash(v.at(len(v.ends) - 1)); got != tx.TransactionHash {
+		} else if got := v.list.hashOf(i); got != tx.TransactionHash {
 			err = worst(err, transactionMismatch(h, i, tx, got))
 		}
 	}
-	if err != nil {
-		return err
-	}
-	return worst(v.commits(h, "transactionsRoot", h.TransactionsRoot), gasPrices(h, transactions))
+	return err
 }
+
+// leftItOut is why what is zero cannot be checked.
+const leftItOut = "the node left it out"
 
 // commits checks that a root in a header is that of the list at hand.
 func (v *Verifier) commits(h *eth.Header, field string, root common.Hash) error {
 	if root == (common.Hash{}) {
-		return unverifiable(h, field, "the node left it out")
+		return unverifiable(h, field, leftItOut)
 	}
-	return mismatch(h, field, root, v.root())
+	return mismatch(h, field, root, v.list.root())
 }
 
 // gasPrices checks the price of gas, which is no part of a transaction that offers fees: it is what was paid, but some nodes write the
@@ -172,10 +195,9 @@ func (v *Verifier) Withdrawals(h *eth.Header, withdrawals []eth.Withdrawal) erro
 		}
 		return nil
 	}
-	v.list()
+	v.list.begin(&v.keccak)
 	for i := range withdrawals {
-		v.buf = rlp.AppendWithdrawal(v.buf, &withdrawals[i])
-		v.element()
+		v.list.add(rlp.AppendWithdrawal(v.list.next(), &withdrawals[i]))
 	}
 	return v.commits(h, "withdrawalsRoot", *h.WithdrawalsRoot)
 }
@@ -196,12 +218,11 @@ func (v *Verifier) Uncles(h *eth.Header, uncles []eth.Header) error {
 			return badBloom(h, fmt.Sprintf("uncles[%d].logsBloom", i), uncles[i].LogsBloom)
 		}
 		v.buf = rlp.AppendHeader(v.buf, &uncles[i])
-		if got := v.hash(v.buf[start:]); got != uncles[i].BlockHash {
+		if got := v.keccak.Sum(v.buf[start:]); got != uncles[i].BlockHash {
 			return mismatch(h, fmt.Sprintf("uncles[%d].hash", i), uncles[i].BlockHash, got)
 		}
 	}
-	v.begin()
-	v.write(rlp.AppendList(v.head[:0], len(v.buf)))
-	v.write(v.buf)
-	return mismatch(h, "sha3Uncles", h.Sha3Uncles, v.digest())
+	var header [9]byte
+	v.buf = slices.Insert(v.buf, 0, rlp.AppendList(header[:0], len(v.buf))...)
+	return mismatch(h, "sha3Uncles", h.Sha3Uncles, v.keccak.Sum(v.buf))
 }

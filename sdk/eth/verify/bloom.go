@@ -6,6 +6,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/penstock-io/penstock/sdk/eth"
+	"github.com/penstock-io/penstock/sdk/eth/internal/keccak"
 	"github.com/penstock-io/penstock/sdk/eth/internal/rlp"
 )
 
@@ -27,13 +28,13 @@ type Filter struct {
 // NewFilter makes a Filter of addresses and topics as Bloom.May takes them.
 func NewFilter(addresses []common.Address, topics [][]common.Hash) *Filter {
 	var (
-		v Verifier
-		f Filter
+		hasher keccak.Hasher
+		f      Filter
 	)
 	if len(addresses) > 0 {
 		group := make([]bits, len(addresses))
 		for i := range addresses {
-			group[i] = v.bitsOf(addresses[i][:])
+			group[i] = bitsOf(hasher.Sum(addresses[i][:]))
 		}
 		f.groups = append(f.groups, group)
 	}
@@ -43,7 +44,7 @@ func NewFilter(addresses []common.Address, topics [][]common.Hash) *Filter {
 		}
 		group := make([]bits, len(position))
 		for i := range position {
-			group[i] = v.bitsOf(position[i][:])
+			group[i] = bitsOf(hasher.Sum(position[i][:]))
 		}
 		f.groups = append(f.groups, group)
 	}
@@ -91,48 +92,20 @@ func (b bits) set(bloom *[rlp.BloomSize]byte) {
 }
 
 // bitsOf are three pairs of bytes of a hash.
-func (v *Verifier) bitsOf(of []byte) (b bits) {
-	v.one = append(v.one[:0], of...) // so that what it is of need not be kept
-	v.hash(v.one)
+func bitsOf(sum common.Hash) (b bits) {
 	for i := range b {
-		b[i] = (uint16(v.sum[2*i])<<8 | uint16(v.sum[2*i+1])) & 2047
-	}
-	return b
-}
-
-// remembered is how many addresses and topics a Verifier knows the bits of. The same ones come again and again.
-const remembered = 4096
-
-func (v *Verifier) addressIn(a common.Address) bits {
-	b, known := v.addressBits[a]
-	if !known {
-		if len(v.addressBits) >= remembered || v.addressBits == nil {
-			v.addressBits = make(map[common.Address]bits)
-		}
-		b = v.bitsOf(a[:])
-		v.addressBits[a] = b
-	}
-	return b
-}
-
-func (v *Verifier) topicIn(h common.Hash) bits {
-	b, known := v.topicBits[h]
-	if !known {
-		if len(v.topicBits) >= remembered || v.topicBits == nil {
-			v.topicBits = make(map[common.Hash]bits)
-		}
-		b = v.bitsOf(h[:])
-		v.topicBits[h] = b
+		b[i] = (uint16(sum[2*i])<<8 | uint16(sum[2*i+1])) & 2047
 	}
 	return b
 }
 
 // addTo sets the bits of logs in a bloom.
 func (v *Verifier) addTo(bloom *[rlp.BloomSize]byte, logs []eth.Log) {
+	v.learn(logs)
 	for i := range logs {
-		v.addressIn(logs[i].Address).set(bloom)
-		for _, topic := range logs[i].Topics {
-			v.topicIn(topic).set(bloom)
+		v.addressIn(&logs[i].Address).set(bloom)
+		for k := range logs[i].Topics {
+			v.topicIn(&logs[i].Topics[k]).set(bloom)
 		}
 	}
 }
@@ -143,6 +116,13 @@ func (v *Verifier) Logs(h *eth.Header, logs []eth.Log) error {
 	if len(h.LogsBloom) != rlp.BloomSize {
 		return badBloom(h, "logsBloom", h.LogsBloom)
 	}
+	var together [rlp.BloomSize]byte
+	return v.logs(h, logs, &together)
+}
+
+// logs does what Logs does, and sets the bits of the logs in a bloom.
+func (v *Verifier) logs(h *eth.Header, logs []eth.Log, together *[rlp.BloomSize]byte) error {
+	v.learn(logs)
 	for i := range logs {
 		l := &logs[i]
 		if i > 0 && l.LogIndex <= logs[i-1].LogIndex {
@@ -151,13 +131,17 @@ func (v *Verifier) Logs(h *eth.Header, logs []eth.Log) error {
 		if l.BlockHash != h.BlockHash {
 			return differs(h, fmt.Sprintf("logs[%d].blockHash", i), l.BlockHash, h.BlockHash)
 		}
-		if !v.addressIn(l.Address).in(h.LogsBloom) {
+		address := v.addressIn(&l.Address)
+		if !address.in(h.LogsBloom) {
 			return differs(h, fmt.Sprintf("logs[%d].address", i), l.Address, "one that is not in the block's bloom")
 		}
-		for k, topic := range l.Topics {
-			if !v.topicIn(topic).in(h.LogsBloom) {
-				return differs(h, fmt.Sprintf("logs[%d].topics[%d]", i, k), topic, "one that is not in the block's bloom")
+		address.set(together)
+		for k := range l.Topics {
+			topic := v.topicIn(&l.Topics[k])
+			if !topic.in(h.LogsBloom) {
+				return differs(h, fmt.Sprintf("logs[%d].topics[%d]", i, k), l.Topics[k], "one that is not in the block's bloom")
 			}
+			topic.set(together)
 		}
 	}
 	return nil
@@ -167,7 +151,11 @@ func (v *Verifier) Logs(h *eth.Header, logs []eth.Log) error {
 // make the block's bloom. What it cannot tell is whether the data of a log is right, or whether there are more at the end that set no bit
 // of their own: the receipts' root can.
 func (v *Verifier) AllLogs(h *eth.Header, logs []eth.Log) error {
-	if err := v.Logs(h, logs); err != nil {
+	if len(h.LogsBloom) != rlp.BloomSize {
+		return badBloom(h, "logsBloom", h.LogsBloom)
+	}
+	var bloom [rlp.BloomSize]byte
+	if err := v.logs(h, logs, &bloom); err != nil {
 		return err
 	}
 	for i := range logs {
@@ -175,8 +163,6 @@ func (v *Verifier) AllLogs(h *eth.Header, logs []eth.Log) error {
 			return differs(h, fmt.Sprintf("logs[%d].logIndex", i), logs[i].LogIndex, i)
 		}
 	}
-	var bloom [rlp.BloomSize]byte
-	v.addTo(&bloom, logs)
 	return sameBloom(h, "logsBloom", h.LogsBloom, bloom[:])
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
 	"github.com/penstock-io/penstock/sdk/eth"
@@ -16,7 +15,7 @@ const blobGas = 1 << 17
 
 // Outcomes checks what receipts say that the chain does not commit to but that follows from their transactions, of which each has one: who
 // sent it and to whom, which contract it created, and what it paid for gas. What a receipt leaves out is not checked.
-func (*Verifier) Outcomes(h *eth.Header, transactions []eth.Transaction, receipts []eth.Receipt) error {
+func (v *Verifier) Outcomes(h *eth.Header, transactions []eth.Transaction, receipts []eth.Receipt) error {
 	if len(transactions) != len(receipts) {
 		return differs(h, "receipts", fmt.Sprintf("%d of them", len(receipts)), fmt.Sprintf("%d transactions", len(transactions)))
 	}
@@ -27,7 +26,7 @@ func (*Verifier) Outcomes(h *eth.Header, transactions []eth.Transaction, receipt
 	}
 	for i := range receipts {
 		tx, r := &transactions[i], &receipts[i]
-		field, want, got := outcome(h, tx, r)
+		field, want, got := v.outcome(h, tx, r)
 		if field != "" {
 			return differs(h, fmt.Sprintf("receipts[%d].%s", i, field), want, got)
 		}
@@ -36,7 +35,7 @@ func (*Verifier) Outcomes(h *eth.Header, transactions []eth.Transaction, receipt
 }
 
 // outcome names the first field of a receipt that does not go with its transaction.
-func outcome(h *eth.Header, tx *eth.Transaction, r *eth.Receipt) (field string, want, got any) {
+func (v *Verifier) outcome(h *eth.Header, tx *eth.Transaction, r *eth.Receipt) (field string, want, got any) {
 	switch {
 	case r.TransactionHash != tx.TransactionHash:
 		return "transactionHash", r.TransactionHash, tx.TransactionHash
@@ -48,8 +47,8 @@ func outcome(h *eth.Header, tx *eth.Transaction, r *eth.Receipt) (field string, 
 		return "to", shown(r.To), shown(tx.To)
 	}
 	if a := r.ContractAddress; a != nil && *a != (common.Address{}) {
-		if created := created(tx); !same(a, created) {
-			return "contractAddress", a, shown(created)
+		if !v.creates(tx, a) {
+			return "contractAddress", a, v.shownCreated(tx)
 		}
 	}
 	if paid, known := price(h, tx); known && r.EffectiveGasPrice != nil && !r.EffectiveGasPrice.Eq(&paid) {
@@ -79,13 +78,25 @@ func shown(a *common.Address) string {
 	return a.Hex()
 }
 
-// created is the contract that a transaction creates; nil if it calls one.
-func created(tx *eth.Transaction) *common.Address {
+// creates is whether a transaction creates a contract at an address.
+func (v *Verifier) creates(tx *eth.Transaction, at *common.Address) bool {
+	return tx.To == nil && v.created(tx) == *at
+}
+
+// created is the contract that a transaction creates if it calls none.
+func (v *Verifier) created(tx *eth.Transaction) common.Address {
+	v.buf = rlp.AppendCreation(v.buf[:0], &tx.From, tx.Nonce)
+	sum := v.keccak.Sum(v.buf)
+	return common.Address(sum[12:])
+}
+
+// shownCreated is what a message says that a transaction creates.
+func (v *Verifier) shownCreated(tx *eth.Transaction) string {
 	if tx.To != nil {
-		return nil
+		return shown(nil)
 	}
-	a := crypto.CreateAddress(tx.From, tx.Nonce)
-	return &a
+	created := v.created(tx)
+	return shown(&created)
 }
 
 // price is what a transaction paid for a unit of gas, where that can be told.

@@ -38,7 +38,7 @@ func (v *Verifier) Receipts(h *eth.Header, receipts []eth.Receipt, logs []eth.Lo
 // committed checks the root of receipts, and the blooms.
 func (v *Verifier) committed(h *eth.Header, receipts []eth.Receipt, logs []eth.Log) error {
 	if h.ReceiptsRoot == (common.Hash{}) {
-		return unverifiable(h, "receiptsRoot", "the node left it out")
+		return unverifiable(h, "receiptsRoot", leftItOut)
 	}
 	got, err := v.receiptsRoot(h, receipts, logs, true)
 	if err != nil {
@@ -107,7 +107,7 @@ func both(receipts []eth.Receipt) bool {
 
 // receiptsRoot is the root of receipts. Where both are there it is made of the roots in them or else of the status.
 func (v *Verifier) receiptsRoot(h *eth.Header, receipts []eth.Receipt, logs []eth.Log, roots bool) (common.Hash, error) {
-	v.list()
+	v.list.begin(&v.keccak)
 	for i := range receipts {
 		r := &receipts[i]
 		own := logs[:r.LogCount]
@@ -126,10 +126,9 @@ func (v *Verifier) receiptsRoot(h *eth.Header, receipts []eth.Receipt, logs []et
 		if r.Status != nil && !roots {
 			root = nil
 		}
-		v.buf = rlp.AppendReceipt(v.buf, r.TransactionType, root, r.Status, r.CumulativeGasUsed, bloom, own)
-		v.element()
+		v.list.add(rlp.AppendReceipt(v.list.next(), r.TransactionType, root, r.Status, r.CumulativeGasUsed, bloom, own))
 	}
-	return v.root(), nil
+	return v.list.root(), nil
 }
 
 // blooms looks for the receipt whose bloom is not that of its logs.

@@ -4,165 +4,165 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
+	"github.com/penstock-io/penstock/sdk/eth/internal/keccak"
 	"github.com/penstock-io/penstock/sdk/eth/internal/rlp"
 )
 
-// A list is committed to by the root of a Patricia trie of its elements under their encoded numbers. As all elements are known, the trie
-// is never built: its nodes are hashed from the leaves up and forgotten.
+// A list is committed to by the root of a Patricia trie of its elements under their encoded numbers. What the trie looks like follows from
+// how many there are. So its leaves are all hashed at once, where the elements lie, and then its other nodes from the lowest up.
 
-// list begins a list of n elements, of which each is appended to v.buf and closed by element.
-func (v *Verifier) list() {
-	v.buf, v.ends = v.buf[:0], v.ends[:0]
+// list is a list of elements that is being hashed. It keeps memory for the next list.
+type list struct {
+	buf      []byte         // the elements, with room before each for the beginning of its leaf
+	elements []keccak.Span  // in buf
+	jobs     []keccak.Span  // what is to be hashed next
+	sums     []common.Hash  // of the elements if these are hashed too, of the leaves, and of the nodes above
+	short    []uint8        // how long a leaf or node above is that stands for itself, in the place of its sum; 0 for one that is hashed
+	nodes    []byte         // those above that are to be hashed next
+	trie     shape          // of the list
+	keccak   *keccak.Hasher // the Verifier's
 }
 
-// element ends an element.
-func (v *Verifier) element() { v.ends = append(v.ends, len(v.buf)) }
+// room is left before each element. No header, path and header together are longer.
+const room = 32
 
-// at is an element of the list.
-func (v *Verifier) at(i int) []byte {
-	begin := 0
-	if i > 0 {
-		begin = v.ends[i-1]
+// begin begins a list.
+func (l *list) begin(hasher *keccak.Hasher) {
+	l.buf, l.elements, l.jobs, l.keccak = l.buf[:0], l.elements[:0], l.jobs[:0], hasher
+}
+
+// next returns where to append the next element. What comes of it goes to add.
+func (l *list) next() []byte {
+	var space [room]byte
+	return append(l.buf, space[:]...)
+}
+
+// add takes an element that was appended.
+func (l *list) add(buf []byte) {
+	l.elements = append(l.elements, keccak.Span{From: len(l.buf) + room, To: len(buf)})
+	l.buf = buf
+}
+
+// leaves is where the sum of the first leaf is, behind those of the elements.
+func (l *list) leaves() int { return len(l.elements) }
+
+// hashElements has the hash of each element made, together with the leaves where root follows, or else by flush.
+func (l *list) hashElements() {
+	l.sums = sized(l.sums, len(l.elements))
+	for i, e := range l.elements {
+		l.jobs = append(l.jobs, keccak.Span{From: e.From, To: e.To, Sum: i})
 	}
-	return v.buf[begin:v.ends[i]]
+}
+
+// hashOf is the hash of an element that was made.
+func (l *list) hashOf(i int) common.Hash { return l.sums[i] }
+
+// flush hashes what is to be hashed in buf.
+func (l *list) flush(buf []byte) {
+	l.keccak.Sums(l.sums, buf, l.jobs)
+	l.jobs = l.jobs[:0]
 }
 
 // root is what commits to the list.
-func (v *Verifier) root() common.Hash {
-	if len(v.ends) == 0 {
+func (l *list) root() common.Hash {
+	n := len(l.elements)
+	if n == 0 {
 		return types.EmptyRootHash
 	}
-	v.stack = v.stack[:0]
-	v.node(0, len(v.ends), 0)
-	if len(v.stack) == hashRef {
-		return common.Hash(v.stack[1:])
+	l.trie.of(n)
+	all := n + len(l.trie.inner)
+	l.sums = sized(l.sums, l.leaves()+all)
+	l.short = sized(l.short, all)
+	for i := range n {
+		l.leaf(i)
 	}
-	return v.hash(v.stack) // a list so small that its only node would fit into another
+	l.flush(l.buf)
+	for level := 1; level <= l.trie.height; level++ {
+		l.nodes = l.nodes[:0]
+		for i := range l.trie.inner {
+			if l.trie.inner[i].level == level {
+				l.inner(i)
+			}
+		}
+		l.flush(l.nodes)
+	}
+	top := l.sums[l.leaves()+all-1]
+	if size := l.short[all-1]; size > 0 { // a list so small that its only node would fit into another
+		return l.keccak.Sum(top[:size])
+	}
+	return top
 }
 
-// hashRef is how long a reference to a node by its hash is.
-const hashRef = 33
-
-// The keys of a list in their order are those of elements 1 to 127, 0, 128 and so on, because 0 is encoded as 0x80.
-func (v *Verifier) indexAt(position int) int {
-	zero := min(len(v.ends), 0x80) - 1 // where element 0 stands
-	switch {
-	case position == zero:
-		return 0
-	case position < zero:
-		return position + 1
+// sized is s with a length, whatever is in it.
+func sized[T any](s []T, length int) []T {
+	if cap(s) < length {
+		grown := make([]T, length, 2*length)
+		copy(grown, s)
+		return grown
 	}
-	return position
+	return s[:length]
 }
 
-// key is the nibbles of an element's number, packed from the highest: the first of them in the four highest bits.
-type key struct {
-	nibbles uint64
-	length  int
+// leaf writes the beginning of a leaf before its element: the header of the list of the rest of its key and of the value.
+func (l *list) leaf(i int) {
+	var (
+		e     = l.elements[i]
+		value = l.buf[e.From:e.To]
+		rest  [room]byte
+		all   [room]byte
+	)
+	k := keyOf(i)
+	front := rlp.AppendBytesHeader(appendPath(rest[:0], k, l.trie.depths[i], k.length, 2), value)
+	begin := append(rlp.AppendList(all[:0], len(front)+len(value)), front...)
+	from := e.From - len(begin)
+	copy(l.buf[from:], begin)
+	l.refer(i, l.buf, from, e.To)
 }
 
-func keyOf(index int) key {
-	switch {
-	case index == 0:
-		return key{0x80 << 56, 2}
-	case index < 0x80:
-		return key{uint64(index) << 56, 2}
-	}
-	var length int
-	n := uint64(index)
-	for rest := n; rest > 0; rest >>= 8 {
-		length++
-	}
-	return key{uint64(0x80+length)<<56 | n<<(56-8*length), 2 + 2*length}
-}
-
-func (k key) at(i int) byte { return byte(k.nibbles>>(60-4*i)) & 15 }
-
-// node pushes the reference to the node of the elements at positions from to to-1, whose keys agree on their first nibbles.
-func (v *Verifier) node(from, to, depth int) {
-	first := keyOf(v.indexAt(from))
-	if to-from == 1 {
-		v.leaf(first, depth, v.at(v.indexAt(from)))
-		return
-	}
-	last := keyOf(v.indexAt(to - 1))
-	shared := depth
-	for first.at(shared) == last.at(shared) {
-		shared++
-	}
-	start := len(v.stack)
-	if shared > depth {
-		v.stack = appendPath(v.stack, first, depth, shared, 0)
-		v.branch(from, to, shared)
+// inner writes a node above leaves.
+func (l *list) inner(i int) {
+	node := &l.trie.inner[i]
+	l.nodes = append(l.nodes, 0, 0, 0) // no header is longer
+	body := len(l.nodes)
+	if node.path > 0 {
+		l.nodes = appendPath(l.nodes, node.key, node.depth, node.depth+node.path, 0)
+		l.reference(node.children[0])
 	} else {
-		v.children(from, to, depth)
-	}
-	v.close(start)
-}
-
-// branch pushes the reference to a branch that something leads to.
-func (v *Verifier) branch(from, to, depth int) {
-	start := len(v.stack)
-	v.children(from, to, depth)
-	v.close(start)
-}
-
-// children pushes what is in a branch: references to the nodes below each nibble, and no value.
-func (v *Verifier) children(from, to, depth int) {
-	for nibble := range byte(16) {
-		end := from
-		for end < to && keyOf(v.indexAt(end)).at(depth) == nibble {
-			end++
+		for _, child := range node.children {
+			l.reference(child)
 		}
-		if end == from {
-			v.stack = append(v.stack, 0x80)
-			continue
-		}
-		v.node(from, end, depth+1)
-		from = end
+		l.nodes = append(l.nodes, 0x80) // no value
 	}
-	v.stack = append(v.stack, 0x80)
+	var header [3]byte
+	n := copy(header[:], rlp.AppendList(header[:0], len(l.nodes)-body))
+	from := body - n
+	copy(l.nodes[from:], header[:n])
+	l.refer(len(l.elements)+i, l.nodes, from, len(l.nodes))
 }
 
-// close turns what was pushed since start into a list, and that into the reference to it: its hash, or itself if it is shorter.
-func (v *Verifier) close(start int) {
-	payload := len(v.stack) - start
-	header := rlp.AppendList(v.head[:0], payload)
-	if len(header)+payload < 32 {
-		var node [32]byte
-		n := copy(node[:], header)
-		n += copy(node[n:], v.stack[start:])
-		v.stack = append(v.stack[:start], node[:n]...)
+// refer has a node hashed that is in buf, or keeps it if it is shorter than its hash.
+func (l *list) refer(node int, buf []byte, from, to int) {
+	sum := l.leaves() + node
+	if to-from < len(common.Hash{}) {
+		l.short[node] = uint8(copy(l.sums[sum][:], buf[from:to]))
 		return
 	}
-	v.begin()
-	v.write(header)
-	v.write(v.stack[start:])
-	v.refer(start)
+	l.short[node] = 0
+	l.jobs = append(l.jobs, keccak.Span{From: from, To: to, Sum: sum})
 }
 
-// refer replaces what was pushed since start by the hash that was begun.
-func (v *Verifier) refer(start int) {
-	v.digest()
-	v.stack = append(append(v.stack[:start], 0x80+32), v.sum[:]...)
-}
-
-// leaf pushes the reference to a leaf: the rest of its key and a value, which is hashed where it is.
-func (v *Verifier) leaf(k key, depth int, value []byte) {
-	start := len(v.stack)
-	v.stack = appendPath(v.stack, k, depth, k.length, 2)
-	size := len(v.stack) - start + rlp.BytesSize(value)
-	if size < 32 {
-		v.stack = rlp.AppendBytes(v.stack, value)
-		v.close(start)
+// reference appends the reference to a leaf or node: its hash, or itself if it is shorter.
+func (l *list) reference(node int32) {
+	if node == none {
+		l.nodes = append(l.nodes, 0x80)
 		return
 	}
-	v.begin()
-	v.write(rlp.AppendList(v.head[:0], size))
-	v.stack = rlp.AppendBytesHeader(v.stack, value)
-	v.write(v.stack[start:])
-	v.write(value)
-	v.refer(start)
+	sum := &l.sums[l.leaves()+int(node)]
+	if size := l.short[node]; size > 0 {
+		l.nodes = append(l.nodes, sum[:size]...)
+		return
+	}
+	l.nodes = append(append(l.nodes, 0x80+32), sum[:]...)
 }
 
 // appendPath appends the nibbles of a key from one to another, two in a byte behind a flag that says whether it is a leaf's path, and how

@@ -39,7 +39,7 @@ func (v *Verifier) sender(tx *eth.Transaction) (from common.Address, problem str
 		return from, fmt.Sprintf("its v is %s", &tx.V)
 	}
 	v.buf = rlp.AppendUnsigned(v.buf[:0], tx, chain)
-	digest := v.hash(v.buf)
+	digest := v.keccak.Sum(v.buf)
 	var signature [65]byte
 	tx.R.WriteToSlice(signature[:32])
 	tx.S.WriteToSlice(signature[32:64])
@@ -48,7 +48,7 @@ func (v *Verifier) sender(tx *eth.Transaction) (from common.Address, problem str
 	if err != nil {
 		return from, "its signature is none: " + err.Error()
 	}
-	sum := v.hash(key[1:])
+	sum := v.keccak.Sum(key[1:])
 	return common.Address(sum[12:]), ""
 }
 

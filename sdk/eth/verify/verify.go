@@ -12,9 +12,9 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/penstock-io/penstock/sdk/eth"
+	"github.com/penstock-io/penstock/sdk/eth/internal/keccak"
 )
 
 // Mismatch says that a block is not what it says it is.
@@ -59,40 +59,13 @@ func Ethereum(chainID uint64) bool {
 // Its methods change none of the rows that they are given. They return a *Mismatch, an *Unverifiable or nil, a Mismatch wherever there is
 // one.
 type Verifier struct {
-	keccak crypto.KeccakState
-	sum    common.Hash // of what was hashed last
-	buf    []byte      // what is encoded
-	ends   []int       // of each element in buf
-	stack  []byte      // of the trie's nodes
-	head   [16]byte    // of a list
-	one    []byte      // an address or topic
-	second *Verifier   // of what goes on beside
-
-	addressBits map[common.Address]bits
-	topicBits   map[common.Hash]bits
-}
-
-// hash hashes bytes into v.sum.
-func (v *Verifier) hash(of []byte) common.Hash {
-	v.begin()
-	v.write(of)
-	return v.digest()
-}
-
-func (v *Verifier) begin() {
-	if v.keccak == nil {
-		v.keccak = crypto.NewKeccakState()
-	}
-	v.keccak.Reset()
-}
-
-func (v *Verifier) write(p []byte) {
-	_, _ = v.keccak.Write(p) // never fails
-}
-
-func (v *Verifier) digest() common.Hash {
-	_, _ = v.keccak.Read(v.sum[:]) // never fails
-	return v.sum
+	keccak    keccak.Hasher
+	buf       []byte // what is encoded
+	list      list
+	second    *Verifier // of what goes on beside
+	addresses table[common.Address]
+	topics    table[common.Hash]
+	fresh     fresh
 }
 
 // mismatch is nil if both are the same.

@@ -168,3 +168,8 @@ func appendAuthorizations(dst []byte, list []eth.Authorization) []byte {
 	}
 	return dst
 }
+
+// AppendCreation appends what the address of a contract is made of: who creates it, and how many transactions that account had before.
+func AppendCreation(dst []byte, creator *common.Address, nonce uint64) []byte {
+	return AppendUint(appendAddress(AppendList(dst, addressSize+uintSize(nonce)), creator), nonce)
+}
