@@ -127,7 +127,7 @@ func TestSwapIsToldPhaseByPhase(t *testing.T) {
 func TestFailedSwapHasARecord(t *testing.T) {
 	for outcome, want := range map[store.SwapOutcome]string{
 		store.SwapRefused:    "plugin uniswap was not swapped and runs on as it was: it does not fit",
-		store.SwapRolledBack: "plugin uniswap was put back, because the new one failed in probation: it does not fit",
+		store.SwapRolledBack: "plugin uniswap was put back, because the swap failed in its probation: it does not fit",
 	} {
 		p := &plugins{rollback: func(_ context.Context, r api.RollbackRequest) (store.SwapRecord, error) {
 			return aSwap(outcome), &engine.SwapError{

@@ -24,7 +24,7 @@ func (a *attempt) exchange(ctx context.Context) error {
 	s := engine.Swap{
 		Number: a.record.Number, Plugin: a.record.Plugin, Timeout: a.left(),
 		Probation: engine.Probation{Off: a.request.NoProbation, For: a.request.Probation},
-		Commit:    a.use, Tell: a.hear,
+		Commit:    a.use, Tell: a.hear, Revive: true,
 	}
 	for _, t := range a.targets {
 		spec := fresh[t.process.Name()]

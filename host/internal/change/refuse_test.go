@@ -153,7 +153,8 @@ func TestSwapToTheSameBytes(t *testing.T) {
 	}
 }
 
-// A path that does not run cannot be swapped, and says what it is.
+// A path that somebody has paused cannot be swapped, and says what it is. One that
+// gave up can.
 func TestSwapOfAPathAtRest(t *testing.T) {
 	t.Parallel()
 	r := begin(t, tuning{})
@@ -176,14 +177,20 @@ func TestSwapOfAPathAtRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "the path to give up", func() bool { return r.engine.Status()[0].State == engine.PathError })
-	refused("error")
+	// A path in error begins again with the new bytes. They fail as the others did,
+	// and it is in error as before.
+	failed := (*engine.SwapError)(nil)
+	watched := request
+	watched.Probation = time.Hour
+	if record, err := r.Swap(t.Context(), watched); !errors.As(err, &failed) || !failed.RolledBack || !strings.Contains(record.Cause, "stop") {
+		t.Errorf("got %+v and %v, want that it is put back", record, err)
+	}
+	waitFor(t, "the path to be in error again", func() bool { return r.engine.Status()[0].State == engine.PathError })
 	if err := os.Remove(r.path("stop")); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.engine.Resume(t.Context(), "p"); err != nil {
-		t.Fatal(err)
-	}
-	r.becomes("1")
+	r.swap("2") // and now they do not
+	r.becomes("2")
 	// While it goes back, a swap waits for it or is refused, but breaks nothing.
 	went := make(chan error, 1)
 	go func() { went <- r.engine.Rewind(t.Context(), "p", *r.engine.Status()[0].Committed) }()

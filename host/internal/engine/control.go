@@ -31,7 +31,11 @@ type StateError struct {
 }
 
 func (e *StateError) Error() string {
-	return fmt.Sprintf("pipeline %s is %s and cannot be %s", e.Pipeline, e.State, e.Wanted)
+	state := string(e.State)
+	if e.State == PathError {
+		state = "in error"
+	}
+	return fmt.Sprintf("pipeline %s is %s and cannot be %s", e.Pipeline, state, e.Wanted)
 }
 
 // Pause takes a checkpoint and stops the pipeline there. It stays paused, also

@@ -32,6 +32,9 @@ var errBegun = errors.New("the path begins with other plugins")
 // errBroken tells that the path broke before the cut was asked for.
 var errBroken = errors.New("the path has just broken")
 
+// errOnTrial tells that no checkpoint can be taken for a moment.
+var errOnTrial = errors.New("no checkpoint can be taken while a row that breaks a step is left out on trial: try again in a moment")
+
 // cutOver has a path take the checkpoint at which the new plugins take over, and
 // returns once they have and it is recorded. An error leaves everything as it
 // was, or is that of a takeover that was taken back.
@@ -45,33 +48,43 @@ func (x *exchange) cutOver(ctx context.Context, i int) error {
 	}
 	for {
 		t := x.takeovers[i]
-		if err := d.canSwap(x.swap.Plugin); err != nil {
+		if err := t.canBegin(); err != nil {
 			return err
 		}
-		d.takeover.Store(t)
-		err := t.ask(ctx)
+		err := error(nil)
+		if d.pathState() == PathError {
+			err = t.revive(ctx)
+		} else {
+			d.takeover.Store(t)
+			err = t.ask(ctx)
+		}
 		if err == nil {
 			return nil
 		}
 		d.takeover.CompareAndSwap(t, nil)
-		if !errors.Is(err, errBroken) && !errors.As(err, new(*reorgError)) {
+		if !isPassing(err) {
 			return err
 		}
-		// The path begins again by itself, which is no fault of the new plugins.
+		// The path goes on by itself, which is no fault of the new plugins.
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 		x.takeovers[i] = t.again()
-		if err := x.takeovers[i].revive(ctx); err != nil {
+		if err := x.takeovers[i].freshen(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-// revive starts the new plugins again that are gone.
-func (t *takeover) revive(ctx context.Context) error {
+// isPassing tells whether a cut that was not made may be made a moment later.
+func isPassing(err error) bool {
+	return errors.Is(err, errBroken) || errors.Is(err, errOnTrial) || errors.As(err, new(*reorgError))
+}
+
+// freshen starts the new plugins again that are gone.
+func (t *takeover) freshen(ctx context.Context) error {
 	base, _, err := t.domain.memory.Newest()
 	if err != nil {
 		return err
@@ -93,46 +106,54 @@ func (t *takeover) revive(ctx context.Context) error {
 	return nil
 }
 
-// ask asks for the checkpoint of the cut, and waits until it is made.
+// ask asks for the checkpoint of the cut, and waits until it is made. Meanwhile the
+// path may break and begin again, or the new plugins relieve those that break it.
 func (t *takeover) ask(ctx context.Context) error {
 	d := t.domain
-	d.mu.Lock()
-	c := d.coordinator
-	d.mu.Unlock()
-	if c == nil {
-		return errBroken
+	for asked := (*coordinator)(nil); ; {
+		d.mu.Lock()
+		c := d.coordinator
+		d.mu.Unlock()
+		if c == nil || c == asked {
+			if state := d.pathState(); state != PathBackfill && state != PathLive {
+				return t.withdraw(errBroken)
+			}
+			select {
+			case <-time.After(10 * time.Millisecond):
+				continue
+			case <-t.verdict:
+				return t.await(ctx)
+			case <-d.wished():
+				return t.withdraw(errNotTrusted)
+			case <-ctx.Done():
+				return t.withdraw(context.Cause(ctx))
+			}
+		}
+		select {
+		case c.asked <- &request{takeover: t}:
+			return t.await(ctx)
+		case <-c.allEnded:
+			return t.withdraw(errEnds)
+		case <-c.over:
+			asked = c
+		case <-ctx.Done():
+			return t.withdraw(context.Cause(ctx))
+		}
 	}
-	select {
-	case c.asked <- &request{takeover: t}:
-	case <-c.allEnded:
-		return errEnds
-	case <-c.over:
-		return errBroken
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	why := error(nil)
+}
+
+// await waits until the cut is made, or is not.
+func (t *takeover) await(ctx context.Context) error {
 	select {
 	case <-t.watched:
 		return nil
 	case <-t.over:
 		cause, _ := t.outcome()
 		return cause
-	case <-d.wished():
-		why = errNotTrusted
+	case <-t.domain.wished():
+		return t.withdraw(errNotTrusted)
 	case <-ctx.Done():
-		why = context.Cause(ctx)
-	}
-	if t.refuse(why) {
-		t.leave()
-		return why
-	}
-	select { // it was too late for that
-	case <-t.watched:
-		return nil
-	case <-t.over:
-		cause, _ := t.outcome()
-		return cause
+		return t.withdraw(context.Cause(ctx))
 	}
 }
 
@@ -223,7 +244,7 @@ func (c *coordinator) cannotCut(t *takeover) error {
 	case c.void:
 		return errors.New("no checkpoint can be taken any more: a reader has ended where nobody could begin again")
 	case c.domain.isOnTrial():
-		return errors.New("no checkpoint can be taken while a row that breaks a step is left out on trial: try again in a moment")
+		return errOnTrial
 	}
 	for _, p := range c.domain.readers() {
 		if _, known := p.place(); !known {

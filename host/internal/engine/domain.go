@@ -53,6 +53,8 @@ type domain struct {
 
 	takeover atomic.Pointer[takeover] // its share of a swap that is under way
 	swapped  *SwapStatus              // the newest swap; under mu
+	failedIn string                   // the step that the path gave up in; under mu
+	relief   *takeover                // for which the path begins again after it gave up; under mu
 
 	swaps   chan struct{} // held by whoever swaps a plugin of the path; capacity 1
 	control chan struct{} // held by whoever changes what the path is to be; capacity 1
@@ -128,6 +130,9 @@ func planDomain(e *Engine, spec *graph.Domain, cfg Config) (*domain, error) {
 func (d *domain) work(ctx context.Context) error {
 	defer d.stopPlugins(ctx)
 	defer d.leaveSwap()
+	if err := d.beginRelieved(); err != nil {
+		return err
+	}
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval = d.cfg.Restart.First
 	pause.MaxInterval = d.cfg.Restart.Longest
@@ -272,14 +277,18 @@ func (d *domain) spend(err error) error {
 
 // fail gives the path up; spent: because its budget is.
 func (d *domain) fail(err error, spent bool) error {
-	failed := &Failure{Pipeline: d.name, Step: stepOf(err), Err: withoutStep(err)}
+	step := stepOf(err)
+	failed := &Failure{Pipeline: d.name, Step: step, Err: withoutStep(err)}
+	if still := (*stillError)(nil); errors.As(err, &still) {
+		failed, step = still.failure, still.step
+	}
 	if spent {
 		budget := d.settings().Restart
 		failed.Err = fmt.Errorf("it failed %d times within %s, last in step %s: %w", budget.Max+1, budget.Within, failed.Step, failed.Err)
 		failed.Step = ""
 	}
 	d.mu.Lock()
-	d.cause = failed
+	d.cause, d.failedIn = failed, step
 	d.mu.Unlock()
 	d.breaks(failed)
 	d.move(PathError, failed.Error())

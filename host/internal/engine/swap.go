@@ -44,6 +44,9 @@ type Swap struct {
 	// Tell is told of every phase that the engine brings the swap to, in order, also
 	// after whoever called Engine.Swap has left. It must not block. nil: nobody listens.
 	Tell func(phase Phase, cause string)
+	// Revive: a path in error takes part. It begins again with the new plugins, at
+	// its last checkpoint, and is in error again if the swap is taken back.
+	Revive bool
 }
 
 // Replacement is what one process is to become.
@@ -97,7 +100,7 @@ type SwapError struct {
 
 func (e *SwapError) Error() string {
 	if e.RolledBack {
-		return fmt.Sprintf("plugin %s was put back, because the new one failed in %s: %v", e.Plugin, e.Phase, e.Err)
+		return fmt.Sprintf("plugin %s was put back, because the swap failed in its %s: %v", e.Plugin, e.Phase, e.Err)
 	}
 	return fmt.Sprintf("plugin %s was not swapped and runs on as it was: %v", e.Plugin, e.Err)
 }

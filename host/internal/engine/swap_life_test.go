@@ -43,6 +43,7 @@ func TestSwapOfAPathThatDoesNotRun(t *testing.T) {
 	refused(t, r.swap(v, brief, "sums"), "the host is ending")
 }
 
+// Whoever has not asked for a path in error to begin again is told what to do.
 func TestSwapOfAPathInError(t *testing.T) {
 	t.Parallel()
 	s, other := newLive(t), newLive(t)
@@ -50,7 +51,8 @@ func TestSwapOfAPathInError(t *testing.T) {
 	r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil))
 	end := r.begin()
 	r.waitState(engine.PathError)
-	refused(t, r.swap(r.version(s.String()+other.named("q"), "next"), brief, "sums"), "is error and cannot be given another plugin test: resume it first")
+	r.waitCommittedOf("q", 1)
+	refused(t, r.swap(r.version(s.String()+other.named("q"), "next"), brief, "sums"), "pipeline p is in error and cannot be given another plugin test: resume it first")
 	if err := end(); err == nil {
 		t.Error("the failure of p was not told")
 	}
@@ -74,7 +76,7 @@ func TestSwapEndsWithWhatIsAskedOfThePath(t *testing.T) {
 		},
 		"rewind": func(t *testing.T, r *rig) {
 			t.Helper()
-			do(t, "rewind", r.Rewind(soon(t), "p", 15))
+			do(t, "rewind", r.Rewind(soon(t), "p", r.oldest()))
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -116,11 +118,11 @@ func TestSwapWhileTheHostEnds(t *testing.T) {
 			end := r.begin()
 			r.waitCommitted(20)
 			v := version(s, r)
-			began := len(r.pids)
+			began := len(r.started())
 			swapped := r.beginSwap(engine.Swap{Plugin: "test", Replacements: v.replace("sums"), Probation: endless})
 			switch phase {
 			case "warm":
-				waitFor(t, "the new one to start", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.pids) > began })
+				waitFor(t, "the new one to start", func() bool { return len(r.started()) > began })
 			case "cut":
 				waitFor(t, "the cut", func() bool {
 					return exists(filepath.Join(s.dir, "times")) && len(read(t, filepath.Join(s.dir, "times"))) == 2
@@ -133,7 +135,7 @@ func TestSwapWhileTheHostEnds(t *testing.T) {
 			if err := end(); err != nil {
 				t.Error(err)
 			}
-			if took := time.Since(asked); took > 15*time.Second {
+			if took := time.Since(asked); took > patience/2 { // of which OpenTimeout is the whole
 				t.Errorf("the host took %s to end", took)
 			}
 			err := swapped()
@@ -158,10 +160,12 @@ func TestSwapOfAHostThatDies(t *testing.T) {
 	r.waitCommitted(40)
 	v := r.version(s.String(), "second")
 	note := []byte(nil)
-	swapped := r.beginSwap(engine.Swap{Plugin: "test", Number: 3, Replacements: v.replace("sums"), Probation: engine.Probation{For: 200 * time.Millisecond, Batches: 1}})
-	waitFor(t, "the note", func() bool { note, _ = r.memory.Note("swap"); return note != nil })
-	if err := swapped(); err != nil {
-		t.Fatal(err)
+	swapped := r.beginSwap(engine.Swap{
+		Plugin: "test", Number: 3, Replacements: v.replace("sums"), Probation: brief,
+		Commit: func() error { note, _ = r.memory.Note("swap"); return nil },
+	})
+	if err := swapped(); err != nil || note == nil {
+		t.Fatalf("the swap: %v, with the note %q", err, note)
 	}
 	if _, there := r.memory.Note("swap"); there {
 		t.Error("the note is still there after the swap was committed")
@@ -209,30 +213,31 @@ func TestSwapGoesOnWithoutWhoeverAsked(t *testing.T) {
 	hanging := r.version(s.sumsWith("starts = \"hangs\""), "next")
 	done := make(chan error, 1)
 	go func() { done <- r.Swap(ctx, engine.Swap{Plugin: "test", Replacements: hanging.replace("sums")}) }()
-	waitFor(t, "the new one to start", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.pids) > 3 })
+	waitFor(t, "the new one to start", func() bool { return len(r.started()) > 3 })
 	leave()
 	refused(t, <-done, "context canceled")
 	r.unharmed(before)
 
 	ctx, leave = context.WithCancel(t.Context())
 	told := make(chan struct{})
-	v := r.version(s.String(), "next")
-	go func() {
-		done <- r.Swap(ctx, engine.Swap{
-			Plugin: "test", Replacements: v.replace("sums"), Probation: engine.Probation{For: 300 * time.Millisecond},
-			Tell: func(phase engine.Phase, _ string) {
-				phases = append(phases, string(phase))
-				if phase == engine.SwapCommitted {
-					close(told)
-				}
-			},
-		})
-	}()
-	r.waitPhase(engine.SwapProbation)
+	swap := engine.Swap{
+		Plugin: "test", Replacements: r.version(s.String(), "next").replace("sums"), Probation: brief, Timeout: patience,
+		Tell: func(phase engine.Phase, _ string) {
+			phases = append(phases, string(phase))
+			if phase == engine.SwapCommitted {
+				close(told)
+			}
+		},
+	}
+	held, letGo := hold(&swap)
+	defer letGo()
+	go func() { done <- r.Swap(ctx, swap) }()
+	<-held
 	leave()
 	if err := <-done; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "goes on") {
 		t.Errorf("got %v", err)
 	}
+	letGo()
 	<-told
 	if got := strings.Join(phases, " "); got != "warm cut probation committed" {
 		t.Errorf("it was told of %s", got)
@@ -260,11 +265,15 @@ func TestSwapOfAPathThatEnds(t *testing.T) {
 	t.Parallel()
 	s := newSums(t)
 	s.reader = "head = 1\n pause = \"2ms\""
+	s.endsAt(t, 100)
 	r := newRig(t, s.String(), on(t, t.TempDir(), nil))
 	v := r.version(s.String(), "next")
 	end := r.begin()
 	r.waitCommitted(20)
-	if err := r.swap(v, endless, "sums"); err != nil {
+	swapped := r.beginSwap(engine.Swap{Plugin: "test", Replacements: v.replace("sums"), Probation: endless})
+	r.waitPhase(engine.SwapProbation)
+	s.goesOn(t)
+	if err := swapped(); err != nil {
 		t.Fatal(err)
 	}
 	r.waitState(engine.PathStopped)
@@ -314,10 +323,16 @@ func TestSwapToWhatIsSlow(t *testing.T) {
 	end := r.begin()
 	r.waitCommitted(20)
 	v := r.version(s.sumsWith("waits = %q", s.gate("sums")), "next")
-	swapped := r.beginSwap(engine.Swap{Plugin: "test", Replacements: v.replace("sums"), Probation: endless})
-	r.waitPhase(engine.SwapProbation)
+	swapped := r.beginSwap(engine.Swap{Plugin: "test", Replacements: v.replace("sums"), Probation: engine.Probation{For: time.Hour, MaxSlower: 0.001}})
+	waitFor(t, "the probation", func() bool { // or its end, where the machine is so slow that the new one seems to be
+		s := r.path().Swap
+		return s != nil && (s.Phase == engine.SwapProbation || s.Phase == engine.SwapRolledBack)
+	})
 	s.shut(t, "sums")
-	waitFor(t, "a checkpoint that waits", func() bool { p := r.path().Pending; return p != nil && time.Since(p.Since) > 700*time.Millisecond })
+	waitFor(t, "a checkpoint that waits", func() bool {
+		at := r.path()
+		return at.Pending != nil && time.Since(at.Pending.Since) > time.Second || at.Swap.Phase == engine.SwapRolledBack
+	})
 	s.open(t, "sums")
 	rolledBack(t, swapped(), "to answer a barrier")
 	r.grows()

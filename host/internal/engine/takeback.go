@@ -18,8 +18,13 @@ func (d *domain) afterSwap(err error) (again bool, failed error) {
 	stage := t.stage
 	t.mu.Unlock()
 	switch stage {
-	case stageArmed:
-		t.refuse(brokeOff(err))
+	case stageWarm, stageArmed:
+		if done, final := t.relieves(err); done || final != nil {
+			return done, final
+		}
+		if stage == stageArmed {
+			t.refuse(brokeOff(err))
+		}
 	case stageSwitched:
 		if errors.Is(err, errBegun) && !d.draining() {
 			t.beginAnew()
@@ -29,9 +34,13 @@ func (d *domain) afterSwap(err error) (again bool, failed error) {
 		return blamed, t.takeBack(brokeOff(err))
 	case stageProbation:
 		if t.blames(err) || d.draining() {
-			return true, t.takeBack(err)
+			failed := t.takeBack(err)
+			if failed == nil && t.gaveUp != nil && !d.draining() {
+				return false, t.gaveUp
+			}
+			return true, failed
 		}
-	case stageWarm, stageCommitting, stageOver: // it is a failure like any other
+	case stageCommitting, stageOver: // it is a failure like any other
 	}
 	return d.detach(err), nil
 }

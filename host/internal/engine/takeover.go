@@ -21,8 +21,10 @@ type takeover struct {
 	before    map[*process]*graph.Process // and were before it
 	// anew: what flows or how it is joined changes, so that all streams are opened
 	// once more, with a new generation.
-	anew bool
-	wake chan struct{} // the exchange's
+	anew   bool
+	relief bool          // the old plugins failed before a cut could be made
+	gaveUp *stillError   // what the path gave up for, before it began again for the swap; of the path
+	wake   chan struct{} // the exchange's
 
 	breach  chan error    // asks the path to take the swap back; capacity 1
 	verdict chan struct{} // closed when it is decided whether the streams are switched
@@ -204,16 +206,19 @@ func (t *takeover) notePause(d time.Duration) {
 
 // pauses says how long edges were held back.
 func (x *exchange) pauses() string {
-	longest, alone := time.Duration(0), false
+	longest, alone, relief := time.Duration(0), false, false
 	for _, t := range x.takeovers {
 		longest = max(longest, t.pause())
-		alone = alone || t.anew
+		alone, relief = alone || t.anew, relief || t.relief
 		for _, h := range t.handovers {
 			alone = alone || h.alone
 		}
 	}
 	text := fmt.Sprintf("the edge paused for %s", longest.Round(10*time.Microsecond))
-	if alone {
+	switch {
+	case relief:
+		text += ", and the path went back to its last checkpoint, because the old one had failed"
+	case alone:
 		text += ", in which the old one had to end first"
 	}
 	return text

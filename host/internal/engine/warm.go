@@ -101,7 +101,7 @@ func (x *exchange) queue(ctx context.Context) (leave func(), err error) {
 // the paths look like with them.
 func (x *exchange) prepare() error {
 	for _, t := range x.takeovers {
-		if err := t.domain.canSwap(x.swap.Plugin); err != nil {
+		if err := t.canBegin(); err != nil {
 			return err
 		}
 		for _, h := range t.handovers {
@@ -122,20 +122,27 @@ func (x *exchange) prepare() error {
 	return nil
 }
 
-// canSwap tells whether the path is in a state for it.
-func (d *domain) canSwap(plugin string) error {
+// canBegin tells whether the path is in a state for it.
+func (t *takeover) canBegin() error {
+	d := t.domain
+	refused := func(state PathState, format string, args ...any) error {
+		return &StateError{Pipeline: d.name, State: state, Wanted: fmt.Sprintf("given another plugin %s: ", t.swap.Plugin) + fmt.Sprintf(format, args...)}
+	}
 	if d.hasLeft() {
 		return fmt.Errorf("pipeline %s was configured anew meanwhile: try again", d.name)
 	}
-	switch state := d.pathState(); state {
-	case PathBackfill, PathLive:
-	case PathInactive:
-		return &StateError{Pipeline: d.name, State: state, Wanted: fmt.Sprintf("given another plugin %s: its host has not started it yet, or ends", plugin)}
-	default:
-		return &StateError{Pipeline: d.name, State: state, Wanted: fmt.Sprintf("given another plugin %s: resume it first", plugin)}
-	}
-	if d.draining() {
-		return &StateError{Pipeline: d.name, State: d.pathState(), Wanted: fmt.Sprintf("given another plugin %s: it is about to end or pause; try again when it runs", plugin)}
+	switch state := d.pathState(); {
+	case state == PathInactive:
+		return refused(state, "its host has not started it yet, or ends")
+	case state == PathError && t.swap.Revive:
+		if step := d.failedStep(); !t.mayMend(step) {
+			return refused(state, "what it failed in%s is another plugin's; mend that, and resume it first, with penstock resume %s", named(step), d.name)
+		}
+		return nil
+	case state != PathBackfill && state != PathLive:
+		return refused(state, "resume it first, with penstock resume %s", d.name)
+	case d.draining():
+		return refused(state, "it is about to end or pause; try again when it runs")
 	}
 	return nil
 }
@@ -229,6 +236,9 @@ func (x *exchange) warm(ctx context.Context) error {
 	defer watch.Wait()
 	defer stop(nil)
 	for _, t := range x.takeovers {
+		if t.domain.pathState() == PathError {
+			continue // it has got what was wished for
+		}
 		wished := t.domain.wished()
 		watch.Go(func() {
 			select {
