@@ -184,7 +184,8 @@ func lockOf(names ...string) int64 {
 // insist tries until it is done, ctx ends, an error will not pass, or it was tried long enough. Each time it begins with a new
 // connection. lost tells that another try would not have all that the transaction had; nil: it would.
 func (d *database) insist(ctx context.Context, doing string, lost func() bool, try func() error) error {
-	t := tries{db: d, doing: doing, lost: lost, began: time.Now(), pause: backoff.NewExponentialBackOff()}
+	t := tries{db: d, doing: doing, lost: lost, began: time.Now(), pause: backoff.NewExponentialBackOff(), over: func() {}}
+	defer func() { t.over() }()
 	t.pause.InitialInterval, t.pause.MaxInterval = 50*time.Millisecond, 5*time.Second
 	for {
 		t.count++
@@ -208,6 +209,8 @@ type tries struct {
 	began time.Time
 	count int
 	told  time.Time // when somebody was told that it does not work
+	over  func()    // tells the host that it is not waited any more
+	said  string    // what the host knows that is waited for
 	pause *backoff.ExponentialBackOff
 }
 
@@ -231,12 +234,23 @@ func (t *tries) again(ctx context.Context, err error) error {
 		t.told = time.Now()
 		sdk.Logger(ctx).Warn("it did not work and is tried again", "cause", explained.Error(), "attempt", t.count, "for", t.db.patience.String())
 	}
+	t.waits(ctx, explained.Error())
 	select {
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %s: %w", t.db, t.doing, errors.Join(ctx.Err(), err))
 	case <-time.After(wait):
 		return nil
 	}
+}
+
+// waits tells the host that the server is waited for, and why.
+func (t *tries) waits(ctx context.Context, why string) {
+	if why == t.said {
+		return
+	}
+	over := sdk.WaitsFor(ctx, why)
+	t.over()
+	t.over, t.said = over, why
 }
 
 // done tells those who were told that it did not work.

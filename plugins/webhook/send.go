@@ -35,7 +35,8 @@ func pauseBefore(attempt int) time.Duration {
 // deliver sends a request, until it is answered with 2xx, ctx ends, the receiver
 // does not want it, or it was tried long enough; 0: for ever.
 func (w *webhook) deliver(ctx context.Context, p parcel, giveUp time.Duration) error {
-	began := time.Now()
+	began, over := time.Now(), func() {}
+	defer func() { over() }()
 	for attempt := 1; ; attempt++ {
 		failed := w.attempt(ctx, p)
 		if failed == nil {
@@ -56,6 +57,9 @@ func (w *webhook) deliver(ctx context.Context, p parcel, giveUp time.Duration) e
 			return fmt.Errorf("send %s: %w; given up after %d attempts in %s", w.described(p), failed, attempt, time.Since(began).Round(time.Millisecond))
 		}
 		w.log.Warn("rows were not taken and are sent again", "what", w.described(p), "cause", failed.Error(), "attempt", attempt, "again_in", wait.Round(time.Millisecond).String())
+		before := over
+		over = sdk.WaitsFor(ctx, fmt.Sprintf("%s: %v", origin(w.URL), failed))
+		before()
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("send %s: %w", w.described(p), ctx.Err())

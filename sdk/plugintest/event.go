@@ -21,6 +21,7 @@ const (
 	Barrier   What = "barrier"    // Checkpoint, State, Cursor where it is a reader's
 	Reorg     What = "reorg"      // Cursor, the fork
 	PutAside  What = "put aside"  // Count, Cause
+	Waits     What = "waits"      // Cause, what for; empty: for nothing any more
 	Probed    What = "probed"     // nothing; it is through with all that was sent before Probe
 	Ended     What = "ended"      // nothing
 	Failed    What = "failed"     // Failure
@@ -101,6 +102,9 @@ func (p *Process) eventOf(f *wire.Frame) (e Event, ok bool) {
 	case pluginv1.Kind_KIND_REORG:
 		return Event{What: Reorg, Cursor: cursorOf(f.Cursor)}, true
 	case pluginv1.Kind_KIND_PROGRESS:
+		if f.Progress.GetPoisoned() == 0 {
+			return Event{What: Waits, Cause: f.Progress.GetCause()}, true
+		}
 		return Event{What: PutAside, Count: int(f.Progress.GetPoisoned()), Cause: f.Progress.GetCause()}, true
 	case pluginv1.Kind_KIND_PROBE:
 		return Event{What: Probed}, true

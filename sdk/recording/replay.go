@@ -187,8 +187,9 @@ func (p *player) hear(f *wire.Frame) (over bool, err error) {
 	case pluginv1.Kind_KIND_FAILED:
 		return false, failed(f.Failed)
 	case pluginv1.Kind_KIND_PROGRESS:
-		p.comparison.result.PutAside += f.Progress.GetPoisoned()
-		if cause := f.Progress.GetCause(); cause != "" {
+		n := f.Progress.GetPoisoned()
+		p.comparison.result.PutAside += n
+		if cause := f.Progress.GetCause(); n > 0 && cause != "" { // else it tells what the process waits for
 			p.comparison.result.Cause = cause
 		}
 		return false, nil

@@ -51,6 +51,9 @@ func toProcess(s engine.ProcessStatus) *hostv1.Process {
 		RowsIn: s.RowsIn, RowsOut: s.RowsOut, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
 		Poisoned: s.Poisoned, Restarts: s.Restarts, StateBytes: s.StateBytes, Block: s.Block, Lag: s.Lag, Attached: s.Attached,
 	}
+	if w := s.Waiting; w != nil {
+		out.Waiting = &hostv1.Waiting{For: bounded(w.For), Since: toTime(w.Since)}
+	}
 	for _, e := range s.Inputs {
 		out.Inputs = append(out.Inputs, &hostv1.Edge{
 			From: e.From, To: e.To, Port: e.Port,
@@ -119,6 +122,9 @@ func fromProcess(s *hostv1.Process) (engine.ProcessStatus, error) {
 	}
 	if err := out.ID.UnmarshalText([]byte(s.Id)); err != nil {
 		return out, fmt.Errorf("step %s: %w", s.Step, err)
+	}
+	if w := s.Waiting; w != nil {
+		out.Waiting = &engine.Waiting{For: w.For, Since: fromTime(w.Since)}
 	}
 	for _, e := range s.Inputs {
 		out.Inputs = append(out.Inputs, engine.EdgeStatus{

@@ -222,7 +222,7 @@ func TestModel(t *testing.T) {
 		t.Errorf("networks (-want +got):\n%s", diff)
 	}
 	wantRecovery := config.Recovery{
-		HangAfter:  90 * time.Second,
+		HangAfter: 90 * time.Second, WaitAtMost: time.Hour,
 		Checkpoint: config.Checkpoint{Every: 250 * time.Millisecond, Timeout: 2 * time.Minute, MaxState: 64 << 20},
 		Poison:     config.Poison{Attempts: 5, MaxShare: 0.002},
 	}
@@ -299,7 +299,7 @@ func TestModel(t *testing.T) {
 		at := logs.Places[name]
 		places = append(places, fmt.Sprintf("%s:%d:%d", at.Filename, at.Start.Line, at.Start.Column))
 	}
-	if diff := cmp.Diff([]string{"good.hcl:92:17", "good.hcl:93:17", "good.hcl:94:17", "good.hcl:95:17", "good.hcl:97:5", "good.hcl:100:5"}, places); diff != "" || len(logs.Places) != 6 {
+	if diff := cmp.Diff([]string{"good.hcl:93:17", "good.hcl:94:17", "good.hcl:95:17", "good.hcl:96:17", "good.hcl:98:5", "good.hcl:101:5"}, places); diff != "" || len(logs.Places) != 6 {
 		t.Errorf("places (-want +got):\n%s", diff)
 	}
 }

@@ -30,7 +30,7 @@ var stepKinds = []string{"reader", "subscriber", "aggregator", "loader"}
 func (f *File) pipeline(block *hclsyntax.Block) {
 	f.eval.shape(block.Body, shape{
 		what:       "a pipeline block",
-		attributes: []string{"network", "from", "to", "range", "for_each", "hang_after"},
+		attributes: []string{"network", "from", "to", "range", "for_each", "hang_after", "wait_at_most"},
 		blocks:     stepKinds,
 		single:     []string{"epoch", "checkpoint", "poison"},
 	})

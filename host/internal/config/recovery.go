@@ -14,6 +14,9 @@ type Recovery struct {
 	// HangAfter is how long a step may make no progress while nothing keeps it
 	// from making some.
 	HangAfter time.Duration
+	// WaitAtMost is how long a step may say that it waits for something outside of
+	// it, such as a database that is away.
+	WaitAtMost time.Duration
 }
 
 // Checkpoint says how checkpoints are taken.
@@ -33,6 +36,7 @@ type Poison struct {
 func (p *pipeline) recovery(body *hclsyntax.Body) {
 	e := p.eval
 	p.Recovery.HangAfter = e.duration(body, "hang_after")
+	p.Recovery.WaitAtMost = e.duration(body, "wait_at_most")
 	if block := child(body, "checkpoint"); block != nil {
 		e.labels(block)
 		e.shape(block.Body, shape{what: "a checkpoint block", at: block.DefRange(), attributes: []string{"every", "timeout", "max_state"}})

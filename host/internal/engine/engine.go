@@ -49,7 +49,11 @@ type Config struct {
 	OpenTimeout time.Duration
 	// HangAfter is how long a process may make no progress while nothing keeps
 	// it from making some; then it is killed. 0: one minute.
-	HangAfter  time.Duration
+	HangAfter time.Duration
+	// WaitAtMost is how long a process may make no progress while it says that it
+	// waits for something outside of it; then it is killed. While the path is to
+	// stop that is HangAfter, if it is less. 0: 15 minutes.
+	WaitAtMost time.Duration
 	Restart    Restart
 	Checkpoint CheckpointConfig
 	Poison     Poison
@@ -105,6 +109,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Restart.First, 500*time.Millisecond)
 	set(&c.Restart.Longest, 30*time.Second)
 	set(&c.HangAfter, time.Minute)
+	set(&c.WaitAtMost, 15*time.Minute)
 	c.Restart.Max = cmp.Or(c.Restart.Max, 6)
 	c.Poison.Attempts = cmp.Or(c.Poison.Attempts, 3)
 	c.Poison.MaxShare = cmp.Or(c.Poison.MaxShare, 0.01)

@@ -272,5 +272,6 @@ func (p *process) goOn(ctx context.Context, h *handover, from store.Checkpoint) 
 // the place of: everything before the barrier is done.
 func (p *process) beginsAnew() {
 	p.flight.clear()
+	p.waiting.Store(nil)
 	p.heardAt.Store(time.Now().UnixNano())
 }

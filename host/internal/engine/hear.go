@@ -86,6 +86,10 @@ func (p *process) hear(ctx context.Context, f *remote.Frame) (over bool, err err
 		}
 		return false, &reorgError{step: p.spec().Step.Name, fork: f.Cursor}
 	case remote.KindProgress:
+		if f.Progress.GetPoisoned() == 0 {
+			p.waits(f)
+			return false, nil
+		}
 		return false, p.putAside(f)
 	case remote.KindProbe:
 		p.flight.through(f.Sequence)
@@ -98,9 +102,6 @@ func (p *process) hear(ctx context.Context, f *remote.Frame) (over bool, err err
 // putAside keeps a row that the process could not use.
 func (p *process) putAside(f *remote.Frame) error {
 	defer f.Free()
-	if f.Progress == nil {
-		return nil
-	}
 	p.poisoned.Add(f.Progress.Poisoned)
 	if f.Body.Len() > 0 && f.Progress.Poisoned == 1 && p.flight != nil {
 		if at, letter, ok := p.flight.row(f.Sequence, f.Progress.Row); ok && int(at.input) < len(p.spec().Inputs) {

@@ -48,6 +48,7 @@ type file struct {
 	Slow  time.Duration `hcl:"slow,optional"`  // per batch
 	Eager bool          `hcl:"eager,optional"` // rows reach the file at once
 	Waits string        `hcl:"waits,optional"` // no row is taken while there is a file of this name
+	Away  string        `hcl:"away,optional"`  // nothing is committed with a checkpoint while there is a file of this name, which it says
 	Stays string        `hcl:"stays,optional"` // for ever, once, where it commits without a checkpoint, or closes
 	fault
 	bad
@@ -112,12 +113,17 @@ func (f *file) Load(_ context.Context, rows []record) error {
 }
 
 // Commit makes rows visible, and with a checkpoint remembers where it is.
-func (f *file) Commit(_ context.Context, c sdk.Commit) error {
+func (f *file) Commit(ctx context.Context, c sdk.Commit) error {
 	if f.Stays == "commit" && c.Checkpoint == 0 && c.Cursor != nil && c.Cursor.Block >= f.At && f.once("stayed") {
 		select {}
 	}
 	if err := f.buf.Flush(); err != nil || c.Checkpoint == 0 {
 		return err
+	}
+	if f.Away != "" {
+		over := sdk.WaitsFor(ctx, "its file to come back")
+		waitGone(f.Away)
+		over()
 	}
 	return f.keep(func(m *marks) error {
 		info, err := f.out.Stat()

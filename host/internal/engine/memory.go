@@ -292,6 +292,7 @@ func (d *domain) recall() error {
 // withPipeline is an engine's configuration with what a pipeline says of its own.
 func (c Config) withPipeline(r config.Recovery) Config {
 	c.HangAfter = cmp.Or(r.HangAfter, c.HangAfter)
+	c.WaitAtMost = cmp.Or(r.WaitAtMost, c.WaitAtMost)
 	c.Checkpoint.Every = cmp.Or(r.Checkpoint.Every, c.Checkpoint.Every)
 	c.Checkpoint.Timeout = cmp.Or(r.Checkpoint.Timeout, c.Checkpoint.Timeout)
 	c.Checkpoint.MaxState = cmp.Or(r.Checkpoint.MaxState, c.Checkpoint.MaxState)

@@ -81,6 +81,8 @@ type process struct {
 	sending    atomic.Int64  // since when the process is being sent a frame; 0: it is not
 	handed     atomic.Int64  // since when it has been given everything; 0: it has not
 
+	waiting atomic.Pointer[Waiting] // what it says that it waits for; nil: for nothing
+
 	// Guarded by the domain's mu:
 	suspicion *suspicion
 	acquitted bool // leaving rows out was tried in vain since the last checkpoint
@@ -168,6 +170,7 @@ func (p *process) wire() {
 	p.publishing.Store(0)
 	p.sending.Store(0)
 	p.handed.Store(0)
+	p.waiting.Store(nil)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.edges = p.inputs.edges
@@ -287,7 +290,7 @@ func (p *process) stopReading() {
 // lateFor is how long a process has owed an answer to a barrier while nothing
 // kept it from giving one.
 func (p *process) lateFor(checkpoint uint64, now time.Time) time.Duration {
-	if p.asked.Load() != checkpoint || p.publishing.Load() != 0 {
+	if p.asked.Load() != checkpoint || p.publishing.Load() != 0 || p.waiting.Load() != nil {
 		return 0
 	}
 	asked := time.Unix(0, p.askedAt.Load())
@@ -307,6 +310,7 @@ func (p *process) hangUp() {
 // closed lets go of what the generation held. No goroutine uses it any more.
 func (p *process) closed() {
 	p.stream.Store(nil)
+	p.waiting.Store(nil)
 	if err := p.closeJournal(); err != nil {
 		p.log.Warn("a journal could not be closed", "error", err)
 	}
@@ -366,7 +370,7 @@ func (p *process) status(head uint64) ProcessStatus {
 		Step: p.spec().Step.Name, ID: p.spec().ID, Type: p.spec().Register.Type, Kind: p.spec().Register.Type.String(),
 		Register: p.spec().Register.Name, Plugin: p.spec().Register.Plugin, Attached: p.former.Load() != nil,
 		RowsIn: p.rowsIn.Load(), RowsOut: p.rowsOut.Load(), BytesIn: p.bytesIn.Load(), BytesOut: p.bytesOut.Load(),
-		Poisoned: p.poisoned.Load(), Restarts: p.restarts.Load(), StateBytes: p.stateBytes.Load(),
+		Poisoned: p.poisoned.Load(), Restarts: p.restarts.Load(), StateBytes: p.stateBytes.Load(), Waiting: p.waiting.Load(),
 	}
 	p.mu.Lock()
 	s.State, s.PID = p.state, p.osPID

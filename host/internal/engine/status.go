@@ -61,8 +61,9 @@ type ProcessStatus struct {
 	Restarts uint64               `json:"restarts"`
 	// StateBytes is the size of its newest snapshot.
 	StateBytes uint64       `json:"state_bytes,omitempty"`
-	Block      *uint64      `json:"block,omitempty"` // its newest safe point
-	Lag        *uint64      `json:"lag,omitempty"`   // blocks behind the head
+	Waiting    *Waiting     `json:"waiting,omitempty"` // what it says that it waits for
+	Block      *uint64      `json:"block,omitempty"`   // its newest safe point
+	Lag        *uint64      `json:"lag,omitempty"`     // blocks behind the head
 	Inputs     []EdgeStatus `json:"inputs,omitempty"`
 }
 

@@ -64,7 +64,16 @@ func (p *process) hangs(now time.Time, limit time.Duration) error {
 		}
 		return now.Sub(since)
 	}
-	if since, what := p.owes(); !since.IsZero() {
+	since, what := p.owes()
+	if w := p.waiting.Load(); w != nil {
+		if since.IsZero() && p.owesBarrier() {
+			since = time.Unix(0, p.askedAt.Load())
+		}
+		if !since.IsZero() {
+			return p.waitsTooLong(w, since, now, limit)
+		}
+	}
+	if !since.IsZero() {
 		if late := silent(since); late > limit {
 			return p.failed(&hangError{since: late, what: what})
 		}
@@ -94,13 +103,19 @@ func (p *process) owes() (since time.Time, what string) {
 	return time.Time{}, ""
 }
 
+// owesBarrier tells whether a checkpoint waits for the process, which was asked.
+func (p *process) owesBarrier() bool {
+	k := p.asked.Load()
+	return k > 0 && p.coordinator.expects(p, k)
+}
+
 // rests tells a reader that hangs from one whose source has nothing new.
 func (p *process) rests(now time.Time, late, limit time.Duration) error {
 	if late > limit && p.behind() {
 		return p.failed(&hangError{since: late, what: "it has been silent while another reader found newer blocks"})
 	}
-	if k := p.asked.Load(); k > 0 && p.coordinator.expects(p, k) && p.lateFor(k, now) > limit {
-		return p.failed(&hangError{since: p.lateFor(k, now), what: "it has been silent between its safe points, where a checkpoint waits for it"})
+	if late := p.lateFor(p.asked.Load(), now); p.owesBarrier() && late > limit {
+		return p.failed(&hangError{since: late, what: "it has been silent between its safe points, where a checkpoint waits for it"})
 	}
 	return nil
 }

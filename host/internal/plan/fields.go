@@ -32,7 +32,7 @@ var effects = map[string]Effect{
 
 	"Pipeline.From": Restart, "Pipeline.To": Restart,
 	"Pipeline.Epoch.Size": Restart, "Pipeline.Epoch.Offset": Restart,
-	"Pipeline.Recovery.HangAfter":        Live,
+	"Pipeline.Recovery.HangAfter": Live, "Pipeline.Recovery.WaitAtMost": Live,
 	"Pipeline.Recovery.Checkpoint.Every": Live, "Pipeline.Recovery.Checkpoint.Timeout": Live, "Pipeline.Recovery.Checkpoint.MaxState": Live,
 	"Pipeline.Recovery.Poison.Attempts": Live, "Pipeline.Recovery.Poison.MaxShare": Live,
 

@@ -62,7 +62,7 @@ func newSample() *sample {
 			Name: "p", Network: network, From: 10, To: &to, PathType: registry.Backtest, Epoch: &config.Epoch{Size: 10, Offset: 2},
 			Recovery: config.Recovery{
 				Checkpoint: config.Checkpoint{Every: time.Second, Timeout: time.Minute, MaxState: 64 << 20},
-				Poison:     config.Poison{Attempts: 3, MaxShare: 0.1}, HangAfter: 90 * time.Second,
+				Poison:     config.Poison{Attempts: 3, MaxShare: 0.1}, HangAfter: 90 * time.Second, WaitAtMost: time.Hour,
 			},
 			Steps: []*config.Step{s.reader, s.join},
 		}},
@@ -110,7 +110,7 @@ var wanted = map[string]plan.Effect{
 
 	"Pipeline.Name": plan.New, "Pipeline.Network": plan.Restart, "Pipeline.From": plan.Restart, "Pipeline.FromLatest": plan.Restart, "Pipeline.To": plan.Restart, "Pipeline.Begin": plan.Restart, "Pipeline.End": plan.Restart,
 	"Pipeline.Epoch.Size": plan.Restart, "Pipeline.Epoch.Offset": plan.Restart, "Pipeline.Steps": plan.Restart,
-	"Pipeline.Recovery.HangAfter": plan.Live, "Pipeline.Recovery.Checkpoint.Every": plan.Live, "Pipeline.Recovery.Checkpoint.Timeout": plan.Live,
+	"Pipeline.Recovery.HangAfter": plan.Live, "Pipeline.Recovery.WaitAtMost": plan.Live, "Pipeline.Recovery.Checkpoint.Every": plan.Live, "Pipeline.Recovery.Checkpoint.Timeout": plan.Live,
 	"Pipeline.Recovery.Checkpoint.MaxState": plan.Live, "Pipeline.Recovery.Poison.Attempts": plan.Live, "Pipeline.Recovery.Poison.MaxShare": plan.Live,
 
 	"Step.Kind": plan.Restart, "Step.Register": plan.Restart, "Step.Name": plan.Restart, "Step.Inputs": plan.Restart, "Step.Policy": plan.Restart,

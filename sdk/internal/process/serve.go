@@ -47,9 +47,9 @@ func (s *Service) Process(ctx context.Context, stream wire.Stream) error {
 	for begin := first; ; {
 		g := &generation{
 			register: register, open: first.Open, begin: begin, out: out, queue: queue,
-			inputs: make([]bool, len(first.Open.Inputs)), aside: &aside{out: out},
+			inputs: make([]bool, len(first.Open.Inputs)), aside: &aside{out: out}, waits: &waits{out: out},
 		}
-		again, err := g.run(context.WithValue(ctx, asideKey{}, g.aside))
+		again, err := g.run(context.WithValue(context.WithValue(ctx, asideKey{}, g.aside), waitsKey{}, g.waits))
 		if again == nil || err != nil {
 			return err
 		}
@@ -86,6 +86,7 @@ type generation struct {
 	queue    <-chan *wire.Frame
 	inputs   []bool // by index: over
 	aside    *aside
+	waits    *waits
 
 	worker Worker
 	opened bool   // Close has to be called
@@ -96,6 +97,7 @@ type generation struct {
 // or until the host rewinds it: then the frame that says so is returned.
 func (g *generation) run(ctx context.Context) (again *wire.Frame, err error) {
 	again, err = g.live(ctx)
+	g.waits.close()
 	if err == nil {
 		err = g.close()
 	}
@@ -118,6 +120,7 @@ func (g *generation) live(ctx context.Context) (again *wire.Frame, err error) {
 	if err := g.out.Send(opened); err != nil {
 		return nil, err
 	}
+	g.waits.opened()
 	switch w := g.worker.(type) {
 	case Producer:
 		return g.produce(ctx, w)

@@ -1978,7 +1978,9 @@ type Process struct {
 	Lag    *uint64 `protobuf:"varint,16,opt,name=lag,proto3,oneof" json:"lag,omitempty"`
 	Inputs []*Edge `protobuf:"bytes,17,rep,name=inputs,proto3" json:"inputs,omitempty"`
 	// A person runs its plugin by hand, outside of the sandbox.
-	Attached      bool `protobuf:"varint,18,opt,name=attached,proto3" json:"attached,omitempty"`
+	Attached bool `protobuf:"varint,18,opt,name=attached,proto3" json:"attached,omitempty"`
+	// Set while it says that it waits for something outside of it.
+	Waiting       *Waiting `protobuf:"bytes,19,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2139,6 +2141,66 @@ func (x *Process) GetAttached() bool {
 	return false
 }
 
+func (x *Process) GetWaiting() *Waiting {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+// Waiting is what a process says that it waits for.
+type Waiting struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	For           string                 `protobuf:"bytes,1,opt,name=for,proto3" json:"for,omitempty"`
+	Since         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Waiting) Reset() {
+	*x = Waiting{}
+	mi := &file_penstock_host_v1_control_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Waiting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Waiting) ProtoMessage() {}
+
+func (x *Waiting) ProtoReflect() protoreflect.Message {
+	mi := &file_penstock_host_v1_control_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
+func (*Waiting) Descriptor() ([]byte, []int) {
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Waiting) GetFor() string {
+	if x != nil {
+		return x.For
+	}
+	return ""
+}
+
+func (x *Waiting) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
 // Edge leads from one process to another.
 type Edge struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2158,7 +2220,7 @@ type Edge struct {
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_penstock_host_v1_control_proto_msgTypes[32]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2232,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_penstock_host_v1_control_proto_msgTypes[32]
+	mi := &file_penstock_host_v1_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2245,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{32}
+	return file_penstock_host_v1_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Edge) GetFrom() string {
@@ -2381,7 +2443,7 @@ const file_penstock_host_v1_control_proto_rawDesc = "" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1f\n" +
 	"\vwaiting_for\x18\x03 \x03(\tR\n" +
-	"waitingFor\"\xf2\x03\n" +
+	"waitingFor\"\xa7\x04\n" +
 	"\aProcess\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -2402,9 +2464,13 @@ const file_penstock_host_v1_control_proto_rawDesc = "" +
 	"\x05block\x18\x0f \x01(\x04H\x00R\x05block\x88\x01\x01\x12\x15\n" +
 	"\x03lag\x18\x10 \x01(\x04H\x01R\x03lag\x88\x01\x01\x12.\n" +
 	"\x06inputs\x18\x11 \x03(\v2\x16.penstock.host.v1.EdgeR\x06inputs\x12\x1a\n" +
-	"\battached\x18\x12 \x01(\bR\battachedB\b\n" +
+	"\battached\x18\x12 \x01(\bR\battached\x123\n" +
+	"\awaiting\x18\x13 \x01(\v2\x19.penstock.host.v1.WaitingR\awaitingB\b\n" +
 	"\x06_blockB\x06\n" +
-	"\x04_lag\"\xa4\x01\n" +
+	"\x04_lag\"M\n" +
+	"\aWaiting\x12\x10\n" +
+	"\x03for\x18\x01 \x01(\tR\x03for\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xa4\x01\n" +
 	"\x04Edge\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12\x12\n" +
@@ -2439,7 +2505,7 @@ func file_penstock_host_v1_control_proto_rawDescGZIP() []byte {
 	return file_penstock_host_v1_control_proto_rawDescData
 }
 
-var file_penstock_host_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_penstock_host_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_penstock_host_v1_control_proto_goTypes = []any{
 	(*StatusRequest)(nil),              // 0: penstock.host.v1.StatusRequest
 	(*StatusResponse)(nil),             // 1: penstock.host.v1.StatusResponse
@@ -2473,9 +2539,10 @@ var file_penstock_host_v1_control_proto_goTypes = []any{
 	(*Checkpoint)(nil),                 // 29: penstock.host.v1.Checkpoint
 	(*Pending)(nil),                    // 30: penstock.host.v1.Pending
 	(*Process)(nil),                    // 31: penstock.host.v1.Process
-	(*Edge)(nil),                       // 32: penstock.host.v1.Edge
-	(*timestamppb.Timestamp)(nil),      // 33: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),        // 34: google.protobuf.Duration
+	(*Waiting)(nil),                    // 32: penstock.host.v1.Waiting
+	(*Edge)(nil),                       // 33: penstock.host.v1.Edge
+	(*timestamppb.Timestamp)(nil),      // 34: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),        // 35: google.protobuf.Duration
 }
 var file_penstock_host_v1_control_proto_depIdxs = []int32{
 	26, // 0: penstock.host.v1.StatusResponse.host:type_name -> penstock.host.v1.Host
@@ -2487,50 +2554,52 @@ var file_penstock_host_v1_control_proto_depIdxs = []int32{
 	27, // 6: penstock.host.v1.RewindResponse.paths:type_name -> penstock.host.v1.Path
 	20, // 7: penstock.host.v1.ListDeadLettersResponse.letters:type_name -> penstock.host.v1.DeadLetter
 	20, // 8: penstock.host.v1.ReadDeadLetterResponse.letter:type_name -> penstock.host.v1.DeadLetter
-	33, // 9: penstock.host.v1.DeadLetter.first:type_name -> google.protobuf.Timestamp
-	33, // 10: penstock.host.v1.DeadLetter.last:type_name -> google.protobuf.Timestamp
+	34, // 9: penstock.host.v1.DeadLetter.first:type_name -> google.protobuf.Timestamp
+	34, // 10: penstock.host.v1.DeadLetter.last:type_name -> google.protobuf.Timestamp
 	23, // 11: penstock.host.v1.WatchResponse.watching:type_name -> penstock.host.v1.Watching
 	25, // 12: penstock.host.v1.WatchResponse.event:type_name -> penstock.host.v1.Event
 	24, // 13: penstock.host.v1.WatchResponse.missed:type_name -> penstock.host.v1.Missed
-	33, // 14: penstock.host.v1.Event.time:type_name -> google.protobuf.Timestamp
-	33, // 15: penstock.host.v1.Host.started:type_name -> google.protobuf.Timestamp
+	34, // 14: penstock.host.v1.Event.time:type_name -> google.protobuf.Timestamp
+	34, // 15: penstock.host.v1.Host.started:type_name -> google.protobuf.Timestamp
 	29, // 16: penstock.host.v1.Path.checkpoint:type_name -> penstock.host.v1.Checkpoint
 	30, // 17: penstock.host.v1.Path.pending:type_name -> penstock.host.v1.Pending
 	31, // 18: penstock.host.v1.Path.processes:type_name -> penstock.host.v1.Process
 	28, // 19: penstock.host.v1.Path.swap:type_name -> penstock.host.v1.PathSwap
-	33, // 20: penstock.host.v1.PathSwap.since:type_name -> google.protobuf.Timestamp
-	34, // 21: penstock.host.v1.PathSwap.pause:type_name -> google.protobuf.Duration
-	33, // 22: penstock.host.v1.Checkpoint.time:type_name -> google.protobuf.Timestamp
-	34, // 23: penstock.host.v1.Checkpoint.took:type_name -> google.protobuf.Duration
-	33, // 24: penstock.host.v1.Pending.since:type_name -> google.protobuf.Timestamp
-	32, // 25: penstock.host.v1.Process.inputs:type_name -> penstock.host.v1.Edge
-	0,  // 26: penstock.host.v1.ControlService.Status:input_type -> penstock.host.v1.StatusRequest
-	2,  // 27: penstock.host.v1.ControlService.Pause:input_type -> penstock.host.v1.PauseRequest
-	4,  // 28: penstock.host.v1.ControlService.Resume:input_type -> penstock.host.v1.ResumeRequest
-	6,  // 29: penstock.host.v1.ControlService.Stop:input_type -> penstock.host.v1.StopRequest
-	8,  // 30: penstock.host.v1.ControlService.Checkpoint:input_type -> penstock.host.v1.CheckpointRequest
-	10, // 31: penstock.host.v1.ControlService.Rewind:input_type -> penstock.host.v1.RewindRequest
-	21, // 32: penstock.host.v1.ControlService.Watch:input_type -> penstock.host.v1.WatchRequest
-	12, // 33: penstock.host.v1.ControlService.ListDeadLetters:input_type -> penstock.host.v1.ListDeadLettersRequest
-	14, // 34: penstock.host.v1.ControlService.ReadDeadLetter:input_type -> penstock.host.v1.ReadDeadLetterRequest
-	16, // 35: penstock.host.v1.ControlService.ReplayDeadLetters:input_type -> penstock.host.v1.ReplayDeadLettersRequest
-	18, // 36: penstock.host.v1.ControlService.DiscardDeadLetters:input_type -> penstock.host.v1.DiscardDeadLettersRequest
-	1,  // 37: penstock.host.v1.ControlService.Status:output_type -> penstock.host.v1.StatusResponse
-	3,  // 38: penstock.host.v1.ControlService.Pause:output_type -> penstock.host.v1.PauseResponse
-	5,  // 39: penstock.host.v1.ControlService.Resume:output_type -> penstock.host.v1.ResumeResponse
-	7,  // 40: penstock.host.v1.ControlService.Stop:output_type -> penstock.host.v1.StopResponse
-	9,  // 41: penstock.host.v1.ControlService.Checkpoint:output_type -> penstock.host.v1.CheckpointResponse
-	11, // 42: penstock.host.v1.ControlService.Rewind:output_type -> penstock.host.v1.RewindResponse
-	22, // 43: penstock.host.v1.ControlService.Watch:output_type -> penstock.host.v1.WatchResponse
-	13, // 44: penstock.host.v1.ControlService.ListDeadLetters:output_type -> penstock.host.v1.ListDeadLettersResponse
-	15, // 45: penstock.host.v1.ControlService.ReadDeadLetter:output_type -> penstock.host.v1.ReadDeadLetterResponse
-	17, // 46: penstock.host.v1.ControlService.ReplayDeadLetters:output_type -> penstock.host.v1.ReplayDeadLettersResponse
-	19, // 47: penstock.host.v1.ControlService.DiscardDeadLetters:output_type -> penstock.host.v1.DiscardDeadLettersResponse
-	37, // [37:48] is the sub-list for method output_type
-	26, // [26:37] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	34, // 20: penstock.host.v1.PathSwap.since:type_name -> google.protobuf.Timestamp
+	35, // 21: penstock.host.v1.PathSwap.pause:type_name -> google.protobuf.Duration
+	34, // 22: penstock.host.v1.Checkpoint.time:type_name -> google.protobuf.Timestamp
+	35, // 23: penstock.host.v1.Checkpoint.took:type_name -> google.protobuf.Duration
+	34, // 24: penstock.host.v1.Pending.since:type_name -> google.protobuf.Timestamp
+	33, // 25: penstock.host.v1.Process.inputs:type_name -> penstock.host.v1.Edge
+	32, // 26: penstock.host.v1.Process.waiting:type_name -> penstock.host.v1.Waiting
+	34, // 27: penstock.host.v1.Waiting.since:type_name -> google.protobuf.Timestamp
+	0,  // 28: penstock.host.v1.ControlService.Status:input_type -> penstock.host.v1.StatusRequest
+	2,  // 29: penstock.host.v1.ControlService.Pause:input_type -> penstock.host.v1.PauseRequest
+	4,  // 30: penstock.host.v1.ControlService.Resume:input_type -> penstock.host.v1.ResumeRequest
+	6,  // 31: penstock.host.v1.ControlService.Stop:input_type -> penstock.host.v1.StopRequest
+	8,  // 32: penstock.host.v1.ControlService.Checkpoint:input_type -> penstock.host.v1.CheckpointRequest
+	10, // 33: penstock.host.v1.ControlService.Rewind:input_type -> penstock.host.v1.RewindRequest
+	21, // 34: penstock.host.v1.ControlService.Watch:input_type -> penstock.host.v1.WatchRequest
+	12, // 35: penstock.host.v1.ControlService.ListDeadLetters:input_type -> penstock.host.v1.ListDeadLettersRequest
+	14, // 36: penstock.host.v1.ControlService.ReadDeadLetter:input_type -> penstock.host.v1.ReadDeadLetterRequest
+	16, // 37: penstock.host.v1.ControlService.ReplayDeadLetters:input_type -> penstock.host.v1.ReplayDeadLettersRequest
+	18, // 38: penstock.host.v1.ControlService.DiscardDeadLetters:input_type -> penstock.host.v1.DiscardDeadLettersRequest
+	1,  // 39: penstock.host.v1.ControlService.Status:output_type -> penstock.host.v1.StatusResponse
+	3,  // 40: penstock.host.v1.ControlService.Pause:output_type -> penstock.host.v1.PauseResponse
+	5,  // 41: penstock.host.v1.ControlService.Resume:output_type -> penstock.host.v1.ResumeResponse
+	7,  // 42: penstock.host.v1.ControlService.Stop:output_type -> penstock.host.v1.StopResponse
+	9,  // 43: penstock.host.v1.ControlService.Checkpoint:output_type -> penstock.host.v1.CheckpointResponse
+	11, // 44: penstock.host.v1.ControlService.Rewind:output_type -> penstock.host.v1.RewindResponse
+	22, // 45: penstock.host.v1.ControlService.Watch:output_type -> penstock.host.v1.WatchResponse
+	13, // 46: penstock.host.v1.ControlService.ListDeadLetters:output_type -> penstock.host.v1.ListDeadLettersResponse
+	15, // 47: penstock.host.v1.ControlService.ReadDeadLetter:output_type -> penstock.host.v1.ReadDeadLetterResponse
+	17, // 48: penstock.host.v1.ControlService.ReplayDeadLetters:output_type -> penstock.host.v1.ReplayDeadLettersResponse
+	19, // 49: penstock.host.v1.ControlService.DiscardDeadLetters:output_type -> penstock.host.v1.DiscardDeadLettersResponse
+	39, // [39:50] is the sub-list for method output_type
+	28, // [28:39] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_penstock_host_v1_control_proto_init() }
@@ -2554,7 +2623,7 @@ func file_penstock_host_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_penstock_host_v1_control_proto_rawDesc), len(file_penstock_host_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

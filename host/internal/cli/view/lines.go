@@ -116,6 +116,11 @@ func sentence(path engine.PathStatus, r *rates) string {
 	if n := restarts(path); n > 0 {
 		parts = append(parts, "restarts "+count(n))
 	}
+	for _, s := range path.Processes {
+		if s.Waiting != nil {
+			parts = append(parts, waits(s))
+		}
+	}
 	if path.Cause != "" {
 		parts = append(parts, path.Cause)
 	}

@@ -32,6 +32,11 @@ func (p picture) lines(width, height int) []string {
 		if path.Cause != "" {
 			out = append(out, p.paint(red, cut("  "+path.Cause, width)))
 		}
+		for _, s := range path.Processes {
+			if s.Waiting != nil {
+				out = append(out, p.paint(yellow, cut("  "+waits(s), width)))
+			}
+		}
 		out = append(out, p.table(path, width)...)
 	}
 	bottom := p.bottom(width)
@@ -234,8 +239,17 @@ func (p picture) paint(code, text string) string {
 
 // stateOf is how a step is, and whether a person runs it.
 func stateOf(s engine.ProcessStatus) string {
-	if s.Attached {
-		return string(s.State) + " by hand"
+	state := string(s.State)
+	if s.Waiting != nil {
+		state = "waiting"
 	}
-	return string(s.State)
+	if s.Attached {
+		return state + " by hand"
+	}
+	return state
+}
+
+// waits says in one line what a step waits for.
+func waits(s engine.ProcessStatus) string {
+	return fmt.Sprintf("step %s has been waiting since %s for %s", s.Step, s.Waiting.Since.Local().Format(time.TimeOnly), strings.Join(strings.Fields(Plain(s.Waiting.For)), " "))
 }

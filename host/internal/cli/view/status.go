@@ -34,12 +34,17 @@ func Summary(w io.Writer, paths []engine.PathStatus, now time.Time) {
 }
 
 // Remarks are what a person must know of paths beyond figures: the cause of an
-// error, in full, and who keeps a checkpoint waiting.
+// error, in full, what steps wait for, and who keeps a checkpoint waiting.
 func Remarks(paths []engine.PathStatus, now time.Time) []string {
 	var out []string
 	for _, p := range paths {
 		if p.Cause != "" {
 			out = append(out, pathTitle(p, paths)+": "+Plain(p.Cause))
+		}
+		for _, s := range p.Processes {
+			if w := s.Waiting; w != nil {
+				out = append(out, fmt.Sprintf("%s: step %s has been waiting for %s, for %s", pathTitle(p, paths), s.Step, elapsed(max(now.Sub(w.Since), 0)), Plain(w.For)))
+			}
 		}
 		if c := p.Pending; c != nil && now.Sub(c.Since) > slowCheckpoint {
 			out = append(out, fmt.Sprintf("%s: checkpoint %d has been under way for %s and waits for %s",

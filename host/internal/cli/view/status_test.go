@@ -105,3 +105,28 @@ func TestLiveKnowsSinceWhen(t *testing.T) {
 		}
 	})
 }
+
+// What a step waits for is told whole, wherever its state is.
+func TestWaiting(t *testing.T) {
+	paths := []engine.PathStatus{{
+		Pipeline: "swaps", State: engine.PathLive,
+		Processes: []engine.ProcessStatus{{
+			Step: "store", Type: registry.Loader, Kind: "loader", State: engine.ProcessLive,
+			Waiting: &engine.Waiting{For: "the database: no\nanswer\x1b[2J", Since: noon.Add(-80 * time.Second)},
+		}},
+	}}
+	want := []string{"swaps: step store has been waiting for 1m20s, for the database: no\n    answer\uFFFD[2J"}
+	if diff := cmp.Diff(want, view.Remarks(paths, noon)); diff != "" {
+		t.Errorf("Remarks (-want +got):\n%s", diff)
+	}
+	if line := view.Steps(paths[0], 200, false)[1]; !strings.Contains(line, "waiting") || strings.Contains(line, "live") {
+		t.Errorf("the step's line is %q", line)
+	}
+	var out strings.Builder
+	ended, end := context.WithCancel(t.Context())
+	end()
+	view.NewLines(&out, time.Hour).Run(ended, func() []engine.PathStatus { return paths })
+	if !strings.Contains(out.String(), "step store has been waiting since ") {
+		t.Errorf("the line says %q", out.String())
+	}
+}

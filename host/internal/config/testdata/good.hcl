@@ -76,7 +76,8 @@ pipeline "swaps" {
     size   = 10
     offset = 2
   }
-  hang_after = "90s"
+  hang_after   = "90s"
+  wait_at_most = "1h"
   checkpoint {
     every     = "250ms"
     timeout   = "2m"

@@ -2117,9 +2117,11 @@ func (x *Failed) GetLocated() bool {
 
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Rows that were refused as poison since the last report.
+	// Rows that were refused as poison since the last report. 0: the report is
+	// about what the process waits for.
 	Poisoned uint64 `protobuf:"varint,1,opt,name=poisoned,proto3" json:"poisoned,omitempty"`
-	// The newest cause.
+	// The newest cause. Where poisoned is 0: what the process waits for outside of
+	// it, said again every second while it does; empty: nothing any more.
 	Cause string `protobuf:"bytes,2,opt,name=cause,proto3" json:"cause,omitempty"`
 	// The row within the batch that the frame names; its body is that row alone.
 	// Only where poisoned is 1 and there is a body.
