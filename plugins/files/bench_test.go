@@ -14,6 +14,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/penstock-io/penstock/sdk/gather"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -58,9 +59,9 @@ func BenchmarkLoad(b *testing.B) {
 		b.Run(bb.name, func(b *testing.B) {
 			bare := measure(b, bb.bare)
 			start := startOf(b, 1, 0)
-			start.Inputs[0] = input[swap](b, "events")
+			start.Inputs[0] = plugintest.WireFrom[swap](b, "events", "input")
 			l := started(b, &loader{Path: filepath.Join(b.TempDir(), "rows"+bb.ending), layout: bb.layout, Limits: gather.Default()}, start)
-			batch := batchOf(b, swaps()...)
+			batch := plugintest.Batch(b, swaps()...)
 			n := 0
 			for b.Loop() {
 				if err := l.Load(b.Context(), 0, batch); err != nil {

@@ -65,7 +65,7 @@ func TestFilesOfOthersThatComeLater(t *testing.T) {
 	for _, name := range []string{"rows.000002.jsonl", "rows.000002.jsonl.part"} {
 		mine := filepath.Join(dir, name)
 		write(t, mine, "mine")
-		says(t, l.Load(t.Context(), 0, batchOf(t, eventsOf(2)...)), mine, "this step has not made it")
+		says(t, l.Load(t.Context(), 0, plugintest.Batch(t, eventsOf(2)...)), mine, "this step has not made it")
 		if err := os.Remove(mine); err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestFilesOfOthersThatComeLater(t *testing.T) {
 
 func TestTwoInputsOfOneFile(t *testing.T) {
 	start := startOf(t, 1, 0)
-	start.Inputs = append(start.Inputs, input[event](t, "Events"))
+	start.Inputs = append(start.Inputs, plugintest.WireFrom[event](t, "Events", "input"))
 	path := filepath.Join(t.TempDir(), "rows.csv")
 	stopped(t, lined(path, nil), start, `"events" and "Events"`, path, `"{step}.csv"`)
 	stopped(t, lined(filepath.Join(filepath.Dir(path), "{step}.csv"), nil), start, "give one of them another name")

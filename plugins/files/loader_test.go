@@ -85,8 +85,8 @@ type lonely struct{ Name *string }
 func (lonely) TransitType() string { return "test.lonely" }
 
 func TestARowOfOneNullIsARow(t *testing.T) {
-	layout := newTable(input[lonely](t, "rows").Type)
-	line := layout.row(layout.header(), batchOf(t, lonely{}), 0)
+	layout := newTable(plugintest.WireFrom[lonely](t, "rows", "input").Type)
+	line := layout.row(layout.header(), plugintest.Batch(t, lonely{}), 0)
 	if got, want := string(line), "name\n\"\"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -228,7 +228,7 @@ func TestInputsComeAndGo(t *testing.T) {
 		start := startOf(t, generation, checkpoint)
 		start.Inputs = nil
 		for _, name := range steps {
-			start.Inputs = append(start.Inputs, input[event](t, name))
+			start.Inputs = append(start.Inputs, plugintest.WireFrom[event](t, name, "input"))
 		}
 		return started(t, lined(filepath.Join(dir, "{step}.jsonl"), nil), start)
 	}

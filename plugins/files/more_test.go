@@ -32,7 +32,7 @@ func timedAt(block uint64, hours int) timed {
 func startTimed(tb testing.TB, generation, checkpoint uint64) sdk.Start {
 	tb.Helper()
 	start := startOf(tb, generation, checkpoint)
-	start.Inputs[0] = input[timed](tb, "events")
+	start.Inputs[0] = plugintest.WireFrom[timed](tb, "events", "input")
 	return start
 }
 
@@ -68,7 +68,7 @@ func TestRotationByBlocksAndTime(t *testing.T) {
 		`{"blocks": 10}`: `have no column block_number that is a uint64`, `{"every": "1h"}`: "have no column timestamp that is one",
 	} {
 		start := startOf(t, 1, 0)
-		start.Inputs[0] = input[tally](t, "events")
+		start.Inputs[0] = plugintest.WireFrom[tally](t, "events", "input")
 		_, failure := plugintest.TryOpen(t, p, plugintest.Step{Register: "csv", Settings: `{"path": "` + t.TempDir() + `/a.csv", "rotate": ` + block + `}`, Start: start})
 		if failure == nil || failure.Class != "stop" {
 			t.Fatalf("got %v, want it to stop", failure)
@@ -242,7 +242,7 @@ func someOfEverything() []everything {
 func TestDigests(t *testing.T) {
 	rows := someOfEverything()
 	ranges := []digest.Range{{From: 0, To: 6}, {From: 7, To: 8}, {From: 8, To: 8}, {From: 9, To: 1<<64 - 1}}
-	batch := batchOf(t, rows...)
+	batch := plugintest.Batch(t, rows...)
 	want := make([]digest.Range, len(ranges))
 	for i, r := range ranges {
 		want[i] = r
@@ -263,7 +263,7 @@ func TestDigests(t *testing.T) {
 				t.Run(name+ending+how, func(t *testing.T) {
 					l := &loader{Path: filepath.Join(t.TempDir(), "rows."+name+ending), Rotate: rotate, layout: layout, patience: short}
 					start := startOf(t, 1, 0)
-					start.Inputs[0] = input[everything](t, "events")
+					start.Inputs[0] = plugintest.WireFrom[everything](t, "events", "input")
 					asked := *l
 					started(t, l, start)
 					q := digest.Query{Column: "block_number", Ranges: ranges}

@@ -13,6 +13,7 @@ import (
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"github.com/penstock-io/penstock/sdk/eth"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -72,7 +73,7 @@ func chainBatches(b *testing.B, logs []eth.Log) (batches []transit.Batch) {
 	b.Helper()
 	const rows = 1024
 	for begin := 0; begin < len(logs); begin += rows {
-		batches = append(batches, batchOf(b, logs[begin:min(begin+rows, len(logs))]...))
+		batches = append(batches, plugintest.Batch(b, logs[begin:min(begin+rows, len(logs))]...))
 	}
 	return batches
 }

@@ -9,13 +9,14 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/penstock-io/penstock/sdk/digest"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
 // summed is what a store is to say of rows, by the values of their batch.
 func summed[T transit.Row](tb testing.TB, column string, ranges []digest.Range, rows ...T) []digest.Range {
 	tb.Helper()
-	batch := batchOf(tb, rows...)
+	batch := plugintest.Batch(tb, rows...)
 	var out []digest.Range
 	var row digest.Row
 	by := batch.Type.Schema.FieldIndices(column)[0]

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -304,7 +305,7 @@ func TestAColumnOfAnotherTypeIsRefused(t *testing.T) {
 func TestTwoInputs(t *testing.T) {
 	dir := t.TempDir()
 	start := startOf[event](t, 1, 0)
-	start.Inputs = append(start.Inputs, input[tally](t, "Events"))
+	start.Inputs = append(start.Inputs, plugintest.WireFrom[tally](t, "Events", "input"))
 	stopped(t, loaderIn(dir), start, `"events" and "Events"`, dir, "datasets")
 	start.Inputs[1].Name = "tallies"
 	l := started(t, loaderIn(dir), start)

@@ -42,37 +42,12 @@ func eventsOf(blocks ...uint64) []event {
 	return rows
 }
 
-// input is a stream of rows from the step of that name.
-func input[T transit.Row](tb testing.TB, step string) sdk.Input {
-	tb.Helper()
-	in := plugintest.Wire[T](tb, "input")
-	in.Name = step
-	return in
-}
-
-func batchOf[T transit.Row](tb testing.TB, rows ...T) transit.Batch {
-	tb.Helper()
-	e, err := transit.NewEncoder[T]()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	body, err := e.Append(nil, rows)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	b, err := transit.DecodeBatch(e.Type(), body)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
-
 // startOf is what a step that reads rows is told.
 func startOf[T transit.Row](tb testing.TB, generation, checkpoint uint64) sdk.Start {
 	tb.Helper()
 	return sdk.Start{
 		Domain: "main", Step: "store", Generation: generation, Checkpoint: checkpoint,
-		Network: sdk.Network{Name: "test", ChainID: 7}, Inputs: []sdk.Input{input[T](tb, "events")},
+		Network: sdk.Network{Name: "test", ChainID: 7}, Inputs: []sdk.Input{plugintest.WireFrom[T](tb, "events", "input")},
 	}
 }
 
@@ -98,7 +73,7 @@ func started(tb testing.TB, l *loader, start sdk.Start) *loader {
 
 func load[T transit.Row](tb testing.TB, l *loader, input int, rows ...T) {
 	tb.Helper()
-	if err := l.Load(tb.Context(), input, batchOf(tb, rows...)); err != nil {
+	if err := l.Load(tb.Context(), input, plugintest.Batch(tb, rows...)); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/penstock-io/penstock/sdk/plugintest"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -253,7 +254,7 @@ func TestDecimalsThatDoNotFitAreRefused(t *testing.T) {
 	l.U256 = []string{asDecimal}
 	started(t, l, startOf[everything](t, 1, 0))
 	load(t, l, 0, everything{BlockNumber: 1, Amount: *uint256.NewInt(5)})
-	err := l.Load(t.Context(), 0, batchOf(t, everything{BlockNumber: 2}, everything{BlockNumber: 3, Amount: *new(uint256.Int).SetAllOne()}))
+	err := l.Load(t.Context(), 0, plugintest.Batch(t, everything{BlockNumber: 2}, everything{BlockNumber: 3, Amount: *new(uint256.Int).SetAllOne()}))
 	says(t, err, "column amount", "row 1", "38 digits", `u256_of = { "amount" = ["string", "decimal"] }`)
 }
 
@@ -275,7 +276,7 @@ func TestSomeColumns(t *testing.T) {
 	for _, change := range []func(l *loader){
 		func(l *loader) { l.Columns = []string{"block_number", "amount", "hash"} },
 		func(l *loader) {
-			for _, c := range batchOf(t, everything{}).Type.Columns() {
+			for _, c := range plugintest.Batch(t, everything{}).Type.Columns() {
 				if c.Name != "block_number" && c.Name != "amount" && c.Name != "hash" {
 					l.Exclude = append(l.Exclude, c.Name)
 				}
@@ -344,8 +345,8 @@ func TestRowsThatAreNotSorted(t *testing.T) {
 	l.SortedBy = []string{"uint64"}
 	started(t, l, startOf[everything](t, 1, 0))
 	load(t, l, 0, everything{BlockNumber: 1, Uint64: 5}, everything{BlockNumber: 2, Uint64: 3})
-	err := l.Load(t.Context(), 0, batchOf(t, everything{BlockNumber: 2, Uint64: 2}))
+	err := l.Load(t.Context(), 0, plugintest.Batch(t, everything{BlockNumber: 2, Uint64: 2}))
 	says(t, err, "not sorted by uint64", "2 comes after 3", "sorted_by")
-	err = l.Load(t.Context(), 0, batchOf(t, everything{BlockNumber: 1, Uint64: 9}))
+	err = l.Load(t.Context(), 0, plugintest.Batch(t, everything{BlockNumber: 1, Uint64: 9}))
 	says(t, err, "go back from block 2 to block 1", `block_column = ""`)
 }

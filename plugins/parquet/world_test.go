@@ -1,74 +1,27 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
-// world is a history of rows, and a host that feeds them to loaders which die.
-type world struct {
-	Path  string
-	Seal  string
-	Every uint64
-	Rows  int64
-	Seed  uint64
-	Moves int // how much there is to do: a block each
-
-	Versions   []uint64 // of each move: a reorganisation makes it another one
-	Marks      []recorded
-	Number     uint64 // of the newest checkpoint
-	Generation uint64
+func TestMain(m *testing.M) {
+	plugintest.ServeSpawned(register(10 * time.Second))
+	os.Exit(m.Run())
 }
 
-// recorded is a checkpoint: all moves before one are done.
-type recorded struct {
-	Checkpoint uint64
-	Move       int
-}
-
-func newWorld(tb testing.TB, seed uint64) *world {
-	tb.Helper()
-	r := rand.New(rand.NewPCG(seed, 0))
-	w := &world{Seed: seed, Moves: 100 + r.IntN(100), Seal: []string{sealFinal, sealCheckpoint}[r.IntN(2)], Every: 5 + r.Uint64N(40)}
-	w.Versions = make([]uint64, w.Moves)
-	if r.IntN(2) == 0 {
-		w.Rows = 20 + r.Int64N(200)
-	}
-	return w.in(tb.TempDir())
-}
-
-// in is the same world with its files in another directory, at its beginning.
-func (w *world) in(dir string) *world {
-	other := *w
-	other.Path = dir
-	other.Marks, other.Number, other.Generation = nil, 0, 0
-	other.Versions = slices.Clone(w.Versions)
-	return &other
-}
-
-func (w *world) loader() *loader {
-	l := loaderIn(w.Path)
-	l.Every, l.Rows, l.Seal, l.patience = w.Every, w.Rows, w.Seal, 10*time.Second
-	return l
-}
-
-// move is what the i-th move loads: rows of block i, of one of the inputs.
-func (w *world) move(i int) (input int, rows []event) {
-	r := rand.New(rand.NewPCG(w.Seed<<20|uint64(i), w.Versions[i]))
+// chapter is what a block holds: rows of one of the inputs.
+func chapter(seed, number, version uint64) (input int, rows []event) {
+	r := rand.New(rand.NewPCG(seed<<20|number, version))
 	for n := range r.IntN(40) {
-		row := event{BlockNumber: uint64(i), Name: fmt.Sprint(i, " ", w.Versions[i], " ", n)}
+		row := event{BlockNumber: number, Name: fmt.Sprint(number, " ", version, " ", n)}
 		if r.IntN(2) == 0 {
 			row.Note = &row.Name
 		}
@@ -77,81 +30,31 @@ func (w *world) move(i int) (input int, rows []event) {
 	return r.IntN(2), rows
 }
 
-// open begins a loader at the newest checkpoint that is recorded.
-func (w *world) open(tb testing.TB) (l *loader, from int) {
-	tb.Helper()
-	w.Generation++
-	to := uint64(w.Moves - 1)
-	start := startOf[event](tb, w.Generation, 0)
-	start.To = &to
-	start.Inputs = []sdk.Input{input[event](tb, "a"), input[event](tb, "b")}
-	if n := len(w.Marks); n > 0 {
-		start.Checkpoint, from = w.Marks[n-1].Checkpoint, w.Marks[n-1].Move
+// layoutOf chooses how files are cut, by the seed.
+func layoutOf(seed uint64) map[string]any {
+	r := rand.New(rand.NewPCG(seed, 0))
+	layout := map[string]any{"seal": []string{sealFinal, sealCheckpoint}[seed%2], "every": 5 + r.Uint64N(40), "row_group": 100}
+	if r.IntN(2) == 0 {
+		layout["rows"] = 20 + r.Int64N(200)
 	}
-	l = w.loader()
-	if err := l.Start(tb.Context(), start); err != nil {
-		tb.Fatal(err)
-	}
-	return l, from
+	return layout
 }
 
-// reach commits when some moves are done.
-func (w *world) reach(tb testing.TB, l *loader, checkpoint uint64, moves int) {
+// shownIn are the files, by name, with their rows. Manifests name all of them,
+// and nothing is half done.
+func shownIn(tb testing.TB, dir string) map[string]string {
 	tb.Helper()
-	c := sdk.Commit{Checkpoint: checkpoint}
-	if moves > 0 {
-		c.Cursor = &sdk.Cursor{ChainID: 7, Block: uint64(moves - 1)}
-	}
-	if err := l.Commit(tb.Context(), c); err != nil {
-		tb.Fatal(err)
-	}
-}
-
-// play makes the moves, with checkpoints in between that are told to record.
-func (w *world) play(tb testing.TB, l *loader, from, to int, r *rand.Rand, record func(recorded)) {
-	tb.Helper()
-	for i := from; i < to; i++ {
-		if input, rows := w.move(i); len(rows) > 0 {
-			cut := r.IntN(len(rows)) + 1 // batches are cut anywhere
-			load(tb, l, input, rows[:cut]...)
-			load(tb, l, input, rows[cut:]...)
-		}
-		switch r.IntN(8) {
-		case 0, 1:
-			w.reach(tb, l, 0, i+1)
-		case 2:
-			w.Number += 1 + r.Uint64N(2) // they grow, but not by one always
-			w.reach(tb, l, w.Number, i+1)
-			record(recorded{w.Number, i + 1})
-		}
-	}
-}
-
-// finish comes to the end, of which all is final.
-func (w *world) finish(tb testing.TB, l *loader, from int, r *rand.Rand) map[string]string {
-	tb.Helper()
-	w.play(tb, l, from, w.Moves, r, func(recorded) {})
-	w.Number++
-	w.reach(tb, l, w.Number, w.Moves)
-	final(tb, l, w.Number)
-	closed(tb, l)
-	if left := partsIn(tb, w.Path); len(left) > 0 {
+	if left := partsIn(tb, dir); len(left) > 0 {
 		tb.Errorf("parts of files are left: %q", left)
 	}
-	return w.shown(tb)
-}
-
-// shown are the files, by name, with their rows.
-func (w *world) shown(tb testing.TB) map[string]string {
-	tb.Helper()
 	files := map[string]string{}
 	listed := map[string]bool{}
 	for _, dataset := range []string{"a", "b"} {
-		for _, e := range manifestOf(tb, w.Path, dataset).Files {
+		for _, e := range manifestOf(tb, dir, dataset).Files {
 			listed[e.File] = true
 		}
 	}
-	for _, name := range visible(tb, w.Path) {
+	for _, name := range visible(tb, dir) {
 		if strings.HasPrefix(name, "_") {
 			continue
 		}
@@ -159,7 +62,7 @@ func (w *world) shown(tb testing.TB) map[string]string {
 			tb.Errorf("no manifest names %s", name)
 		}
 		delete(listed, name)
-		files[name] = strings.Join(texts(tb, filepath.Join(w.Path, name), "name"), "\n")
+		files[name] = strings.Join(texts(tb, filepath.Join(dir, name), "name"), "\n")
 	}
 	if len(listed) > 0 {
 		tb.Errorf("manifests name files that are not there: %v", listed)
@@ -167,27 +70,16 @@ func (w *world) shown(tb testing.TB) map[string]string {
 	return files
 }
 
-// undisturbed is what the files of a run hold in which nothing fails.
-func (w *world) undisturbed(tb testing.TB) map[string]string {
+// litter leaves what a killed process may leave, also where this machine was
+// too slow to kill one in the middle of that.
+func litter(tb testing.TB, dir string, r *rand.Rand) {
 	tb.Helper()
-	calm := w.in(tb.TempDir())
-	l, from := calm.open(tb)
-	return calm.finish(tb, l, from, rand.New(rand.NewPCG(w.Seed, 1)))
-}
-
-// forget drops what a host has not recorded when it dies with its loader.
-func (w *world) forget(r *rand.Rand, finals int) {
-	if len(w.Marks) > finals && r.IntN(3) == 0 {
-		w.Marks = w.Marks[:len(w.Marks)-1]
-	}
-}
-
-// litter leaves what a killed process may leave.
-func (w *world) litter(tb testing.TB, r *rand.Rand) {
-	tb.Helper()
-	hidden, err := filepath.Glob(filepath.Join(w.Path, ".penstock-*"))
-	if err != nil || len(hidden) != 1 {
+	hidden, err := filepath.Glob(filepath.Join(dir, ".penstock-*"))
+	if err != nil || len(hidden) > 1 {
 		tb.Fatalf("found %q, %v", hidden, err)
+	}
+	if len(hidden) == 0 {
+		return // it was killed before it had begun
 	}
 	for _, name := range []string{"books.json.tmp", "file.tmp", "a.000999.000001.piece", "b.000001.000999.tail"} {
 		if r.IntN(2) == 0 {
@@ -210,148 +102,30 @@ func (w *world) litter(tb testing.TB, r *rand.Rand) {
 	}
 }
 
-func sameFiles(tb testing.TB, want, got map[string]string) {
-	tb.Helper()
-	for name := range want {
-		if _, ok := got[name]; !ok {
-			tb.Errorf("%s is missing", name)
-		}
-	}
-	for name, rows := range got {
-		if want[name] != rows {
-			tb.Errorf("%s has other rows: %d of them, want %d", name, strings.Count(rows, "\n")+1, strings.Count(want[name], "\n")+1)
-		}
-	}
-}
-
-// Whatever dies whenever, and however often the chain reorganises, in the end
-// the files are those of a run in which nothing has happened.
+// Whatever is killed whenever, and however often the chain reorganises, in the
+// end the files are those of a run in which nothing has happened.
 func TestDeathAtAnyMomentLeavesNoTrace(t *testing.T) {
 	seeds := 12
 	if testing.Short() {
-		seeds = 4
+		seeds = 3
 	}
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, seed)
-			r := rand.New(rand.NewPCG(seed, 2))
-			finals := 0 // marks that cannot be undone
-			for range 1 + r.IntN(12) {
-				l, from := w.open(t)
-				w.play(t, l, from, from+r.IntN(w.Moves-from), r, func(m recorded) {
-					w.Marks = append(w.Marks, m)
-					if r.IntN(3) == 0 {
-						finals = max(finals, r.IntN(len(w.Marks))) // never the newest, of which the host may not know
-						final(t, l, w.Marks[finals].Checkpoint)
+			plugintest.Storm[event]{
+				Register: "parquet",
+				Block:    func(number, version uint64) (int, []event) { return chapter(seed, number, version) },
+				Shelter: func(plugintest.TB) plugintest.Shelter {
+					dir, settings := t.TempDir(), layoutOf(seed)
+					settings["path"] = dir
+					return plugintest.Shelter{
+						Settings: settings,
+						Kept:     func() map[string]string { return shownIn(t, dir) },
+						Litter:   func(r *rand.Rand) { litter(t, dir, r) },
 					}
-				})
-				closed(t, l) // it writes nothing
-				w.litter(t, r)
-				w.forget(r, finals+1)
-				if len(w.Marks) > finals+1 && r.IntN(4) == 0 {
-					w.Marks = w.Marks[:finals+1+r.IntN(len(w.Marks)-finals-1)]
-					for i := w.Marks[len(w.Marks)-1].Move; i < w.Moves; i++ {
-						w.Versions[i]++
-					}
-				}
-			}
-			l, from := w.open(t)
-			sameFiles(t, w.undisturbed(t), w.finish(t, l, from, r))
-		})
-	}
-}
-
-// worldEnv gives a process the world that it plays until it is killed.
-const worldEnv = "PENSTOCK_PARQUET_TEST_WORLD"
-
-// TestWriter is the process that TestKilledWriters kills.
-func TestWriter(t *testing.T) {
-	text := os.Getenv(worldEnv)
-	if text == "" {
-		t.Skip("it is run by another test")
-	}
-	var w world
-	if err := json.Unmarshal([]byte(text), &w); err != nil {
-		t.Fatal(err)
-	}
-	l, from := w.open(t)
-	tell := func(m recorded) {
-		if err := json.NewEncoder(os.Stdout).Encode(m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.play(t, l, from, w.Moves, rand.New(rand.NewPCG(w.Seed, w.Generation)), func(m recorded) {
-		tell(m)
-		if n := len(w.Marks); n > 0 {
-			final(t, l, w.Marks[n-1].Checkpoint) // which the host has surely recorded
-		}
-		w.Marks = append(w.Marks, m)
-	})
-	w.Number++
-	w.reach(t, l, w.Number, w.Moves)
-	tell(recorded{w.Number, w.Moves})
-	<-t.Context().Done() // until it is killed
-}
-
-// writeUntilKilled runs a process that writes, kills it at some moment after it
-// has reached some checkpoints, and records those that it has told of.
-func (w *world) writeUntilKilled(t *testing.T, r *rand.Rand) {
-	t.Helper()
-	text, err := json.Marshal(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Generation++
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestWriter$")
-	cmd.Env = append(os.Environ(), worldEnv+"="+string(text))
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	told := bufio.NewScanner(out)
-	for after := r.IntN(5); told.Scan(); after-- {
-		var m recorded
-		if err := json.Unmarshal(told.Bytes(), &m); err != nil {
-			t.Fatalf("the writer says %q: %v", told.Text(), err)
-		}
-		w.Marks, w.Number = append(w.Marks, m), m.Checkpoint
-		if after == 0 || m.Move > w.Moves-20 {
-			<-time.After(time.Duration(r.IntN(int(8 * time.Millisecond)))) // anywhere between two checkpoints, also while a file is made
-			if err := cmd.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := cmd.Wait(); err == nil || ctx.Err() != nil {
-		t.Fatal("the writer ended by itself")
-	}
-}
-
-// The same with processes that are killed, anywhere.
-func TestKilledWriters(t *testing.T) {
-	seeds := 5
-	if testing.Short() {
-		seeds = 1
-	}
-	for seed := range uint64(seeds) {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, seed)
-			r := rand.New(rand.NewPCG(seed, 3))
-			kills := 0
-			for len(w.Marks) == 0 || w.Marks[len(w.Marks)-1].Move < w.Moves-20 {
-				w.writeUntilKilled(t, r)
-				kills++
-			}
-			l, from := w.open(t)
-			sameFiles(t, w.undisturbed(t), w.finish(t, l, from, r))
-			t.Logf("%d kills", kills)
+				},
+				Inputs: []string{"a", "b"}, Seed: seed,
+			}.Check(t)
 		})
 	}
 }

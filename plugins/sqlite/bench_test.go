@@ -9,6 +9,7 @@ import (
 
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/gather"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -67,7 +68,7 @@ func wide(n int) transfer {
 // benchmark loads batches as they come from history: a commit after many. What it reports is the speed, and its ratio to a bare one.
 func benchmark[T transit.Row](b *testing.B, l *loader, row func(n int) T, bare float64) {
 	b.Helper()
-	l = started(b, l.with(func(l *loader) { l.Limits = gather.Default() }), sdk.Start{Inputs: []sdk.Input{input[T](b, "rows")}})
+	l = started(b, l.with(func(l *loader) { l.Limits = gather.Default() }), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[T](b, "rows", "input")}})
 	const many = 50
 	batches := make([]transit.Batch, many)
 	for i := range batches {
@@ -75,7 +76,7 @@ func benchmark[T transit.Row](b *testing.B, l *loader, row func(n int) T, bare f
 		for k := range rows {
 			rows[k] = row(i*batchRows + k)
 		}
-		batches[i] = batchOf(b, rows...)
+		batches[i] = plugintest.Batch(b, rows...)
 	}
 	n := 0
 	for b.Loop() {

@@ -214,7 +214,7 @@ func TestAnOlderGenerationIsRefused(t *testing.T) {
 // Two copies of a data directory count the same generations.
 func TestTheLastOneToOpenAStepWrites(t *testing.T) {
 	path := newFile(t)
-	start := sdk.Start{Domain: "pairs", Step: "store", Generation: 4, Inputs: []sdk.Input{input[event](t, "events")}}
+	start := sdk.Start{Domain: "pairs", Step: "store", Generation: 4, Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}}
 	first := started(t, newLoader(path), start)
 	load(t, first, 0, eventsOf(1)...)
 	mark(t, first, 1)
@@ -224,7 +224,7 @@ func TestTheLastOneToOpenAStepWrites(t *testing.T) {
 		t.Errorf("the first one's checkpoint: got %v, want a refusal", err)
 	}
 	for range 2 { // it stays so
-		if err := first.Load(t.Context(), 0, batchOf(t, eventsOf(2)...)); err == nil || !strings.Contains(err.Error(), "out of date") {
+		if err := first.Load(t.Context(), 0, plugintest.Batch(t, eventsOf(2)...)); err == nil || !strings.Contains(err.Error(), "out of date") {
 			t.Errorf("the first one's rows: got %v, want a refusal", err)
 		}
 	}
@@ -238,7 +238,7 @@ func TestTheLastOneToOpenAStepWrites(t *testing.T) {
 // A process that begins anew has not removed the rows of the one before yet, and yet is the one that writes.
 func TestWhoBeginsAnewKeepsOthersOut(t *testing.T) {
 	path := newFile(t)
-	start := sdk.Start{Step: "store", Generation: 1, Inputs: []sdk.Input{input[event](t, "events")}}
+	start := sdk.Start{Step: "store", Generation: 1, Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}}
 	first := started(t, newLoader(path), start)
 	load(t, first, 0, eventsOf(1, 2)...)
 	mark(t, first, 1)
@@ -247,7 +247,7 @@ func TestWhoBeginsAnewKeepsOthersOut(t *testing.T) {
 	if got := blocksIn(t, path, "events"); got != "1 2" {
 		t.Errorf("before the source has answered: got blocks %s, want 1 2", got)
 	}
-	if err := first.Load(t.Context(), 0, batchOf(t, eventsOf(3)...)); err == nil || !strings.Contains(err.Error(), "out of date") {
+	if err := first.Load(t.Context(), 0, plugintest.Batch(t, eventsOf(3)...)); err == nil || !strings.Contains(err.Error(), "out of date") {
 		t.Errorf("got %v, want a refusal", err)
 	}
 	third := started(t, newLoader(path), start) // while the second waits
@@ -265,7 +265,7 @@ func TestWhoBeginsAnewKeepsOthersOut(t *testing.T) {
 
 func TestTablesThatAreNotReadAnyMore(t *testing.T) {
 	path := newFile(t)
-	both := sdk.Start{Inputs: []sdk.Input{input[event](t, "events"), input[tick](t, "ticks")}}
+	both := sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input"), plugintest.WireFrom[tick](t, "ticks", "input")}}
 	l := started(t, newLoader(path), both)
 	load(t, l, 0, eventsOf(1)...)
 	load(t, l, 1, tick{1})
@@ -351,10 +351,10 @@ func TestNamesThatAreTaken(t *testing.T) {
 	p := plugintest.Run(t, register(short))
 	path := filepath.Join(t.TempDir(), "none.db")
 	s := step(t, path)
-	s.Start.Inputs = []sdk.Input{input[event](t, "penstock_steps")}
+	s.Start.Inputs = []sdk.Input{plugintest.WireFrom[event](t, "penstock_steps", "input")}
 	_, failure := plugintest.TryOpen(t, p, s)
 	wants(t, failure, "stop", `"penstock_steps"`, `tables = { "penstock_steps" = "another" }`)
-	s.Start.Inputs = []sdk.Input{input[clash](t, "events")}
+	s.Start.Inputs = []sdk.Input{plugintest.WireFrom[clash](t, "events", "input")}
 	_, failure = plugintest.TryOpen(t, p, s)
 	wants(t, failure, "stop", `step "events" (test.clash)`, "column penstock_row", "rename the column")
 }

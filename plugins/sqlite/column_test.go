@@ -12,6 +12,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
 // everything has each kind of column once.
@@ -62,7 +63,7 @@ func everyKind() []everything {
 func kept(t *testing.T, path string, row int) map[string]string {
 	t.Helper()
 	got := map[string]string{}
-	for _, c := range input[everything](t, "all").Type.Columns() {
+	for _, c := range plugintest.WireFrom[everything](t, "all", "input").Type.Columns() {
 		got[c.Name] = query(t, path, fmt.Sprintf(`SELECT quote(%s) FROM "all" ORDER BY rowid LIMIT 1 OFFSET %d`, quote(c.Name), row))
 	}
 	return got
@@ -75,7 +76,7 @@ func loadEverything(t *testing.T, hex bool) string {
 		if !hex {
 			l.Bytes = inBlob
 		}
-	}), sdk.Start{Inputs: []sdk.Input{input[everything](t, "all")}})
+	}), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[everything](t, "all", "input")}})
 	load(t, l, 0, everyKind()...)
 	commit(t, l)
 	closed(t, l)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/digest"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -37,13 +38,13 @@ func TestDigests(t *testing.T) {
 	asked := func() []digest.Range {
 		return []digest.Range{{From: 0, To: 6}, {From: 7, To: 7}, {From: 8, To: 1<<64 - 1}, {From: 1 << 63, To: 1<<64 - 1}}
 	}
-	want := summed(batchOf(t, rows...), asked())
+	want := summed(plugintest.Batch(t, rows...), asked())
 	for name, change := range map[string]func(*loader){
 		"as text": func(*loader) {}, "as blobs": func(l *loader) { l.Bytes, l.Uint256 = inBlob, inBlob },
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := newFile(t)
-			start := sdk.Start{Step: "sqlite", Inputs: []sdk.Input{input[everything](t, "all")}}
+			start := sdk.Start{Step: "sqlite", Inputs: []sdk.Input{plugintest.WireFrom[everything](t, "all", "input")}}
 			l := started(t, newLoader(path).with(change), start)
 			load(t, l, 0, rows...)
 			mark(t, l, 1)
@@ -60,7 +61,7 @@ func TestDigests(t *testing.T) {
 					t.Errorf("no error, want %s", words)
 				}
 			}
-			others := sdk.Start{Step: "sqlite", Inputs: []sdk.Input{input[everything](t, "others")}}
+			others := sdk.Start{Step: "sqlite", Inputs: []sdk.Input{plugintest.WireFrom[everything](t, "others", "input")}}
 			if _, err := newLoader(path).Digest(t.Context(), others, digest.Query{Column: "block_number"}); err == nil || !strings.Contains(err.Error(), "table others is not there") {
 				t.Errorf("a table that is not there: got %v", err)
 			}

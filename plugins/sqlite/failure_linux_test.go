@@ -44,7 +44,7 @@ func TestPlacesThatMayOnlyBeRead(t *testing.T) {
 			if there {
 				run(t, path, sdk.Start{}, eventsOf(1)...)
 			}
-			start := sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}}
+			start := sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}}
 			l := newLoader(path)
 			defer l.Close()
 			asNobody(t, filepath.Dir(path), func() {

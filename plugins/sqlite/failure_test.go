@@ -112,7 +112,7 @@ func TestInputsWithOtherColumnsCannotShareATable(t *testing.T) {
 	path := newFile(t)
 	s := step(t, path)
 	s.Settings = map[string]any{"path": path, "tables": map[string]string{"less": "Events"}}
-	s.Start.Inputs = append(s.Start.Inputs, input[cut](t, "less"))
+	s.Start.Inputs = append(s.Start.Inputs, plugintest.WireFrom[cut](t, "less", "input"))
 	_, failure := plugintest.TryOpen(t, plugintest.Run(t, register(short)), s)
 	wants(t, failure, "stop", "the rows of step less (test.event)", "table events does not fit the rows", "log_index     INTEGER NOT NULL  -  <- must have a value")
 	if got := query(t, path, "SELECT count(*) FROM sqlite_master"); got != "0" {
@@ -139,7 +139,7 @@ func TestRulesOfTheTableStopThePath(t *testing.T) {
 
 func TestAFullDatabaseIsTriedAgain(t *testing.T) {
 	path := newFile(t)
-	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}})
 	load(t, l, 0, eventsOf(1)...)
 	mark(t, l, 1)
 	if err := l.db.exec(t.Context(), "PRAGMA max_page_count = 12"); err != nil {
@@ -149,7 +149,7 @@ func TestAFullDatabaseIsTriedAgain(t *testing.T) {
 	for i := range rows {
 		rows[i] = event{BlockNumber: 2, Name: "much of the same"}
 	}
-	err := l.Load(t.Context(), 0, batchOf(t, rows...))
+	err := l.Load(t.Context(), 0, plugintest.Batch(t, rows...))
 	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "make room") {
 		t.Errorf("got %v, want an error that names the file and says to make room", err)
 	}
@@ -181,12 +181,12 @@ func TestAnotherWriterIsNamed(t *testing.T) {
 func TestTheLoaderWaitsForAnotherWriter(t *testing.T) {
 	path := newFile(t)
 	run(t, path, sdk.Start{}, eventsOf(1)...)
-	l := started(t, newLoader(path).with(func(l *loader) { l.patience = time.Minute }), sdk.Start{Checkpoint: 1, Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path).with(func(l *loader) { l.patience = time.Minute }), sdk.Start{Checkpoint: 1, Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}})
 	db := opened(t, path)
 	execute(t, db, "BEGIN IMMEDIATE")
 
 	result := make(chan error, 1)
-	batch := batchOf(t, eventsOf(2)...)
+	batch := plugintest.Batch(t, eventsOf(2)...)
 	go func() { result <- l.Load(t.Context(), 0, batch) }()
 	select {
 	case err := <-result:
@@ -205,21 +205,21 @@ func TestTheLoaderWaitsForAnotherWriter(t *testing.T) {
 
 func TestWaitingEndsWithTheContext(t *testing.T) {
 	path := newFile(t)
-	l := started(t, newLoader(path).with(func(l *loader) { l.patience = time.Hour }), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path).with(func(l *loader) { l.patience = time.Hour }), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}})
 	execute(t, opened(t, path), "BEGIN IMMEDIATE")
 	ctx, cancel := context.WithTimeout(t.Context(), short)
 	defer cancel()
-	if err := l.Load(ctx, 0, batchOf(t, eventsOf(2)...)); !errors.Is(err, context.DeadlineExceeded) {
+	if err := l.Load(ctx, 0, plugintest.Batch(t, eventsOf(2)...)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 	}
 }
 
 func TestALongBatchEndsWithTheContext(t *testing.T) {
-	l := started(t, newLoader(newFile(t)), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(newFile(t)), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}})
 	load(t, l, 0, eventsOf(1)...)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := l.Load(ctx, 0, batchOf(t, eventsOf(2)...)); !errors.Is(err, context.Canceled) {
+	if err := l.Load(ctx, 0, plugintest.Batch(t, eventsOf(2)...)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }
@@ -230,7 +230,7 @@ func TestManyLoadersOfOneFile(t *testing.T) {
 	processes := map[string]*plugintest.Process{}
 	for _, name := range []string{"a", "b", "c"} {
 		s := step(t, path)
-		s.Start.Step, s.Start.Inputs = name, []sdk.Input{input[event](t, name)}
+		s.Start.Step, s.Start.Inputs = name, []sdk.Input{plugintest.WireFrom[event](t, name, "input")}
 		processes[name] = plugintest.Open(t, p, s)
 	}
 	for name, process := range processes {

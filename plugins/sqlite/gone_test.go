@@ -51,7 +51,7 @@ func copied(path string) string {
 // A database that somebody has vacuumed, or copied from, is what it was.
 func TestAFileThatOthersUseIsNoneThatGoes(t *testing.T) {
 	path := newFile(t)
-	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}})
 	load(t, l, 0, eventsOf(1, 2)...)
 	mark(t, l, 1)
 	execute(t, opened(t, path), "VACUUM")

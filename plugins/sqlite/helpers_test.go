@@ -31,35 +31,6 @@ func eventsOf(blocks ...uint64) []event {
 	return rows
 }
 
-// input is a stream of rows from the step of that name.
-func input[T transit.Row](tb testing.TB, step string) sdk.Input {
-	tb.Helper()
-	in := plugintest.Wire[T](tb, "input")
-	in.Name = step
-	return in
-}
-
-func batchOf[T transit.Row](tb testing.TB, rows ...T) transit.Batch {
-	tb.Helper()
-	b, err := encoded(rows...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
-
-func encoded[T transit.Row](rows ...T) (transit.Batch, error) {
-	e, err := transit.NewEncoder[T]()
-	if err != nil {
-		return transit.Batch{}, err
-	}
-	body, err := e.Append(nil, rows)
-	if err != nil {
-		return transit.Batch{}, err
-	}
-	return transit.DecodeBatch(e.Type(), body)
-}
-
 // newLoader is a loader that writes what it is given at once.
 func newLoader(path string) *loader {
 	l := &loader{settings: defaults()}
@@ -88,7 +59,7 @@ func started(tb testing.TB, l *loader, start sdk.Start) *loader {
 
 func load[T transit.Row](tb testing.TB, l *loader, input int, rows ...T) {
 	tb.Helper()
-	if err := l.Load(tb.Context(), input, batchOf(tb, rows...)); err != nil {
+	if err := l.Load(tb.Context(), input, plugintest.Batch(tb, rows...)); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -118,7 +89,7 @@ func closed(tb testing.TB, l *loader) {
 // run loads events from start to end, as one run of a pipeline does, which ends with the next checkpoint.
 func run(tb testing.TB, path string, start sdk.Start, rows ...event) {
 	tb.Helper()
-	start.Inputs = []sdk.Input{input[event](tb, "events")}
+	start.Inputs = []sdk.Input{plugintest.WireFrom[event](tb, "events", "input")}
 	l := started(tb, newLoader(path), start)
 	if len(rows) > 0 {
 		load(tb, l, 0, rows...)
@@ -228,7 +199,7 @@ func step(tb testing.TB, path string) plugintest.Step {
 	tb.Helper()
 	return plugintest.Step{
 		Register: "sqlite", Settings: map[string]any{"path": path},
-		Start: sdk.Start{Inputs: []sdk.Input{input[event](tb, "events")}},
+		Start: sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](tb, "events", "input")}},
 	}
 }
 

@@ -60,7 +60,7 @@ func TestReplacedRowsComeBack(t *testing.T) {
 		open := func() *loader {
 			generation++
 			return started(t, newLoader(path).with(func(l *loader) { l.Key = []string{"holder"}; l.Rows = random.IntN(5) }),
-				sdk.Start{Domain: "d", Generation: generation, Checkpoint: newest, Inputs: []sdk.Input{input[balance](t, "balances")}})
+				sdk.Start{Domain: "d", Generation: generation, Checkpoint: newest, Inputs: []sdk.Input{plugintest.WireFrom[balance](t, "balances", "input")}})
 		}
 		l := open()
 		for step := range 60 {
@@ -119,7 +119,7 @@ func TestAnotherKey(t *testing.T) {
 	open := func(checkpoint uint64, key ...string) (*plugintest.Process, *plugintest.Failure) {
 		return plugintest.TryOpen(t, p, plugintest.Step{
 			Register: "sqlite", Settings: map[string]any{"path": path, "key": key},
-			Start: sdk.Start{Checkpoint: checkpoint, Inputs: []sdk.Input{input[balance](t, "balances")}},
+			Start: sdk.Start{Checkpoint: checkpoint, Inputs: []sdk.Input{plugintest.WireFrom[balance](t, "balances", "input")}},
 		})
 	}
 	send := func(checkpoint uint64, rows []balance, key ...string) {
@@ -146,7 +146,7 @@ func TestAnotherKey(t *testing.T) {
 }
 
 func TestKeysThatMayBeNull(t *testing.T) {
-	s := plugintest.Step{Register: "sqlite", Settings: map[string]any{"path": newFile(t), "key": []string{"status"}}, Start: sdk.Start{Inputs: []sdk.Input{input[everything](t, "all")}}}
+	s := plugintest.Step{Register: "sqlite", Settings: map[string]any{"path": newFile(t), "key": []string{"status"}}, Start: sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[everything](t, "all", "input")}}}
 	_, failure := plugintest.TryOpen(t, plugintest.Run(t, register(short)), s)
 	wants(t, failure, "stop", "column status", "may be NULL, which is equal to nothing")
 }

@@ -13,7 +13,7 @@ import (
 
 func TestRowsAreSeenAfterTheCommit(t *testing.T) {
 	path := newFile(t)
-	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}})
 	load(t, l, 0, eventsOf(1, 2)...)
 	load(t, l, 0, eventsOf(3)...)
 	if got := blocksIn(t, path, "events"); got != "" {
@@ -33,7 +33,7 @@ func TestRowsAreSeenAfterTheCommit(t *testing.T) {
 
 func TestRowsStandInTheOrderTheyCame(t *testing.T) {
 	path := newFile(t)
-	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}})
 	for n := range uint64(3) {
 		load(t, l, 0, event{n, 2, "b"}, event{n, 1, "a"}, event{n, 3, "c"})
 	}
@@ -46,7 +46,7 @@ func TestRowsStandInTheOrderTheyCame(t *testing.T) {
 
 func TestCloseLeavesOneFileAndNothingThatWasNotCommitted(t *testing.T) {
 	path := newFile(t)
-	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}})
 	load(t, l, 0, eventsOf(1)...)
 	commit(t, l)
 	load(t, l, 0, eventsOf(2)...)
@@ -61,7 +61,7 @@ func TestCloseLeavesOneFileAndNothingThatWasNotCommitted(t *testing.T) {
 
 func TestReadersOfTheFileDoNotHoldTheLoaderUp(t *testing.T) {
 	path := newFile(t)
-	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}})
 	db := opened(t, path)
 	execute(t, db, "BEGIN")
 	execute(t, db, "SELECT count(*) FROM events")
@@ -106,7 +106,7 @@ func TestRowsThatComeAgainAreRemoved(t *testing.T) {
 func TestRowsStayUntilTheSourceAnswers(t *testing.T) {
 	path := newFile(t)
 	run(t, path, sdk.Start{}, eventsOf(1, 2, 3)...)
-	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}})
 	if err := l.Commit(t.Context(), sdk.Commit{}); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func (odd) TransitType() string { return "test.odd" }
 
 func TestRowsThatAreOfNoBlockAreThereOnce(t *testing.T) {
 	path := newFile(t)
-	start := sdk.Start{Inputs: []sdk.Input{input[tick](t, "ticks"), input[odd](t, "odds")}}
+	start := sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[tick](t, "ticks", "input"), plugintest.WireFrom[odd](t, "odds", "input")}}
 	for range 3 {
 		l := started(t, newLoader(path), start)
 		if start.Checkpoint == 0 {
@@ -152,7 +152,7 @@ func TestTablesAreNamedAfterTheirStepUnlessSaidOtherwise(t *testing.T) {
 	steps := []string{`swaps["first"]`, "group", "ticks", "a.b"}
 	var inputs []sdk.Input
 	for _, name := range steps {
-		inputs = append(inputs, input[event](t, name))
+		inputs = append(inputs, plugintest.WireFrom[event](t, name, "input"))
 	}
 	l := started(t, newLoader(path).with(func(l *loader) { l.Tables = map[string]string{"ticks": "Ticks of today"} }), sdk.Start{Inputs: inputs})
 	for i := range steps {
@@ -168,7 +168,7 @@ func TestTablesAreNamedAfterTheirStepUnlessSaidOtherwise(t *testing.T) {
 
 func TestInputsCanShareATable(t *testing.T) {
 	path := newFile(t)
-	start := sdk.Start{Inputs: []sdk.Input{input[event](t, "first"), input[event](t, "second")}}
+	start := sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "first", "input"), plugintest.WireFrom[event](t, "second", "input")}}
 	for checkpoint := range uint64(3) {
 		start.Checkpoint = min(checkpoint, 1)
 		l := started(t, newLoader(path).with(func(l *loader) { l.Tables = map[string]string{"first": "Both", "second": "BOTH"} }), start)
@@ -204,7 +204,7 @@ func (turned) TransitType() string { return "test.event" }
 func TestColumnsMayComeInAnotherOrder(t *testing.T) {
 	path := newFile(t)
 	run(t, path, sdk.Start{}, event{1, 2, "three"})
-	l := started(t, newLoader(path), sdk.Start{Checkpoint: 1, Inputs: []sdk.Input{input[turned](t, "events")}})
+	l := started(t, newLoader(path), sdk.Start{Checkpoint: 1, Inputs: []sdk.Input{plugintest.WireFrom[turned](t, "events", "input")}})
 	load(t, l, 0, turned{"six", 5, 4})
 	commit(t, l)
 	if got := query(t, path, "SELECT block_number, log_index, name FROM events"); got != "1|2|three\n4|5|six" {
@@ -245,7 +245,7 @@ func TestSettingsThatCannotBe(t *testing.T) {
 func TestNamesOfFilesMeanNothingToSQLite(t *testing.T) {
 	for _, name := range []string{"a?mode=ro.db", "b#c.db", "d%20e.db", "f g.db", "ü'\".db", "i&j=k.db"} {
 		path := filepath.Join(t.TempDir(), name)
-		l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+		l := started(t, newLoader(path), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}})
 		load(t, l, 0, eventsOf(1)...)
 		commit(t, l)
 		closed(t, l)
@@ -261,7 +261,7 @@ func TestARewindLeavesEveryRowOnce(t *testing.T) {
 	p := plugintest.Run(t, register(short))
 	s := step(t, path)
 	s.Start.From = 1
-	s.Start.Inputs = append(s.Start.Inputs, input[swap](t, "swaps"))
+	s.Start.Inputs = append(s.Start.Inputs, plugintest.WireFrom[swap](t, "swaps", "input"))
 	process := plugintest.Open(t, p, s)
 
 	plugintest.Send(process, "events", eventsOf(1, 2)...)

@@ -43,16 +43,16 @@ func TestColumnsAreAdded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := newFile(t)
 			keyed := func() *loader { return newLoader(path).with(func(l *loader) { l.Key = key }) }
-			l := started(t, keyed(), sdk.Start{Inputs: []sdk.Input{input[event](t, "events")}})
+			l := started(t, keyed(), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}})
 			load(t, l, 0, eventsOf(1, 2)...)
 			mark(t, l, 1)
 			load(t, l, 0, event{BlockNumber: 9})
 			closed(t, l)
-			l = started(t, keyed(), sdk.Start{Checkpoint: 1, Inputs: []sdk.Input{input[longer](t, "events")}})
+			l = started(t, keyed(), sdk.Start{Checkpoint: 1, Inputs: []sdk.Input{plugintest.WireFrom[longer](t, "events", "input")}})
 			load(t, l, 0, longer{BlockNumber: 3, Note: "x"})
 			mark(t, l, 2)
 			closed(t, l)
-			l = started(t, keyed(), sdk.Start{Checkpoint: 2, Inputs: []sdk.Input{input[longer](t, "events")}})
+			l = started(t, keyed(), sdk.Start{Checkpoint: 2, Inputs: []sdk.Input{plugintest.WireFrom[longer](t, "events", "input")}})
 			load(t, l, 0, longer{BlockNumber: 4, Note: "y"})
 			mark(t, l, 3)
 			closed(t, l)
@@ -68,7 +68,7 @@ func TestColumnsAreNotAddedAgainstTheSettings(t *testing.T) {
 	run(t, path, sdk.Start{}, eventsOf(1)...)
 	s := step(t, path)
 	s.Settings = map[string]any{"path": path, "migrate": false}
-	s.Start.Checkpoint, s.Start.Inputs = 1, []sdk.Input{input[longer](t, "events")}
+	s.Start.Checkpoint, s.Start.Inputs = 1, []sdk.Input{plugintest.WireFrom[longer](t, "events", "input")}
 	_, failure := plugintest.TryOpen(t, plugintest.Run(t, register(short)), s)
 	wants(t, failure, "stop", path, "table events lacks columns of the rows of step events (test.event): note, fee", "set migrate = true")
 }
@@ -81,8 +81,8 @@ func TestColumnsThatChange(t *testing.T) {
 		in   sdk.Input
 		want string
 	}{
-		"another type": {input[other](t, "events"), "log_index     INTEGER NOT NULL  TEXT NOT NULL  <- differs"},
-		"may be null":  {input[loose](t, "events"), "name          TEXT NOT NULL     TEXT  <- differs"},
+		"another type": {plugintest.WireFrom[other](t, "events", "input"), "log_index     INTEGER NOT NULL  TEXT NOT NULL  <- differs"},
+		"may be null":  {plugintest.WireFrom[loose](t, "events", "input"), "name          TEXT NOT NULL     TEXT  <- differs"},
 	} {
 		s := step(t, path)
 		s.Start.Checkpoint, s.Start.Inputs = 1, []sdk.Input{tt.in}

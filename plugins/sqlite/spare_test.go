@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
 // A pipeline that begins at the head does not read old blocks again: where its
 // host has lost what it remembered, their rows stay unless somebody wants them gone.
 func TestRowsThatWillNotComeAgainAreSpared(t *testing.T) {
 	path := newFile(t)
-	start := sdk.Start{Domain: "p/logs", Step: "store", Generation: 1, FromLatest: true, Inputs: []sdk.Input{input[event](t, "rows")}}
+	start := sdk.Start{Domain: "p/logs", Step: "store", Generation: 1, FromLatest: true, Inputs: []sdk.Input{plugintest.WireFrom[event](t, "rows", "input")}}
 	l := started(t, newLoader(path), start)
 	for k := range uint64(3) {
 		load(t, l, 0, event{BlockNumber: 100 + k})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -26,7 +27,7 @@ func wideCells(n int) []any {
 // that the loader makes, of values that stand ready, with a commit as often.
 func bare[T transit.Row](b *testing.B, cells func(n int) []any, l *loader, _ func(n int) T) float64 {
 	b.Helper()
-	started(b, l, sdk.Start{Inputs: []sdk.Input{input[T](b, "rows")}})
+	started(b, l, sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[T](b, "rows", "input")}})
 	path := l.db.path
 	closed(b, l)
 	db := opened(b, path)
