@@ -44,6 +44,9 @@ type Request struct {
 	// Together: one endpoint is to answer all calls, in one exchange, so that no
 	// two of them are about different views of the chain.
 	Together bool
+	// ReadOnly: the caller does not write to results, which then may lie in memory
+	// that others read too.
+	ReadOnly bool
 }
 
 // Query is one JSON-RPC call.
@@ -65,7 +68,7 @@ type Rejection struct{ Endpoint, Reason string }
 
 // Result is what became of one call: Raw, or Err.
 type Result struct {
-	Raw      []byte // JSON; the caller's to keep, and to write to
+	Raw      []byte // JSON; the caller's to keep, and to write to unless it asked ReadOnly
 	Err      *Error
 	Endpoint string // its name and URL without credentials
 }

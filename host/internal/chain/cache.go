@@ -3,7 +3,6 @@ package chain
 import (
 	"bytes"
 	"math"
-	"slices"
 	"sync"
 
 	"github.com/maypok86/otter/v2"
@@ -55,16 +54,12 @@ func newCache(size uint64) (*cache, error) {
 	return &cache{answers: answers, most: int(min(size/8, math.MaxInt32))}, nil
 }
 
-// find returns an answer, which is the caller's to keep.
+// find returns an answer, which is not to be written to.
 func (c *cache) find(key callKey) (kept, bool) {
 	if c.answers == nil {
 		return kept{}, false
 	}
-	found, ok := c.answers.GetIfPresent(key)
-	if ok {
-		found.raw = bytes.Clone(found.raw)
-	}
-	return found, ok
+	return c.answers.GetIfPresent(key)
 }
 
 // stamp is to be given to keep with answers to calls that are made from now on.
@@ -74,7 +69,7 @@ func (c *cache) stamp() uint64 {
 	return c.forks
 }
 
-// keep keeps a copy of an answer, if it cannot change any more.
+// keep keeps an answer, which nobody may write to any more, if it cannot change.
 func (c *cache) keep(key callKey, about subject, raw []byte, endpoint string, stamp uint64) {
 	if c.answers == nil || about.kind == changing || len(raw) > c.most || len(raw) < 4 || bytes.Equal(raw, []byte("null")) {
 		return
@@ -87,7 +82,7 @@ func (c *cache) keep(key callKey, about subject, raw []byte, endpoint string, st
 	defer c.mu.Unlock() // so that no purge comes between
 	settled := about.kind == aboutHash || height <= c.final && c.final > 0
 	if settled && stamp == c.forks {
-		c.answers.Set(key, kept{raw: slices.Clone(raw), endpoint: endpoint, height: height})
+		c.answers.Set(key, kept{raw: raw, endpoint: endpoint, height: height})
 	}
 }
 

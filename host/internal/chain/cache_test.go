@@ -213,3 +213,25 @@ func TestAnswersAreNotShared(t *testing.T) {
 		clear(results[0].Raw)
 	}
 }
+
+// Who only reads gets what is kept itself.
+func TestAnswersAreNotCopiedForReaders(t *testing.T) {
+	n := &faked{answer: always(`{"number":"0x10"}`)}
+	s := serviceOf(t, n)
+	settled(t, s)
+	r := requestOf(`eth_getBlockByNumber["0x10",false]`)
+	r.ReadOnly = true
+	var first []byte
+	for range 3 {
+		results, err := s.Exchange(t.Context(), r)
+		if err != nil || string(results[0].Raw) != `{"number":"0x10"}` {
+			t.Fatalf("got %s, %v", results[0].Raw, err)
+		}
+		if first == nil {
+			first = results[0].Raw
+		}
+		if &first[0] != &results[0].Raw[0] {
+			t.Error("an answer was copied")
+		}
+	}
+}

@@ -31,7 +31,6 @@ type flight struct {
 	results []chain.Result
 	err     error
 	calls   int
-	joined  bool // several wait for it, and share its answers
 	waiting int
 	cancel  context.CancelFunc
 }
@@ -53,7 +52,6 @@ func (f *flights) join(key flightKey, calls int) (leg, bool) {
 	if !ok || l.calls > 2*calls+small {
 		return leg{}, false
 	}
-	l.joined = true
 	return l, true
 }
 

@@ -49,6 +49,20 @@ func appendCall(out []byte, c *chain.Query, id int) []byte {
 // has none.
 type envelope struct{ id, result, fault []byte }
 
+// set takes a member of an answer.
+func (e *envelope) set(key, value []byte) {
+	switch string(key) {
+	case "id":
+		e.id = value
+	case "result":
+		e.result = value
+	case "error":
+		if e.fault = value; string(value) == "null" {
+			e.fault = nil
+		}
+	}
+}
+
 // parse finds the reply to each of n calls in a body, by ids that count up from
 // first. Results alias it.
 func parse(body []byte, first, n int) ([]reply, error) {
@@ -65,6 +79,15 @@ func parse(body []byte, first, n int) ([]reply, error) {
 		return nil, fmt.Errorf("parse %d bytes of an answer: %w", len(body), err)
 	}
 	return match(all, first, n)
+}
+
+// own gives results memory of their own: whoever keeps one does not keep those
+// beside it, and the body's memory can be used again.
+func own(replies []reply) []reply {
+	for i := range replies {
+		replies[i].result = bytes.Clone(replies[i].result)
+	}
+	return replies
 }
 
 // match puts answers in the order of their calls. An error without a call that it

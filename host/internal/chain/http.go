@@ -28,7 +28,7 @@ type httpConn struct {
 	timeout time.Duration
 	longest int64 // bytes that are read of an answer
 	client  *http.Client
-	bodies  sync.Pool // of *bytes.Buffer, for answers whose length is not told
+	bodies  sync.Pool // of *bytes.Buffer
 }
 
 func newHTTP(u *url.URL, headers map[string]string, timeout time.Duration) *httpConn {
@@ -79,18 +79,21 @@ func (c *httpConn) exchange(ctx context.Context, calls []*chain.Query) ([]reply,
 		return nil, watch.explain(ctx, withoutURL(err))
 	}
 	defer resp.Body.Close()
-	answer, err := c.read(resp, watch)
+	buf := c.body()
+	defer c.putBack(buf)
+	answer, err := c.read(resp, watch, buf)
 	if err != nil {
 		return nil, watch.explain(ctx, err)
 	}
-	return parse(answer, 1, len(calls))
+	replies, err := parse(answer, 1, len(calls))
+	return own(replies), err
 }
 
 // changes tells calls that do something.
 func changes(q *chain.Query) bool { return strings.Contains(q.Method, "_send") }
 
-// read takes the whole body of an answer.
-func (c *httpConn) read(resp *http.Response, watch *progress) ([]byte, error) {
+// read takes the whole body of an answer, into a buffer or memory of its own.
+func (c *httpConn) read(resp *http.Response, watch *progress, buf *bytes.Buffer) ([]byte, error) {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // as much of it as there is
 		if isRPC(text) && resp.StatusCode != http.StatusTooManyRequests {
@@ -98,37 +101,34 @@ func (c *httpConn) read(resp *http.Response, watch *progress) ([]byte, error) {
 		}
 		return nil, &statusError{status: resp.StatusCode, after: retryAfter(resp.Header, time.Now()), body: chain.Short(string(text)), to: redirect(resp)}
 	}
-	n, from := resp.ContentLength, watch.reader(resp.Body)
-	if n > c.longest {
+	from := watch.reader(resp.Body)
+	if resp.ContentLength > c.longest {
 		return nil, errTooLong
 	}
+	buf.Grow(int(max(resp.ContentLength, 0)) + bytes.MinRead)
 	if resp.Header.Get("Content-Encoding") == "gzip" { // of a proxy that was not asked to
 		zip, err := gzip.NewReader(from)
 		if err != nil {
 			return nil, fmt.Errorf("read the answer: %w", err)
 		}
-		n, from = -1, zip
+		from = zip
 	}
-	if n > 0 {
-		body := make([]byte, n)
-		got, err := io.ReadFull(from, body)
-		if err != nil {
-			return nil, fmt.Errorf("read the answer after %d bytes: %w", got, err)
-		}
-		return body, nil
-	}
-	buf, _ := c.bodies.Get().(*bytes.Buffer)
-	if buf == nil {
-		buf = new(bytes.Buffer)
-	}
-	defer c.putBack(buf)
 	if _, err := buf.ReadFrom(io.LimitReader(from, c.longest+1)); err != nil {
 		return nil, fmt.Errorf("read the answer after %d bytes: %w", buf.Len(), err)
 	}
 	if int64(buf.Len()) > c.longest {
 		return nil, errTooLong
 	}
-	return bytes.Clone(buf.Bytes()), nil
+	return buf.Bytes(), nil
+}
+
+// body is a buffer for an answer, to be put back when nothing of it is used any
+// more.
+func (c *httpConn) body() *bytes.Buffer {
+	if buf, ok := c.bodies.Get().(*bytes.Buffer); ok {
+		return buf
+	}
+	return new(bytes.Buffer)
 }
 
 // putBack keeps a buffer for the next answer unless it has grown out of all

@@ -164,17 +164,26 @@ func (s *scanner) membersUntil(take func(key, value []byte) error) error {
 
 // member goes past a key and its value.
 func (s *scanner) member() (key, value []byte, err error) {
-	if s.peek() != '"' {
-		return nil, nil, s.fault()
-	}
-	if key, err = s.value(); err != nil {
+	if key, err = s.key(); err != nil {
 		return nil, nil, err
 	}
-	if !s.take(':') {
-		return nil, nil, s.fault()
-	}
 	value, err = s.value()
-	return key[1 : len(key)-1], value, err
+	return key, value, err
+}
+
+// key goes past the key of a member, and the colon behind it.
+func (s *scanner) key() ([]byte, error) {
+	if s.peek() != '"' {
+		return nil, s.fault()
+	}
+	key, err := s.value()
+	if err != nil {
+		return nil, err
+	}
+	if !s.take(':') {
+		return nil, s.fault()
+	}
+	return key[1 : len(key)-1], nil
 }
 
 // elements calls take before each element of an array, for it to go past the
@@ -201,21 +210,13 @@ func (s *scanner) elements(take func() error) error {
 
 // envelopes finds the answers in a body, about n of them. Nothing may follow.
 func (s *scanner) envelopes(n int) ([]envelope, error) {
+	s.peek()
+	if all, certain := s.alike(n); certain {
+		return all, nil
+	}
 	all := make([]envelope, 0, min(n, 1<<10))
 	one := func() error {
-		var e envelope
-		err := s.members(func(key, value []byte) {
-			switch string(key) {
-			case "id":
-				e.id = value
-			case "result":
-				e.result = value
-			case "error":
-				if e.fault = value; string(value) == "null" {
-					e.fault = nil
-				}
-			}
-		})
+		e, _, err := s.envelope()
 		all = append(all, e)
 		return err
 	}

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -234,20 +235,21 @@ func (q *request) waitFor(l *flight) {
 	q.flights = append(q.flights, l)
 }
 
-// land takes the answers of the flights. Those that several share are copied.
+// land takes the answers of the flights. Those, and what was kept, are shared: who
+// may write to his gets a copy.
 func (q *request) land() {
 	for i := range q.results {
 		how := fromCache
 		if i < len(q.waits) && q.waits[i].flight != nil {
 			l := q.waits[i]
 			q.results[i] = l.results[l.at]
-			if l.joined {
-				q.results[i].Raw = append([]byte(nil), q.results[i].Raw...)
-			}
 			how = fromNode
 			if l.flight != q.mine {
 				how = fromOther
 			}
+		}
+		if !q.ReadOnly {
+			q.results[i].Raw = bytes.Clone(q.results[i].Raw)
 		}
 		q.network.counters.answered(q.Asker, q.Calls[i].Method, &q.results[i], how)
 	}

@@ -77,7 +77,11 @@ func (s *socket) exchange(ctx context.Context, calls []*chain.Query) ([]reply, e
 	if err != nil {
 		return nil, err
 	}
-	return parse(body, first, len(calls))
+	replies, err := parse(body, first, len(calls))
+	if len(calls) > 1 {
+		replies = own(replies)
+	}
+	return replies, err
 }
 
 // ask sends calls and returns the message that answers them, and the id of the

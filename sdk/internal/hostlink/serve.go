@@ -150,7 +150,7 @@ func (v *server) watch(ctx context.Context, id uint64, q shared.Query) (*pluginv
 }
 
 func (v *server) exchange(ctx context.Context, asker chain.Asker, ask *pluginv1.ChainRequest) (*pluginv1.HostAnswer, error) {
-	r := chain.Request{Asker: asker, Network: ask.GetNetwork(), Together: ask.GetTogether(), Calls: make([]chain.Query, len(ask.GetCalls()))}
+	r := chain.Request{Asker: asker, Network: ask.GetNetwork(), Together: ask.GetTogether(), ReadOnly: true, Calls: make([]chain.Query, len(ask.GetCalls()))}
 	for i, call := range ask.GetCalls() {
 		r.Calls[i] = chain.Query{Method: call.GetMethod(), Params: call.GetParams(), Once: call.GetOnce(), Never: call.GetNever()}
 		for _, no := range call.GetRejected() {

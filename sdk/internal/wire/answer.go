@@ -100,11 +100,11 @@ func (p *pieces) fields(size int, number protowire.Number, one func(size int) er
 		}
 		num, kind := protowire.DecodeTag(tag)
 		if num == number && kind == protowire.BytesType {
-			n, err := binary.ReadUvarint(p.reader)
-			if err != nil || n > uint64(max(0, p.reader.Remaining()-end)) {
-				return nil, errPieces
+			n, err := p.length(end)
+			if err == nil {
+				err = one(n)
 			}
-			if err := one(int(n)); err != nil {
+			if err != nil {
 				return nil, err
 			}
 			continue
@@ -118,6 +118,15 @@ func (p *pieces) fields(size int, number protowire.Number, one func(size int) er
 		return nil, errPieces
 	}
 	return others, nil
+}
+
+// length reads how many bytes follow, when so many are to remain at the end.
+func (p *pieces) length(end int) (int, error) {
+	n, err := binary.ReadUvarint(p.reader)
+	if err != nil || n > uint64(max(0, p.reader.Remaining()-end)) {
+		return 0, errPieces
+	}
+	return int(n), nil
 }
 
 // value appends the value of a field, which has at most so many bytes.
