@@ -31,7 +31,7 @@ type webhook struct {
 	SigningKey  string            `hcl:"signing_key,optional,sensitive" doc:"signs each request with Ed25519, too: a private key as PEM, such as file(\"key.pem\")"`
 	CA          string            `hcl:"ca,optional,reads" doc:"a file with the certificates that the receiver's is checked against, as PEM, in the place of the system's"`
 	Timeout     time.Duration     `hcl:"timeout,optional" doc:"how long a request waits for its answer"`
-	GiveUpAfter time.Duration     `hcl:"give_up_after,optional" doc:"how long a request is tried before the step fails and its host starts it anew; 0: for ever; requests in an outbox are always tried for ever"`
+	GiveUpAfter time.Duration     `hcl:"give_up_after,optional" doc:"how long a request is tried before the step fails and its host starts it anew; 0: for as long as its pipeline lets it wait; requests in an outbox are always tried for ever"`
 	Concurrency int               `hcl:"concurrency,optional" doc:"how many requests may be under way at once; those of one step come one after the other all the same"`
 	gather.Limits
 	Outbox *outboxSettings `hcl:"outbox,block" doc:"keep requests on disk until the receiver has taken them, so that it holds nobody up when it is away"`

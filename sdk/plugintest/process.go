@@ -20,8 +20,7 @@ type Process struct {
 	cancel     context.CancelFunc
 	generation uint64
 	output     transit.Type
-	patience   time.Duration // of a single wait
-	trying     bool          // a process that has ended takes nothing, which is all right
+	trying     bool // a process that has ended takes nothing, which is all right
 
 	mu       sync.Mutex // protects events
 	events   []Event
@@ -82,9 +81,9 @@ func (p *Process) HangUp() { p.hangUp() }
 // Next waits for the next thing the process says.
 func (p *Process) Next() Event {
 	p.t.Helper()
-	e, ok := p.Within(p.patience)
+	e, ok := p.Within(Patience)
 	if !ok {
-		p.failf("it said nothing within %s", p.patience)
+		p.failf("it said nothing within %s", Patience)
 	}
 	return e
 }
@@ -120,10 +119,13 @@ func (p *Process) take() (e Event, ok bool) {
 }
 
 // Expect waits for the next thing the process says and fails the test if it is
-// anything else.
+// anything else, but that it waits.
 func (p *Process) Expect(what What) Event {
 	p.t.Helper()
 	e := p.Next()
+	for e.What == Waits && what != Waits {
+		e = p.Next()
+	}
 	if e.What == what {
 		return e
 	}
@@ -258,10 +260,10 @@ func (p *Process) Try(f func()) {
 func (p *Process) send(f *wire.Frame) {
 	p.t.Helper()
 	f.Generation = p.generation
-	alarm := time.AfterFunc(p.patience, p.cancel)
+	alarm := time.AfterFunc(Patience, p.cancel)
 	err := p.stream.Send(f)
 	if !alarm.Stop() {
-		p.failf("it did not take a frame (%s) within %s", f.Kind, p.patience)
+		p.failf("it did not take a frame (%s) within %s", f.Kind, Patience)
 	}
 	if err != nil && !p.trying && f.Kind != pluginv1.Kind_KIND_OPEN { // what a process that refuses to open says is told by Next
 		p.failf("send a frame (%s): the process has ended, its last words: %s", f.Kind, p.lastWords())
