@@ -38,7 +38,11 @@ func seal(ctx context.Context, name string, file *os.File, dir string, memory fu
 	if err != nil {
 		return nil, err
 	}
-	s.digest, s.size, err = hashOf(ctx, s.file)
+	hash := hashOf
+	if s.fixed {
+		hash = hashSealed
+	}
+	s.digest, s.size, err = hash(ctx, s.file)
 	if err != nil {
 		s.close()
 		return nil, err

@@ -2,9 +2,12 @@ package catalog
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,7 +34,7 @@ func sealMemory(ctx context.Context, name string, from *os.File, memory func(str
 		return nil, fmt.Errorf("%w: %w", errNoMemory, err)
 	}
 	defer func() { _ = to.Close() }() // what was read from it has a descriptor of its own
-	if err := copyAll(ctx, to, from); err != nil {
+	if err := fill(ctx, to, from); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -46,4 +49,47 @@ func sealMemory(ctx context.Context, name string, from *os.File, memory func(str
 		return nil, fmt.Errorf("%w: %w", errNoMemory, err)
 	}
 	return &sealed{file: file, fixed: true}, nil
+}
+
+// atATime is how much is copied or hashed before somebody may have lost patience.
+const atATime = 4 << 20
+
+// fill copies a file to memory within the kernel, which spares a copy. Some file
+// systems do not know how.
+func fill(ctx context.Context, to, from *os.File) error {
+	for at := int64(0); ctx.Err() == nil; {
+		n, err := unix.Sendfile(int(to.Fd()), int(from.Fd()), &at, atATime)
+		switch {
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
+		case err != nil && at == 0:
+			return copyAll(ctx, to, from)
+		case err != nil:
+			return fmt.Errorf("copy it to memory: %w", err)
+		case n == 0:
+			return nil
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// hashSealed hashes memory where it is. It cannot shrink under the eyes of
+// whoever looks, because that is sealed.
+func hashSealed(ctx context.Context, file *os.File) (digest string, size int64, err error) {
+	info, err := file.Stat()
+	if err != nil || info.Size() == 0 {
+		return hashOf(ctx, file)
+	}
+	memory, err := unix.Mmap(int(file.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED|unix.MAP_POPULATE)
+	if err != nil {
+		return hashOf(ctx, file)
+	}
+	defer func() { _ = unix.Munmap(memory) }() // it was only read
+	hash := sha256.New()
+	for part := range slices.Chunk(memory, atATime) {
+		if err := ctx.Err(); err != nil {
+			return "", 0, context.Cause(ctx)
+		}
+		_, _ = hash.Write(part) // a hash takes everything
+	}
+	return digestPrefix + hex.EncodeToString(hash.Sum(nil)), info.Size(), nil
 }
