@@ -1,7 +1,6 @@
 package plugintest
 
 import (
-	"cmp"
 	"context"
 	"math"
 	"time"
@@ -27,8 +26,6 @@ type Step struct {
 	Policy Policy
 	// State is a snapshot to begin with; nil: there is none.
 	State []byte
-
-	patience time.Duration // of a single wait; 0: Patience
 }
 
 // Policy says when an aggregator's tuple is complete. The zero Policy makes one
@@ -88,7 +85,6 @@ func TryOpen(t TB, p *Plugin, step Step) (*Process, *Failure) {
 	}
 	opened := &Process{
 		t: t, step: step, stream: stream, cancel: cancel, generation: max(step.Start.Generation, 1),
-		patience: cmp.Or(step.patience, Patience),
 		received: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	go opened.receive()

@@ -147,7 +147,7 @@ func (s *storm[In]) open() {
 		start.Inputs[input].Rows += uint64(len(rows))
 	}
 	s.note("generation %d is opened at checkpoint %d, of %d blocks", s.generation, from.checkpoint, from.sent)
-	s.process = Open(s, s.plugin.Plugin, Step{Register: s.Register, Settings: s.shelter.Settings, Start: start, patience: 6 * Patience})
+	s.process = Open(s, s.plugin.Plugin, Step{Register: s.Register, Settings: s.shelter.Settings, Start: start})
 	s.sent = from.sent
 }
 
