@@ -8,6 +8,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+
+	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
 // What the loader reaches with nobody listening and with clients that do, and the
@@ -41,7 +43,7 @@ func BenchmarkLoad(b *testing.B) {
 					}
 				}()
 			}
-			batch := batchOf(b, rows...)
+			batch := plugintest.Batch(b, rows...)
 			n := 0
 			for b.Loop() {
 				if err := l.Load(b.Context(), 0, batch); err != nil {

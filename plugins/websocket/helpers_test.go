@@ -42,23 +42,6 @@ func swapsOf(blocks ...uint64) []swap {
 	return rows
 }
 
-func batchOf[T transit.Row](tb testing.TB, rows ...T) transit.Batch {
-	tb.Helper()
-	e, err := transit.NewEncoder[T]()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	body, err := e.Append(nil, rows)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	b, err := transit.DecodeBatch(e.Type(), body)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
-
 // startAt is a place with so many rows of each step before it.
 func startAt[T transit.Row](tb testing.TB, generation, checkpoint, before uint64, steps ...string) sdk.Start {
 	tb.Helper()
@@ -109,7 +92,7 @@ func closed(tb testing.TB, l *loader) {
 
 func load(tb testing.TB, l *loader, input int, blocks ...uint64) {
 	tb.Helper()
-	if err := l.Load(tb.Context(), input, batchOf(tb, swapsOf(blocks...)...)); err != nil {
+	if err := l.Load(tb.Context(), input, plugintest.Batch(tb, swapsOf(blocks...)...)); err != nil {
 		tb.Fatal(err)
 	}
 }

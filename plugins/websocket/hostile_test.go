@@ -17,6 +17,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/penstock-io/penstock/sdk/gather"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
 func TestWhoIsLetIn(t *testing.T) {
@@ -152,7 +153,7 @@ func TestASlowClientIsDropped(t *testing.T) {
 	longest := time.Duration(0)
 	for i := range messages {
 		began := time.Now()
-		if err := l.Load(t.Context(), 0, batchOf(t, swap{BlockNumber: uint64(i), Note: &note})); err != nil {
+		if err := l.Load(t.Context(), 0, plugintest.Batch(t, swap{BlockNumber: uint64(i), Note: &note})); err != nil {
 			t.Fatal(err)
 		}
 		commit(t, l, 0, uint64(i))

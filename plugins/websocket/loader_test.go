@@ -73,7 +73,7 @@ func TestMessagesAreBounded(t *testing.T) {
 	load(t, l, 0, 1, 2, 3, 4)
 	v.hears("rows a 0 [1 2 3]")
 	long := strings.Repeat("x", 2000)
-	if err := l.Load(t.Context(), 0, batchOf(t, swap{BlockNumber: 5, Note: &long}, swap{BlockNumber: 6})); err != nil {
+	if err := l.Load(t.Context(), 0, plugintest.Batch(t, swap{BlockNumber: 5, Note: &long}, swap{BlockNumber: 6})); err != nil {
 		t.Fatal(err)
 	}
 	commit(t, l, 0, 9)
@@ -87,7 +87,7 @@ func TestFilters(t *testing.T) {
 	note := "x"
 	rows := append(swapsOf(1, 2, 3), swap{BlockNumber: 1, Note: &note})
 	rows[2].Amount.SetAllOne()
-	if err := l.Load(t.Context(), 0, batchOf(t, rows...)); err != nil {
+	if err := l.Load(t.Context(), 0, plugintest.Batch(t, rows...)); err != nil {
 		t.Fatal(err)
 	}
 	commit(t, l, 1, 3)

@@ -12,6 +12,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/penstock-io/penstock/sdk/eth"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -102,7 +103,7 @@ func roundTrip[T transit.Row](t *testing.T, name string, rows ...T) {
 		v := visit(t, l)
 		v.say(fmt.Sprintf(`{"op":"subscribe","channel":%q}`, name))
 		v.hears("subscribed " + name + " 0 missed 0")
-		batch := batchOf(t, rows...)
+		batch := plugintest.Batch(t, rows...)
 		if err := l.Load(t.Context(), 0, batch); err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/holiman/uint256"
 
+	"github.com/penstock-io/penstock/sdk/plugintest"
 	"github.com/penstock-io/penstock/sdk/render"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
@@ -50,23 +51,6 @@ type everything struct {
 }
 
 func (everything) TransitType() string { return "test.everything" }
-
-func batchOf[T transit.Row](tb testing.TB, rows ...T) transit.Batch {
-	tb.Helper()
-	e, err := transit.NewEncoder[T]()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	body, err := e.Append(nil, rows)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	b, err := transit.DecodeBatch(e.Type(), body)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
 
 // extremes are the values that numbers have to be exact at.
 func extremes() []everything {
@@ -136,7 +120,7 @@ func someRows() []everything {
 
 // Every value is written as transit shows it.
 func TestTextIsThatOfTransit(t *testing.T) {
-	batch := batchOf(t, someRows()...)
+	batch := plugintest.Batch(t, someRows()...)
 	layout := render.New(batch.Type)
 	for row := range int(batch.Record.NumRows()) {
 		for i, name := range layout.Names() {
@@ -150,7 +134,7 @@ func TestTextIsThatOfTransit(t *testing.T) {
 
 // Bare are only values that JSON has a form for; the rest is the text in quotes.
 func TestMembersAreJSON(t *testing.T) {
-	batch := batchOf(t, someRows()...)
+	batch := plugintest.Batch(t, someRows()...)
 	layout := render.New(batch.Type)
 	for row := range int(batch.Record.NumRows()) {
 		line := append(layout.AppendMembers([]byte("{"), batch, row), '}')
@@ -204,7 +188,7 @@ func sameJSON(t *testing.T, a, b []byte) bool {
 }
 
 func TestSomeColumnsInTheOrderGiven(t *testing.T) {
-	batch := batchOf(t, everything{Uint64: 7, Bool: true})
+	batch := plugintest.Batch(t, everything{Uint64: 7, Bool: true})
 	layout := render.New(batch.Type, 8, 0)
 	if got, want := string(layout.AppendMembers(nil, batch, 0)), `"uint64":7,"bool":true`; got != want {
 		t.Errorf("got %s, want %s", got, want)
@@ -217,7 +201,7 @@ func TestAddressesBeyondThoseRemembered(t *testing.T) {
 		rows[i].Address = common.BigToAddress(big.NewInt(int64(i)))
 	}
 	rows = append(rows, rows[0])
-	batch := batchOf(t, rows...)
+	batch := plugintest.Batch(t, rows...)
 	layout := render.New(batch.Type, 14)
 	for row := range rows {
 		text, _ := layout.AppendText(nil, batch, 0, row)
@@ -253,7 +237,7 @@ func BenchmarkMembers(b *testing.B) {
 	for i := range rows {
 		rows[i] = swap{BlockNumber: uint64(i / 100), Pair: common.Address{byte(i)}, Amount: *uint256.NewInt(uint64(i) << 40)}
 	}
-	batch := batchOf(b, rows...)
+	batch := plugintest.Batch(b, rows...)
 	layout := render.New(batch.Type)
 	var line []byte
 	for b.Loop() {
