@@ -187,14 +187,6 @@ func Moved(ctx context.Context, client *chain.Client, blocks []view.Ref) error {
 	return nil
 }
 
-// Parameter names the state after a block: final ones by number, which every node takes, and others by hash (EIP-1898).
-func Parameter(ref view.Ref, final bool) any {
-	if final {
-		return chain.Hex(ref.Number)
-	}
-	return map[string]any{"blockHash": ref.Hash}
-}
-
 // Build makes a span of rows of the blocks that are due: rows of block i are those before end[i].
 func Build[T any](s *Span, rows []T, end []int) follow.Span[T] {
 	out := follow.Span[T]{Parent: s.Refs[0].Parent, Rows: rows, Blocks: make([]follow.Block, len(s.Refs))}

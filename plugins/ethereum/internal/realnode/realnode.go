@@ -3,7 +3,6 @@
 package realnode
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"maps"
 	"math/big"
@@ -119,15 +118,6 @@ func (n *Node) Send(tb testing.TB, to *common.Address, value *big.Int, data []by
 
 // Commit mines a block.
 func (n *Node) Commit() common.Hash { return n.beacon.Commit() }
-
-// Fork goes back to a block: the next ones take the place of those after it.
-func (n *Node) Fork(tb testing.TB, parent common.Hash) {
-	tb.Helper()
-	check(tb, n.beacon.Fork(parent))
-	nonce, err := n.Client.NonceAt(context.Background(), n.Rich, nil)
-	check(tb, err)
-	n.nonce = nonce
-}
 
 // Head is the newest block.
 func (n *Node) Head() *types.Header { return n.backend.BlockChain().CurrentHeader() }
