@@ -167,7 +167,7 @@ func listen() {
 func intrude() {
 	conn, err := grpc.NewClient("unix:"+os.Getenv("INTRUDE_AT"), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		_, err = grpc_health_v1.NewHealthClient(conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: "plugin"})
 	}

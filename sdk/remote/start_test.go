@@ -27,7 +27,7 @@ func config(t *testing.T, role string, env ...string) remote.Config {
 	}
 	// With -race a program would take a second to end.
 	env = append(env, roleEnv+"="+role, "PATH="+os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0")
-	return remote.Config{Name: "tested", Path: path, RunDir: runDir(t), Env: env, HostVersion: "test"}
+	return remote.Config{Name: "tested", Path: path, RunDir: runDir(t), Env: env, HostVersion: "test", StartTimeout: patience}
 }
 
 // runDir is a directory with a short path that must be empty when the test
@@ -84,13 +84,17 @@ func state(pid int) string {
 	return letter
 }
 
+// patience is longer than anything takes that does not hang, also where the machine
+// has much else to do. Nothing that ends in time takes half of it.
+const patience = 2 * time.Minute
+
 // eventually polls until ok, and fails the test after a time that is never
 // needed.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited 5s: %s", what)
+			t.Fatalf("waited %s: %s", patience, what)
 		}
 	}
 }
@@ -158,8 +162,8 @@ func TestStartErrors(t *testing.T) {
 		{"other protocol", role("protocol 2"), remote.ErrProtocol, []string{"it speaks protocol 2", "this host protocol 1"}},
 		{"other core protocol", role("core protocol 9"), remote.ErrProtocol, []string{"core protocol 9"}},
 		{"no gRPC", role("netrpc"), remote.ErrProtocol, []string{"does not offer gRPC"}},
-		{"slow", slow("slow"), remote.ErrSlow, []string{"start_timeout of 300ms", `printed "warming up"`}},
-		{"listens and is silent", slow("silent server"), remote.ErrSlow, []string{"start_timeout of 300ms"}},
+		{"slow", slow("slow"), remote.ErrSlow, []string{"start_timeout of 3s", `printed "warming up"`}},
+		{"listens and is silent", slow("silent server"), remote.ErrSlow, []string{"start_timeout of 3s"}},
 		{"sends a certificate", slow("certificate"), remote.ErrSlow, []string{"start_timeout"}},
 		{"socket elsewhere", role("socket elsewhere"), remote.ErrSocket, []string{"elsewhere.sock", "outside of its own directory"}},
 		{"socket above", role("socket above"), remote.ErrSocket, []string{"outside of its own directory"}},
@@ -186,7 +190,7 @@ func TestStartErrors(t *testing.T) {
 					t.Errorf("it does not say %q", part)
 				}
 			}
-			if took := time.Since(began); took > 4*time.Second {
+			if took := time.Since(began); took > patience/2 {
 				t.Errorf("it took %s to say so", took)
 			}
 		})
@@ -213,7 +217,7 @@ func slow(name string) func(*testing.T) remote.Config {
 	return func(t *testing.T) remote.Config {
 		t.Helper()
 		c := config(t, name)
-		c.StartTimeout = 300 * time.Millisecond
+		c.StartTimeout = 3 * time.Second
 		return c
 	}
 }
@@ -389,11 +393,7 @@ func TestPluginDiesWithTheHost(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = host.Wait() // it was killed
-			began := time.Now()
 			eventually(t, "the plugin runs without its host", func() bool { return !alive(pid) })
-			if took := time.Since(began); took > 2*time.Second {
-				t.Errorf("the plugin outlived its host by %s", took)
-			}
 		})
 	}
 }

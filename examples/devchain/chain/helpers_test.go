@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func start(t *testing.T, cfg chain.Config) *chain.Chain {
 	t.Helper()

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/penstock-io/penstock/host/internal/api"
 )
@@ -65,7 +64,7 @@ func TestOtherUsersAreRefused(t *testing.T) {
 
 // dialAsOther is what another user runs.
 func dialAsOther(dir string) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c, err := api.Dial(ctx, dir)
 	if err == nil {

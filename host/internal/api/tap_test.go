@@ -119,7 +119,7 @@ func TestTap(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("a tap that was ended: %v", err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		begun, ended := w.tap(t.Context(), "logs")
 		select {
@@ -191,7 +191,7 @@ func TestRecord(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("nobody wants it: it ended with %v", err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		begun, ended = w.record(t.Context())
 		select {
 		case <-begun:

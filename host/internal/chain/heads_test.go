@@ -249,6 +249,7 @@ func TestLaggingNodeIsNotAFork(t *testing.T) {
 		for _, head := range []string{headJSON(101, "101", "100"), headJSON(100, "100", "99"), headJSON(101, "101", "100"), headJSON(102, "102", "101")} {
 			n.moveTo(head)
 			time.Sleep(500 * time.Millisecond)
+			synctest.Wait() // until it has been asked for, which is due just now
 		}
 		wantNumbers(t, "each once", heads, "64", "65", "66")
 		if got := s.Status()[0].Forks; got != 0 {

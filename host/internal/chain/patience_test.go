@@ -27,7 +27,7 @@ func TestErrorSaysWhereWhatAndHowOften(t *testing.T) {
 		{"hangs", func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body) // so that the server notices that the client has gone
 			<-r.Context().Done()
-		}, []string{"tried 3 times", "no answer within 50ms"}},
+		}, []string{"tried 3 times", "no answer within 1s"}},
 		{"HTML", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(503)
 			_, _ = io.WriteString(w, "<h1>down, secret12</h1>")
@@ -58,7 +58,7 @@ func TestErrorSaysWhereWhatAndHowOften(t *testing.T) {
 				url = serve(t, c.serve)
 			}
 			url = strings.Replace(url, "http://", "http://user1:secret99@", 1) + "/v3/secret12?key=secret34"
-			network := config.Network{RPC: config.RPC{Retries: new(uint64(2)), Timeout: 50 * time.Millisecond}}
+			network := config.Network{RPC: config.RPC{Retries: new(uint64(2)), Timeout: time.Second}}
 			network.Endpoints = []config.Endpoint{{Headers: map[string]string{"Authorization": "Bearer header56"}}}
 			n := open(t, network, url)
 			err := n.ask(t, query("say", 7))[0].Err

@@ -207,8 +207,8 @@ func settled(t *testing.T, s *chain.Service) {
 func eventually(t *testing.T, so func() bool) {
 	t.Helper()
 	for begin := time.Now(); !so(); runtime.Gosched() {
-		if time.Since(begin) > 10*time.Second {
-			t.Fatal("it did not come to be within 10 seconds")
+		if time.Since(begin) > bound {
+			t.Fatalf("it did not come to be within %s", bound)
 		}
 	}
 }

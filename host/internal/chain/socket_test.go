@@ -104,7 +104,7 @@ func TestTroubleOverASocketPasses(t *testing.T) {
 	for name, trouble := range cases {
 		t.Run(name, func(t *testing.T) {
 			var troubles atomic.Int32
-			n := open(t, config.Network{RPC: config.RPC{Timeout: 200 * time.Millisecond}}, talk(t, func(line string, conn net.Conn) {
+			n := open(t, config.Network{RPC: config.RPC{Timeout: time.Second}}, talk(t, func(line string, conn net.Conn) {
 				if troubles.Add(1) == 1 {
 					trouble(conn)
 					return

@@ -59,7 +59,7 @@ func TestBodyThatNeverEnds(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, echo(calls, batch))
 	})
-	n := open(t, config.Network{RPC: config.RPC{Timeout: 100 * time.Millisecond}}, url)
+	n := open(t, config.Network{RPC: config.RPC{Timeout: time.Second}}, url)
 	said(t, n.ask(t, say(1)...))
 	if s := n.status(t, "e0"); asked.Load() != 2 || !strings.Contains(s.LastError, "bytes of it came, then less than") {
 		t.Errorf("asked %d times; the last error is %q", asked.Load(), s.LastError)
@@ -87,11 +87,11 @@ func TestLargeAnswerThatGetsAhead(t *testing.T) {
 		for range pieces {
 			_, _ = io.WriteString(w, piece)
 			w.(http.Flusher).Flush()
-			<-time.After(25 * time.Millisecond) // so that it takes longer than the timeout
+			<-time.After(150 * time.Millisecond) // so that it takes longer than the timeout
 		}
 		_, _ = io.WriteString(w, `"}`)
 	})
-	n := open(t, config.Network{RPC: config.RPC{Timeout: 150 * time.Millisecond, Retries: new(uint64(0))}}, url)
+	n := open(t, config.Network{RPC: config.RPC{Timeout: time.Second, Retries: new(uint64(0))}}, url)
 	if r := n.ask(t, say(1)...)[0]; r.Err != nil || len(r.Raw) != pieces*len(piece)+2 {
 		t.Errorf("got %d bytes, %v", len(r.Raw), r.Err)
 	}
@@ -352,9 +352,9 @@ func TestSocketThatHangs(t *testing.T) {
 	s := httptest.NewServer(server.WebsocketHandler([]string{"*"}))
 	defer s.Close()
 	defer close(release)
-	n := open(t, config.Network{RPC: config.RPC{Timeout: 50 * time.Millisecond, Retries: new(uint64(1))}}, nodetest.WebSocket(s.URL))
+	n := open(t, config.Network{RPC: config.RPC{Timeout: time.Second, Retries: new(uint64(1))}}, nodetest.WebSocket(s.URL))
 	err := n.ask(t, query("eth_hang"))[0].Err
-	if err == nil || err.Kind != sdkchain.TimedOut || !strings.Contains(err.Error(), "no answer within 50ms") {
+	if err == nil || err.Kind != sdkchain.TimedOut || !strings.Contains(err.Error(), "no answer within 1s") {
 		t.Errorf("got %v", err)
 	}
 }

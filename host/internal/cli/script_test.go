@@ -119,8 +119,9 @@ func inPath(bin string) func(*testscript.Env) error {
 	}
 }
 
-// patience is how long a script waits for something that must happen.
-const patience = 20 * time.Second
+// patience is how long a script waits for something that must happen, also where the
+// machine has much else to do.
+const patience = 3 * time.Minute
 
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){

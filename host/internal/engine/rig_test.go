@@ -134,7 +134,7 @@ func (r *rig) version(source, name string) version {
 	r.runDirs = append(r.runDirs, runDir)
 	plugins, err := catalog.Open(catalog.Config{
 		Plugins: map[string]*config.Plugin{"test": {Name: "test", Path: self, Env: env, Sandbox: config.Sandbox{Write: []string{os.TempDir()}}}},
-		Logger:  logger, RunDir: runDir, LogLevel: "debug",
+		Logger:  logger, RunDir: runDir, LogLevel: "debug", StartTimeout: patience,
 	})
 	if err != nil {
 		t.Fatal(err)
