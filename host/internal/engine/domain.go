@@ -224,7 +224,10 @@ func (d *domain) recover(cause error) (next int, err error) {
 			return soon, nil
 		}
 	}
-	d.why = fmt.Sprintf("step %s failed: %v", stepOf(cause), withoutStep(cause))
+	d.why = cause.Error()
+	if step := stepOf(cause); step != "" {
+		d.why = fmt.Sprintf("step %s failed", step) // why was told when it did
+	}
 	return withBackoff, d.spend(cause)
 }
 
@@ -270,8 +273,10 @@ func (d *domain) spend(err error) error {
 	d.mu.Lock()
 	d.cause = err
 	d.mu.Unlock()
-	d.cfg.Logger.Warn("the path begins again at its last checkpoint", "pipeline", d.name, "step", stepOf(err),
-		"block", d.committedText(), "cause", withoutStep(err))
+	if stepOf(err) == "" { // otherwise that was told when the step broke
+		d.cfg.Logger.Warn("the path broke", "pipeline", d.name, "cause", err)
+	}
+	d.cfg.Logger.Info("the path begins again at its last checkpoint", "pipeline", d.name, "step", stepOf(err), "block", d.committedText())
 	return nil
 }
 

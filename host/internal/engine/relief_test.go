@@ -33,11 +33,14 @@ func TestSwapRevivesAPathInError(t *testing.T) {
 			r := newRig(t, s.String()+other.named("q"), on(t, t.TempDir(), nil))
 			end := r.begin()
 			r.waitState(engine.PathError)
+			if pending := r.path().Pending; pending != nil {
+				t.Errorf("checkpoint %d is under way, of a path in error", pending.Number)
+			}
 			if err := r.revive(r.version(mended.String()+other.named("q"), "next"), brief, step); err != nil {
 				t.Fatal(err)
 			}
 			r.waitCommitted(150)
-			if cut := r.causeOf(engine.SwapCut); !strings.Contains(cut, "because the old one had failed") {
+			if cut := r.causeOf(engine.SwapCut); !strings.Contains(cut, "the old one had failed in pipeline p, which went back") {
 				t.Errorf("the cut was told as %q", cut)
 			}
 			s.ended(t, r, end, 1)

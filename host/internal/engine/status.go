@@ -113,6 +113,11 @@ func (d *domain) status() PathStatus {
 func (c *coordinator) status() *Pending {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	select {
+	case <-c.over: // nobody takes it any more
+		return nil
+	default:
+	}
 	if c.pending == nil {
 		return nil
 	}

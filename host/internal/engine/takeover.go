@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -206,20 +207,25 @@ func (t *takeover) notePause(d time.Duration) {
 
 // pauses says how long edges were held back.
 func (x *exchange) pauses() string {
-	longest, alone, relief := time.Duration(0), false, false
+	longest, alone := time.Duration(0), false
+	var relieved []string
 	for _, t := range x.takeovers {
 		longest = max(longest, t.pause())
-		alone, relief = alone || t.anew, relief || t.relief
+		if t.relief {
+			relieved = append(relieved, t.domain.name)
+			continue
+		}
+		alone = alone || t.anew
 		for _, h := range t.handovers {
 			alone = alone || h.alone
 		}
 	}
 	text := fmt.Sprintf("the edge paused for %s", longest.Round(10*time.Microsecond))
-	switch {
-	case relief:
-		text += ", and the path went back to its last checkpoint, because the old one had failed"
-	case alone:
+	if alone {
 		text += ", in which the old one had to end first"
+	}
+	if len(relieved) > 0 {
+		text += fmt.Sprintf("; the old one had failed in pipeline %s, which went back to its last checkpoint", strings.Join(relieved, ", "))
 	}
 	return text
 }
