@@ -38,7 +38,7 @@ func NewService(registers []Register, version, sdkVersion string, logger hclog.L
 	}
 	var errs []error
 	for _, r := range registers {
-		if err := checkName(r.Name); err != nil {
+		if err := r.checkNames(); err != nil {
 			errs = append(errs, err)
 		}
 		if _, twice := s.registers[r.Name]; twice {
@@ -54,13 +54,26 @@ func NewService(registers []Register, version, sdkVersion string, logger hclog.L
 	return s, errors.Join(errs...)
 }
 
-// checkName refuses names that could not be written in a pipeline file.
+// checkName refuses names that hosts refuse.
 func checkName(name string) error {
-	wrong := func(r rune) bool {
-		return r != '.' && r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	for word := range strings.SplitSeq(name, ".") {
+		wrong := func(r rune) bool { return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') }
+		if word == "" || word[0] < 'a' || word[0] > 'z' || strings.ContainsFunc(word, wrong) {
+			return errors.New("this is no name: write words of small letters, digits and _ that begin with a letter, with dots between, such as eth.logs")
+		}
 	}
-	if name == "" || strings.ContainsFunc(name, wrong) || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") {
-		return fmt.Errorf("register %q: this is no name: write words of letters, digits, _ and - with dots between, such as eth.logs", name)
+	return nil
+}
+
+// checkNames checks the name of a register and those that it reads by default.
+func (r Register) checkNames() error {
+	if err := checkName(r.Name); err != nil {
+		return fmt.Errorf("register %q: %w", r.Name, err)
+	}
+	for _, name := range r.Dependencies {
+		if err := checkName(name); err != nil {
+			return fmt.Errorf("register %s, which reads %q: %w", r.Name, name, err)
+		}
 	}
 	return nil
 }
