@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -81,7 +82,7 @@ func bareTransfer(r transfer) []any {
 func compare[T transit.Row](b *testing.B, key []string, row func(n int) T, replacing bool, bare func(T) []any) {
 	b.Helper()
 	dsn := newDatabase(b)
-	l := started(b, with(dsn, func(s *settings) { s.Key = key }), sdk.Start{Domain: "bench", Inputs: []sdk.Input{input[T](b, "rows")}})
+	l := started(b, with(dsn, func(s *settings) { s.Key = key }), sdk.Start{Domain: "bench", Inputs: []sdk.Input{plugintest.WireFrom[T](b, "rows", "input")}})
 	batches := make([]transit.Batch, manyBatches)
 	var plain [][]any
 	for i := range batches {
@@ -90,7 +91,7 @@ func compare[T transit.Row](b *testing.B, key []string, row func(n int) T, repla
 			rows[k] = row(i*batchRows + k)
 			plain = append(plain, append([]any{int64(i*batchRows + k + 1)}, bare(rows[k])...))
 		}
-		batches[i] = batchOf(b, rows...)
+		batches[i] = plugintest.Batch(b, rows...)
 	}
 	conn := connected(b, dsn)
 	names := append([]string{rowNumber}, columnNames(l.targets[0].columns)...)
@@ -159,7 +160,7 @@ func BenchmarkEncode(b *testing.B) {
 	for n := range rows {
 		rows[n] = transferOf(n)
 	}
-	batch := batchOf(b, rows...)
+	batch := plugintest.Batch(b, rows...)
 	l := &loader{settings: defaults()}
 	if err := l.plan(sdk.Start{Inputs: []sdk.Input{{Name: "rows", Type: batch.Type}}}); err != nil {
 		b.Fatal(err)

@@ -13,7 +13,7 @@ func begun(tb testing.TB, dsn, domain, name string, checkpoint uint64) plugintes
 	tb.Helper()
 	return plugintest.Step{
 		Register: "postgres", Settings: map[string]any{"dsn": dsn},
-		Start: sdk.Start{Domain: domain, Step: name, Generation: 10, Checkpoint: checkpoint, Inputs: []sdk.Input{input[event](tb, "events")}},
+		Start: sdk.Start{Domain: domain, Step: name, Generation: 10, Checkpoint: checkpoint, Inputs: []sdk.Input{plugintest.WireFrom[event](tb, "events", "input")}},
 	}
 }
 
@@ -257,7 +257,7 @@ func TestRowsAreSentWhenItIsTime(t *testing.T) {
 func TestTwoStepsOneTable(t *testing.T) {
 	dsn := newDatabase(t)
 	s := with(dsn, func(s *settings) { s.Tables = map[string]string{"a": "all", "b": "all"} })
-	start := sdk.Start{Domain: "d", Step: "store", Inputs: []sdk.Input{input[event](t, "a"), input[event](t, "b")}}
+	start := sdk.Start{Domain: "d", Step: "store", Inputs: []sdk.Input{plugintest.WireFrom[event](t, "a", "input"), plugintest.WireFrom[event](t, "b", "input")}}
 	l := started(t, s, start)
 	for n := range uint64(6) {
 		load(t, l, int(n%2), eventsOf(n)...)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
 // A disk that is full is told of, and when there is room again the loader goes on by itself.
@@ -40,7 +41,7 @@ func TestADiskThatIsFull(t *testing.T) {
 		execute(t, s.URL("postgres"), "DROP TABLESPACE small")
 	}()
 
-	start := sdk.Start{Domain: "d", Step: "store", Inputs: []sdk.Input{input[transfer](t, "rows")}}
+	start := sdk.Start{Domain: "d", Step: "store", Inputs: []sdk.Input{plugintest.WireFrom[transfer](t, "rows", "input")}}
 	l := started(t, with(dsn, func(s *settings) { s.Patience = 300 * time.Millisecond }), start)
 	mark(t, l, 1)
 	loaded := 0
@@ -50,7 +51,7 @@ func TestADiskThatIsFull(t *testing.T) {
 			for n := range rows {
 				rows[n] = transferOf(loaded + n)
 			}
-			if err := l.Load(t.Context(), 0, batchOf(t, rows...)); err != nil {
+			if err := l.Load(t.Context(), 0, plugintest.Batch(t, rows...)); err != nil {
 				return err
 			}
 			loaded += len(rows)

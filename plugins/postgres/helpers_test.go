@@ -21,14 +21,8 @@ import (
 // running is the server of all tests here, which is started by the first that needs it.
 var running = sync.OnceValues(func() (*server.Server, error) { return server.Start(context.Background()) })
 
-// writerEnv names the database that this program writes to when it is started as a process of its own.
-const writerEnv = "PENSTOCK_TEST_WRITER"
-
 func TestMain(m *testing.M) {
-	if dsn := os.Getenv(writerEnv); dsn != "" {
-		write(dsn)
-		return
-	}
+	plugintest.ServeSpawned(register(patient()))
 	code := m.Run()
 	if asked {
 		if s, err := running(); err == nil {
@@ -87,39 +81,10 @@ func eventsOf(blocks ...uint64) []event {
 	return rows
 }
 
-// input is a stream of rows from the step of that name.
-func input[T transit.Row](tb testing.TB, step string) sdk.Input {
-	tb.Helper()
-	in := plugintest.Wire[T](tb, "input")
-	in.Name = step
-	return in
-}
-
-func batchOf[T transit.Row](tb testing.TB, rows ...T) transit.Batch {
-	tb.Helper()
-	b, err := encoded(rows...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
-
-func encoded[T transit.Row](rows ...T) (transit.Batch, error) {
-	e, err := transit.NewEncoder[T]()
-	if err != nil {
-		return transit.Batch{}, err
-	}
-	body, err := e.Append(nil, rows)
-	if err != nil {
-		return transit.Batch{}, err
-	}
-	return transit.DecodeBatch(e.Type(), body)
-}
-
 // with are the settings for a database, changed.
 func with(dsn string, change func(s *settings)) settings {
 	s := defaults()
-	s.DSN, s.Patience = dsn, 10*time.Second
+	s.DSN, s.Patience = dsn, 30*time.Second
 	if change != nil {
 		change(&s)
 	}
@@ -151,7 +116,7 @@ func tried(tb testing.TB, s settings, start sdk.Start) (*loader, error) {
 
 func load[T transit.Row](tb testing.TB, l *loader, input int, rows ...T) {
 	tb.Helper()
-	if err := l.Load(tb.Context(), input, batchOf(tb, rows...)); err != nil {
+	if err := l.Load(tb.Context(), input, plugintest.Batch(tb, rows...)); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -262,7 +227,7 @@ func wants(tb testing.TB, failure *plugintest.Failure, class string, words ...st
 // until waits for something that has to come true.
 func until(tb testing.TB, what string, yes func() bool) {
 	tb.Helper()
-	for end := time.Now().Add(30 * time.Second); !yes(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !yes(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			tb.Fatalf("it does not come to this: %s", what)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
 // later is an event of a later version: a column more, one fewer, and one that may be null.
@@ -37,7 +38,7 @@ func TestColumnsThatRowsHaveAreAdded(t *testing.T) {
 	execute(t, dsn, "ALTER TABLE events ADD COLUMN remark text DEFAULT 'none', ADD COLUMN twice bigint GENERATED ALWAYS AS (2 * block_number) STORED")
 
 	start.Checkpoint = 1
-	start.Inputs = []sdk.Input{input[later](t, "events")}
+	start.Inputs = []sdk.Input{plugintest.WireFrom[later](t, "events", "input")}
 	_, err := tried(t, with(dsn, func(s *settings) { s.Adapt = false }), start)
 	says(t, err, "migrate is off", `ALTER TABLE "public"."events" ALTER COLUMN "log_index" DROP NOT NULL, ALTER COLUMN "name" DROP NOT NULL, ADD COLUMN "token" bytea, ADD COLUMN "topics" bytea[]`)
 
@@ -62,7 +63,7 @@ func TestATypeThatChangedIsRefused(t *testing.T) {
 	start := eventsStart(t)
 	closed(t, started(t, with(dsn, nil), start))
 	before := everythingIn(t, dsn)
-	start.Inputs = []sdk.Input{input[other](t, "events")}
+	start.Inputs = []sdk.Input{plugintest.WireFrom[other](t, "events", "input")}
 	_, err := tried(t, with(dsn, nil), start)
 	says(t, err, "column name is text there and numeric(20,0) in the rows", `
   column        in the table  in the rows

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
 // TimescaleDB is not a part of PostgreSQL, and tests do without it: what is asked of it is compared word by word, what PostgreSQL's own parser
@@ -37,7 +38,7 @@ func hourly() *timescale {
 func statementsFor(t *testing.T, s *timescale) []string {
 	t.Helper()
 	l := &loader{settings: with("", func(set *settings) { set.Timescale = s }), hasTimescale: true}
-	if err := l.plan(sdk.Start{Inputs: []sdk.Input{input[trade](t, "trades")}}); err != nil {
+	if err := l.plan(sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[trade](t, "trades", "input")}}); err != nil {
 		t.Fatal(err)
 	}
 	column, err := l.timeColumn(l.targets[0])
@@ -97,7 +98,7 @@ CREATE FUNCTION add_compression_policy(hypertable regclass, compress_after anyel
 func TestHypertablesAreMadeOnceAndTunedWhenTheirSettingsChange(t *testing.T) {
 	dsn := newDatabase(t)
 	execute(t, dsn, standIns)
-	start := sdk.Start{Domain: "d", Step: "store", Inputs: []sdk.Input{input[trade](t, "trades")}}
+	start := sdk.Start{Domain: "d", Step: "store", Inputs: []sdk.Input{plugintest.WireFrom[trade](t, "trades", "input")}}
 	for i, test := range []struct {
 		s    *timescale
 		want string
@@ -151,7 +152,7 @@ func TestStatementsThatPostgreSQLHandsOn(t *testing.T) {
 
 func TestWithoutTimescaleDB(t *testing.T) {
 	dsn := newDatabase(t)
-	start := sdk.Start{Domain: "d", Step: "store", Inputs: []sdk.Input{input[trade](t, "trades")}}
+	start := sdk.Start{Domain: "d", Step: "store", Inputs: []sdk.Input{plugintest.WireFrom[trade](t, "trades", "input")}}
 	_, err := tried(t, with(dsn, func(s *settings) { s.Timescale = hourly() }), start)
 	says(t, err, "TimescaleDB is not in the database", "CREATE EXTENSION timescaledb", "partitions")
 	l := started(t, with(dsn, func(s *settings) { s.Timescale, s.Partitions = hourly(), &partitions{Size: 10} }), start)

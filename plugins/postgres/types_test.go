@@ -15,6 +15,7 @@ import (
 
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/digest"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 	"github.com/penstock-io/penstock/sdk/transit"
 )
 
@@ -136,11 +137,11 @@ func TestEveryValueComesThrough(t *testing.T) {
 	for n := range 600 {
 		rows = append(rows, randomRow(random, uint64(n)))
 	}
-	batch := batchOf(t, rows...)
+	batch := plugintest.Batch(t, rows...)
 	for name, change := range variants {
 		t.Run(name, func(t *testing.T) {
 			dsn := newDatabase(t)
-			start := sdk.Start{Domain: "d", Step: "store", Inputs: []sdk.Input{input[everything](t, "Every \"Thing\"")}}
+			start := sdk.Start{Domain: "d", Step: "store", Inputs: []sdk.Input{plugintest.WireFrom[everything](t, "Every \"Thing\"", "input")}}
 			l := started(t, with(dsn, change), start)
 			if err := l.Load(t.Context(), 0, batch); err != nil {
 				t.Fatal(err)
@@ -195,7 +196,7 @@ func expected(batch transit.Batch, ranges []digest.Range) []digest.Range {
 func kept(t *testing.T, dsn string, row int) map[string]string {
 	t.Helper()
 	got := map[string]string{}
-	for _, c := range input[everything](t, "all").Type.Columns() {
+	for _, c := range plugintest.WireFrom[everything](t, "all", "input").Type.Columns() {
 		got[c.Name] = query(t, dsn, fmt.Sprintf(`SET TIME ZONE 'UTC'; SELECT %s::text FROM "all" WHERE penstock_row = %d`, quote(c.Name), row))
 	}
 	return got
@@ -204,7 +205,7 @@ func kept(t *testing.T, dsn string, row int) map[string]string {
 func loadEverything(t *testing.T, change func(s *settings)) string {
 	t.Helper()
 	dsn := newDatabase(t)
-	l := started(t, with(dsn, change), sdk.Start{Inputs: []sdk.Input{input[everything](t, "all")}})
+	l := started(t, with(dsn, change), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[everything](t, "all", "input")}})
 	load(t, l, 0, everyKind()...)
 	mark(t, l, 0)
 	closed(t, l)
@@ -315,7 +316,7 @@ func TestTextThatPostgreSQLCannotHold(t *testing.T) {
 	}
 	run := func(change func(s *settings)) string {
 		dsn := newDatabase(t)
-		l := started(t, with(dsn, change), sdk.Start{Inputs: []sdk.Input{input[everything](t, "all")}})
+		l := started(t, with(dsn, change), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[everything](t, "all", "input")}})
 		load(t, l, 0, rows...)
 		mark(t, l, 0)
 		return dsn
@@ -332,8 +333,8 @@ func TestTextThatPostgreSQLCannotHold(t *testing.T) {
 
 func TestNumbersThatDoNotFitAreSaidSo(t *testing.T) {
 	dsn := newDatabase(t)
-	l := started(t, with(dsn, func(s *settings) { s.Types = map[string]string{"nonce": "bigint"} }), sdk.Start{Inputs: []sdk.Input{input[everything](t, "all")}})
-	_, rows, refused := l.targets[0].layout.Append(nil, batchOf(t, everyKind()...), 0)
+	l := started(t, with(dsn, func(s *settings) { s.Types = map[string]string{"nonce": "bigint"} }), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[everything](t, "all", "input")}})
+	_, rows, refused := l.targets[0].layout.Append(nil, plugintest.Batch(t, everyKind()...), 0)
 	if rows != 1 || len(refused) != 1 || refused[0].Column != "nonce" {
 		t.Fatalf("got %d rows and %v refused, want one of each, for nonce", rows, refused)
 	}
@@ -343,7 +344,7 @@ func TestNumbersThatDoNotFitAreSaidSo(t *testing.T) {
 // Nanoseconds that a column of times has not are cut off, never rounded up.
 func TestTimesAreCutToMicroseconds(t *testing.T) {
 	dsn := newDatabase(t)
-	l := started(t, with(dsn, nil), sdk.Start{Inputs: []sdk.Input{input[everything](t, "all")}})
+	l := started(t, with(dsn, nil), sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[everything](t, "all", "input")}})
 	rows := everyKind()
 	rows[0].At = time.Unix(1, 999_999_999)
 	rows[1].At = time.Unix(-1, 1)

@@ -14,6 +14,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
 // balance is a row that replaces the one before of the same holder and token.
@@ -94,7 +95,7 @@ func (r *replay) open(at int) {
 	r.note("generation %d goes on from checkpoint %d", r.generation, from.checkpoint)
 	r.rows = maps.Clone(from.rows)
 	r.loader = started(r.T, with(r.dsn, r.change), sdk.Start{
-		Domain: "d", Step: "store", Generation: r.generation, Checkpoint: from.checkpoint, Inputs: []sdk.Input{input[balance](r.T, "balances")},
+		Domain: "d", Step: "store", Generation: r.generation, Checkpoint: from.checkpoint, Inputs: []sdk.Input{plugintest.WireFrom[balance](r.T, "balances", "input")},
 	})
 }
 
@@ -196,7 +197,7 @@ func TestWhatWasReplacedComesBack(t *testing.T) {
 // A key that was set late is held to what is there.
 func TestAKeyForATableThatHasNone(t *testing.T) {
 	keyed := func(s *settings) { s.Key = []string{"block_number"} }
-	start := sdk.Start{Domain: "d", Step: "store", Inputs: []sdk.Input{input[event](t, "events")}}
+	start := sdk.Start{Domain: "d", Step: "store", Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}}
 	dsn := newDatabase(t)
 	l := started(t, with(dsn, nil), start)
 	load(t, l, 0, eventsOf(1, 2)...)
@@ -219,7 +220,7 @@ func TestAKeyForATableThatHasNone(t *testing.T) {
 }
 
 func TestKeysThatCannotBe(t *testing.T) {
-	start := sdk.Start{Inputs: []sdk.Input{input[balance](t, "balances")}}
+	start := sdk.Start{Inputs: []sdk.Input{plugintest.WireFrom[balance](t, "balances", "input")}}
 	for name, words := range map[string][]string{
 		"nothing": {"nothing", "which the rows of step \"balances\" (test.balance) do not have", "holder, token"},
 		"note":    {"may be null"},

@@ -30,7 +30,7 @@ func TestItSaysThatItWaits(t *testing.T) {
 			s.Patience = 10 * time.Minute
 			p := plugintest.Open(t, plugintest.Run(t, register(s)), plugintest.Step{
 				Register: "postgres", Settings: map[string]any{"dsn": dsn, "batch": 1},
-				Start: sdk.Start{Domain: "pairs", Step: "store", Generation: 1, Inputs: []sdk.Input{input[event](t, "events")}},
+				Start: sdk.Start{Domain: "pairs", Step: "store", Generation: 1, Inputs: []sdk.Input{plugintest.WireFrom[event](t, "events", "input")}},
 			})
 			plugintest.Send(p, "events", eventsOf(1, 2)...)
 			p.Barrier(1)
