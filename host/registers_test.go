@@ -15,20 +15,7 @@ func TestRegistersPage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("every plugin is built")
 	}
-	mains, err := filepath.Glob("../plugins/*/main.go")
-	if err != nil || len(mains) == 0 {
-		t.Fatalf("no plugins: %v", err)
-	}
-	bin := t.TempDir()
-	plugins := filepath.Join(bin, "plugins")
-	args := []string{"build", "-race=false", "-o", plugins + "/"}
-	for _, main := range mains {
-		dir := filepath.Dir(main)
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
-			args = append(args, "./plugins/"+filepath.Base(dir))
-		}
-	}
-	run(t, "..", "go", args...)
+	bin, plugins := t.TempDir(), ourPlugins(t)
 	run(t, ".", "go", "build", "-race=false", "-o", filepath.Join(bin, "penstock"), ".")
 	got := run(t, t.TempDir(), filepath.Join(bin, "penstock"), "register", "list", "--markdown", "--plugin-dir", plugins)
 	const page = "../docs/registers.md"
