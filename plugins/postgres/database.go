@@ -36,6 +36,7 @@ type database struct {
 
 	conn  *pgx.Conn // nil: there is none
 	began bool      // a transaction is open
+	more  string    // statements that every transaction begins with besides
 }
 
 // open reads where the database is. It does not connect.
@@ -143,7 +144,7 @@ SET LOCAL lock_timeout = %d; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_
 SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 1; SET LOCAL client_min_messages = warning;
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
 SELECT pg_advisory_xact_lock(%d);
-SET LOCAL lock_timeout = 0`, lockWithin.Milliseconds(), lock))
+SET LOCAL lock_timeout = 0;%s`, lockWithin.Milliseconds(), lock, d.more))
 	d.began = err == nil
 	return err
 }

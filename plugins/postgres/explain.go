@@ -39,6 +39,9 @@ func passes(err error) bool {
 	if code == "" {
 		return true // the connection's: what a server says has a code
 	}
+	if code == "53400" {
+		return false // a bound of the server's configuration
+	}
 	if slices.Contains([]string{"40001", "40P01", "55P03", "25006", "57014", "58030", "57P01", "57P02", "57P03", "57P05"}, code) {
 		return true
 	}
@@ -146,6 +149,8 @@ func breaking(code string) string {
 		return "the table was changed while rows were written to it: run the pipeline again"
 	case "22003":
 		return "a number does not fit its column: give the column another type with types"
+	case "53400":
+		return "a bound that the server is configured with: raise it for the user or the database"
 	case "54000":
 		return "a row is larger than PostgreSQL takes: leave the column out before it comes here"
 	}

@@ -65,12 +65,20 @@ func (l *loader) findTimescale(ctx context.Context) error {
 		return nil
 	}
 	err := l.db.conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'timescaledb')").Scan(&l.hasTimescale)
+	if err == nil && l.hasTimescale {
+		l.db.more = unbounded
+	}
 	if err != nil || l.hasTimescale || l.Partitions != nil {
 		return err
 	}
 	return mistakef("timescale is set, and TimescaleDB is not in the database: CREATE EXTENSION timescaledb (where the server has it), or leave the block out; " +
 		"with a block partitions beside it, PostgreSQL's own partitions are used where it is missing")
 }
+
+// unbounded lets a transaction decompress as many rows as it takes: a rewind may go back into chunks that were compressed since. Versions that
+// have no such bound do not know its name.
+const unbounded = `
+SELECT set_config(bound, '0', true) FROM (VALUES ('timescaledb.max_tuples_decompressed_per_dml_transaction')) AS bounds (bound) WHERE current_setting(bound, true) IS NOT NULL`
 
 // timeColumn is the column by which a table is a hypertable.
 func (l *loader) timeColumn(t *target) (binary.Column, error) {

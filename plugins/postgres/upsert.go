@@ -123,9 +123,17 @@ func (l *loader) restore(ctx context.Context, s *shelf, checkpoint uint64) (int6
 	after := fmt.Sprintf("name = %s AND after >= %d", literal(s.name), int64(checkpoint))
 	var restored int64
 	if len(set) > 0 {
-		tag, err := l.db.conn.Exec(ctx, fmt.Sprintf(`UPDATE %s t SET %s
-FROM (SELECT DISTINCT ON (row) row, image FROM %s WHERE %s AND row <= %d ORDER BY row, after) u, LATERAL jsonb_populate_record(NULL::%s, u.image) r
-WHERE t.%s = u.row`, s.full, strings.Join(set, ", "), undo, after, s.last, s.full, quote(rowNumber)))
+		images := fmt.Sprintf("SELECT DISTINCT ON (row) row, image FROM %s WHERE %s AND row <= %d ORDER BY row, after", undo, after, s.last)
+		statement := fmt.Sprintf("UPDATE %s t SET %s FROM (%s) u, LATERAL jsonb_populate_record(NULL::%s, u.image) r WHERE t.%s = u.row",
+			s.full, strings.Join(set, ", "), images, s.full, quote(rowNumber))
+		if l.hyper() { // compressed rows cannot have every column changed
+			if err := l.db.exec(ctx, fmt.Sprintf("DELETE FROM %s t USING (%s) u WHERE t.%s = u.row", s.full, images, quote(rowNumber))); err != nil {
+				return 0, err
+			}
+			columns := quoteAll(s.there)
+			statement = fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) u, LATERAL jsonb_populate_record(NULL::%s, u.image) r", s.full, columns, columns, images, s.full)
+		}
+		tag, err := l.db.conn.Exec(ctx, statement)
 		if err != nil {
 			return 0, err
 		}

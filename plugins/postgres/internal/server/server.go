@@ -30,7 +30,8 @@ type Server struct {
 	bin  string // where the programs are
 	dir  string // everything of it
 	port int
-	as   *user // nil: whoever runs the test
+	more []string // settings that were asked for
+	as   *user    // nil: whoever runs the test
 
 	postmaster *exec.Cmd     // nil: it is stopped
 	ended      chan struct{} // closed when postmaster has ended
@@ -38,14 +39,15 @@ type Server struct {
 	databases  atomic.Int64
 }
 
-// Start makes a cluster and starts its server. Where there is no PostgreSQL,
-// the error says what to install.
-func Start(ctx context.Context) (*Server, error) {
+// Start makes a cluster and starts its server, with more settings if there are
+// any, such as "wal_level=logical". Where there is no PostgreSQL, the error says
+// what to install.
+func Start(ctx context.Context, settings ...string) (*Server, error) {
 	bin, err := Find(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{bin: bin}
+	s := &Server{bin: bin, more: settings}
 	if s.as, err = unprivileged(); err != nil {
 		return nil, err
 	}
@@ -109,7 +111,7 @@ func (s *Server) Resume(ctx context.Context) error {
 		"max_connections=60", "shared_buffers=64MB", "max_wal_size=2GB", "deadlock_timeout=100ms", "log_min_messages=warning",
 	}
 	args := []string{"-D", s.data()}
-	for _, setting := range settings {
+	for _, setting := range append(settings, s.more...) {
 		args = append(args, "-c", setting)
 	}
 	// The server lives longer than this call: it is not ended by its context.
