@@ -66,7 +66,7 @@ func TestFirstPluginIsShort(t *testing.T) {
 }
 
 func TestFirstPluginUnderAHost(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	p, err := remote.Start(ctx, remote.Config{Path: build(t, "whale")})
 	if err != nil {

@@ -65,7 +65,7 @@ func (s *twoFaced) Exchange(ctx context.Context, r chain.Request) ([]chain.Resul
 func reading[T transit.Row](t *testing.T, service chain.Service, to uint64, open opener[T]) ([]T, error) {
 	t.Helper()
 	out := &rows[T]{after: func(sdk.SafePoint) {}}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	c := defaults()
 	c.pause = time.Microsecond

@@ -182,7 +182,7 @@ func (r *rows[T]) rewind() *sdk.Cursor {
 func settle[T transit.Row](t *testing.T, u *unruly, url string, from uint64, open opener[T]) []T {
 	t.Helper()
 	arrived := errors.New("arrived")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/mem"
@@ -101,7 +102,13 @@ func behind(role string) (*grpc.ClientConn, *exec.Cmd, error) {
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), roleEnv+"="+role)
 	cmd.Stderr = os.Stderr
-	cmd.ExtraFiles = []*os.File{os.NewFile(3, "liveness")}
+	liveness, err := unix.FcntlInt(3, unix.F_DUPFD_CLOEXEC, 0) // a copy, which may be closed
+	if err != nil {
+		return nil, nil, err
+	}
+	file := os.NewFile(uintptr(liveness), "liveness")
+	defer file.Close()
+	cmd.ExtraFiles = []*os.File{file}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, nil, err

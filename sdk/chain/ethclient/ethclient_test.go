@@ -222,7 +222,7 @@ func TestSubscriptions(t *testing.T) {
 // begun at the first block.
 func mineUntil(t *testing.T, dev *devchain.Chain, logs <-chan types.Log) uint64 {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
 		h, err := dev.Mine(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -241,7 +241,7 @@ func next[T any](t *testing.T, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("nothing came within 20 seconds")
 	}
 	return v

@@ -38,7 +38,7 @@ func restless(t *testing.T, seed uint64) {
 	w := &world{random: random, chain: nodetest.Make(nodetest.Config{Bodies: 4}, uint64(random.IntN(120))), goal: 400}
 	d := &direct{Chain: w.chain, move: w.move, size: uint64(1 + random.IntN(12)), finalKnown: random.IntN(3) > 0}
 	c := follow.Config{ChainID: 7, From: uint64(random.IntN(150)), Width: 1 + random.IntN(5), Pause: time.Microsecond}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if seed%2 == 0 {
 		c.To = new(uint64(380))

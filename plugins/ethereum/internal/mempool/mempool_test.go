@@ -121,7 +121,7 @@ func (h *heard) until(t *testing.T, n int) []eth.PendingTransaction {
 // wait waits until something is so.
 func (h *heard) wait(t *testing.T, so func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		h.mu.Lock()
 		done := so()

@@ -95,7 +95,7 @@ func TestHeads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			made := nodetest.NewChain(20)
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			heads := viewOf(t, make(&nodetest.Node{Chain: made}), "").Heads(ctx, time.Millisecond, hclog.NewNullLogger())
 			defer heads.Close()
@@ -129,7 +129,7 @@ func TestHeads(t *testing.T) {
 func TestOddNews(t *testing.T) {
 	made := nodetest.NewChain(20)
 	service := &odd{Memory: nodetest.Memory{Node: &nodetest.Node{Chain: made}}}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	heads := viewOf(t, service, "").Heads(ctx, time.Millisecond, hclog.NewNullLogger())
 	defer heads.Close()
