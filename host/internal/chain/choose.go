@@ -195,9 +195,7 @@ func (n *Network) wake(ctx context.Context) {
 		n.beside(ctx, func(ctx context.Context) {
 			if err := n.admit(ctx, ep); err != nil {
 				n.log.Debug("the endpoint does not serve yet", "endpoint", ep.label, "error", err)
-				return
 			}
-			n.log.Info("the endpoint serves again", "endpoint", ep.label)
 		})
 	}
 }

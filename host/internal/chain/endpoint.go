@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"sync"
@@ -33,6 +32,7 @@ type endpoint struct {
 	mu       sync.Mutex // protects the fields below
 	breaker  circuitbreaker.CircuitBreaker[any]
 	rests    time.Time            // until then, if the breaker is open
+	outage   outage               // of the breaker, if it is open
 	admitted bool                 // it serves the right chain
 	stranger *chain.Error         // it serves another: what to say
 	epoch    uint64               // bursts of failures so far
@@ -183,6 +183,7 @@ func (ep *endpoint) failed(err error, burst uint64, throttled bool, pause func(l
 		ep.breaker.RecordFailure()
 		if ep.breaker.IsOpen() {
 			ep.rests, ep.admitted = now.Add(ep.rest), false
+			ep.opened(now)
 		}
 	}
 	open := ep.breaker.IsOpen()
@@ -198,12 +199,16 @@ func (ep *endpoint) failed(err error, burst uint64, throttled bool, pause func(l
 
 // shun opens the breaker at once.
 func (ep *endpoint) shun(err error) {
+	now := ep.clock.Now()
 	ep.mu.Lock()
 	ep.counts.failures++
 	ep.last = err
 	ep.epoch++
+	if ep.breaker.IsClosed() {
+		ep.opened(now)
+	}
 	ep.breaker.Open()
-	ep.rests, ep.admitted = ep.clock.Now().Add(ep.rest), false
+	ep.rests, ep.admitted = now.Add(ep.rest), false
 	ep.mu.Unlock()
 	ep.gate.clear()
 }
@@ -220,8 +225,8 @@ func (ep *endpoint) probe(now time.Time, anyhow bool) bool {
 }
 
 // answered closes the breaker after a probe that went well, or leaves the endpoint
-// alone for longer.
-func (ep *endpoint) answered(err error) {
+// alone for longer. again: it was open, and there were so many failures.
+func (ep *endpoint) answered(err error) (failures uint64, again bool) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	switch {
@@ -229,11 +234,13 @@ func (ep *endpoint) answered(err error) {
 	case err == nil:
 		ep.breaker.Close()
 		ep.level = 0
+		return ep.outage.failures, true
 	default:
 		ep.last = err
 		ep.breaker.Open()
 		ep.rests = ep.clock.Now().Add(ep.rest)
 	}
+	return 0, false
 }
 
 func (ep *endpoint) isAdmitted() bool {
@@ -292,92 +299,4 @@ func (ep *endpoint) learnPruned(n need, head uint64) {
 	if had, ok := ep.pruned[n.state]; !ok || behind < had {
 		ep.pruned[n.state] = behind
 	}
-}
-
-// admit makes sure that an endpoint serves the chain that the others do and the
-// configuration wants: before it is first used, and when it comes back. Of those
-// who wait for it at once, one asks.
-func (n *Network) admit(ctx context.Context, ep *endpoint) error {
-	burst := ep.began()
-	select {
-	case ep.entering <- struct{}{}:
-		defer func() { <-ep.entering }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	if ep.isAdmitted() {
-		ep.answered(nil)
-		return nil
-	}
-	if err := ep.failedSince(burst); err != nil {
-		return err
-	}
-	id, err := n.askChainID(ctx, ep)
-	if err == nil {
-		err = n.agree(ep, id)
-	}
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
-		ep.answered(err)
-		return err
-	}
-	ep.answered(err)
-	if err != nil {
-		n.blame(ep, err, burst)
-		return err
-	}
-	ep.mu.Lock()
-	ep.admitted, ep.stranger = true, nil
-	ep.mu.Unlock()
-	return nil
-}
-
-// failedSince is the last failure if there was one after a burst.
-func (ep *endpoint) failedSince(burst uint64) error {
-	ep.mu.Lock()
-	defer ep.mu.Unlock()
-	if ep.epoch == burst {
-		return nil
-	}
-	return ep.last
-}
-
-var chainIDQuery = &chain.Query{Method: "eth_chainId", Params: []byte("[]")}
-
-func (n *Network) askChainID(ctx context.Context, ep *endpoint) (uint64, error) {
-	ep.gate.charge(ep.units(chainIDQuery))
-	replies, err := ep.conn.exchange(ctx, []*chain.Query{chainIDQuery})
-	if err == nil {
-		err = replies[0].err
-	}
-	if err != nil {
-		return 0, n.fault(ep, chainIDQuery, 0, err)
-	}
-	id, known := quantityIn(replies[0].result)
-	if !known {
-		return 0, n.fault(ep, chainIDQuery, 0, fmt.Errorf("%s is no chain id", chain.Short(string(replies[0].result))))
-	}
-	return id, nil
-}
-
-// agree compares the chain id of an endpoint with the one wanted, or makes it the
-// one wanted.
-func (n *Network) agree(ep *endpoint, id uint64) error {
-	n.mu.Lock()
-	if n.chainID == 0 {
-		n.chainID = id
-	}
-	want := n.chainID
-	n.mu.Unlock()
-	if want == id {
-		return nil
-	}
-	fault := &chain.Error{
-		Kind: chain.WrongChain, Endpoint: ep.label, What: "eth_chainId", Tries: 1,
-		Err: fmt.Errorf("it serves chain %d, but network %q is chain %d: correct the endpoint's url or the network's chain_id", id, n.name, want),
-	}
-	ep.mu.Lock()
-	ep.stranger = fault
-	ep.mu.Unlock()
-	return fault
 }

@@ -123,10 +123,13 @@ func (n *Network) blame(ep *endpoint, err error, burst uint64) {
 	err = ep.secrets.clean(err)
 	switch kindOf(err) {
 	case chain.Refused, chain.WrongChain:
-		if ep.state(n.clock.Now()) == serving {
-			n.log.Error("the endpoint is of no use", "endpoint", ep.label, "error", err)
-		}
+		before := ep.state(n.clock.Now())
 		ep.shun(err)
+		if before == serving {
+			n.log.Error("the endpoint is of no use: it is left alone for a while", "endpoint", ep.label, "error", err, "rest", ep.rest.String())
+			return
+		}
+		n.tellFailure(ep, before, resting, err, 0)
 	case chain.TooMuch, chain.Unbatched:
 	default:
 		n.failed(ep, err, burst)
@@ -141,12 +144,7 @@ func (n *Network) failed(ep *endpoint, err error, burst uint64) {
 		wait = max(n.wait(level), afterOf(err))
 		return wait
 	})
-	if wait > 0 {
-		n.log.Warn("the endpoint failed", "endpoint", ep.label, "error", err, "wait", wait.Round(time.Millisecond).String())
-	}
-	if before == serving && ep.state(n.clock.Now()) != serving {
-		n.log.Error("the endpoint fails again and again: it is left alone for a while", "endpoint", ep.label, "rest", ep.rest.String())
-	}
+	n.tellFailure(ep, before, ep.state(n.clock.Now()), err, wait)
 }
 
 // note learns from a batch, and tells who observes.
