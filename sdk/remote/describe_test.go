@@ -49,7 +49,7 @@ func TestPanicInACall(t *testing.T) {
 		if !errors.As(err, &failure) {
 			t.Fatalf("%s: got %v, want a failure", name, err)
 		}
-		if failure.Message != "panic: boom in "+name || failure.Class != remote.ClassStop || !strings.Contains(failure.Stack, "roles_test.go") {
+		if failure.Message != "panic: boom in "+name || failure.Class != remote.ClassStop || !strings.Contains(failure.Stack, "service_test.go") {
 			t.Errorf("%s: got %+v", name, failure)
 		}
 		if strings.Contains(err.Error(), "\n") {

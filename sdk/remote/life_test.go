@@ -165,7 +165,7 @@ func TestPanicInAProcess(t *testing.T) {
 	if exit.Panic != "panic: boom in another goroutine" || exit.Code != 2 || exit.Requested {
 		t.Errorf("got %+v", exit)
 	}
-	if !strings.Contains(exit.Stack, "goroutine") || !strings.Contains(exit.Stack, "roles_test.go") {
+	if !strings.Contains(exit.Stack, "goroutine") || !strings.Contains(exit.Stack, "service_test.go") {
 		t.Errorf("the stack is %q", exit.Stack)
 	}
 	select {
