@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/penstock-io/penstock/sdk"
+	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
 // A full disk is tried again, and what lies in the outbox is sent meanwhile.
@@ -21,7 +22,7 @@ func TestAFullDisk(t *testing.T) {
 	load(t, w, 0, 1)
 	commit(t, w, 1)
 	note := strings.Repeat("x", 2<<20)
-	if err := w.Load(t.Context(), 0, batchOf(t, swap{BlockNumber: 2, Note: &note})); err != nil {
+	if err := w.Load(t.Context(), 0, plugintest.Batch(t, swap{BlockNumber: 2, Note: &note})); err != nil {
 		t.Fatal(err)
 	}
 	says(t, w.Commit(t.Context(), sdk.Commit{Checkpoint: 2}), "write "+dir, "the disk is full: make room")

@@ -18,7 +18,6 @@ import (
 
 	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/plugintest"
-	"github.com/penstock-io/penstock/sdk/transit"
 )
 
 type swap struct {
@@ -153,26 +152,9 @@ func started(tb testing.TB, r *receiver, start sdk.Start, change func(w *webhook
 	return w
 }
 
-func batchOf(tb testing.TB, rows ...swap) transit.Batch {
-	tb.Helper()
-	e, err := transit.NewEncoder[swap]()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	body, err := e.Append(nil, rows)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	b, err := transit.DecodeBatch(e.Type(), body)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
-
 func load(tb testing.TB, w *webhook, input int, blocks ...uint64) {
 	tb.Helper()
-	if err := w.Load(tb.Context(), input, batchOf(tb, swapsOf(blocks...)...)); err != nil {
+	if err := w.Load(tb.Context(), input, plugintest.Batch(tb, swapsOf(blocks...)...)); err != nil {
 		tb.Fatal(err)
 	}
 }

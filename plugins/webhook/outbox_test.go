@@ -145,15 +145,15 @@ func TestAFullOutboxHoldsThePipelineBack(t *testing.T) {
 		r.gone.Store(true)
 		w := boxed(t, t.TempDir(), r, startAt(t, 0, "a"), func(w *webhook) { w.Outbox.Size, w.Limits = 1<<20, gather.Limits{Rows: 1} })
 		note := strings.Repeat("x", 400_000)
-		one := batchOf(t, swap{Note: &note}, swap{Note: &note})
-		if err := errors.Join(w.Load(t.Context(), 0, one), w.Load(t.Context(), 0, batchOf(t, swap{Note: &note}))); err != nil {
+		one := plugintest.Batch(t, swap{Note: &note}, swap{Note: &note})
+		if err := errors.Join(w.Load(t.Context(), 0, one), w.Load(t.Context(), 0, plugintest.Batch(t, swap{Note: &note}))); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		says(t, w.Load(ctx, 0, one), "wait for room in the outbox", "which has its size of 1MiB", "see why the receiver does not take its requests")
 		loaded := make(chan error, 1)
-		go func() { loaded <- w.Load(t.Context(), 0, batchOf(t, swap{BlockNumber: 9})) }()
+		go func() { loaded <- w.Load(t.Context(), 0, plugintest.Batch(t, swap{BlockNumber: 9})) }()
 		r.gone.Store(false)
 		if err := <-loaded; err != nil {
 			t.Error(err)

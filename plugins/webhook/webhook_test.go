@@ -222,7 +222,7 @@ func TestHugeBatchesAreSplit(t *testing.T) {
 	}
 	larger := strings.Repeat("y", 2*(1<<20))
 	all[7].Note = &larger
-	if err := w.Load(t.Context(), 0, batchOf(t, all...)); err != nil {
+	if err := w.Load(t.Context(), 0, plugintest.Batch(t, all...)); err != nil {
 		t.Fatal(err)
 	}
 	load(t, w, 0, make([]uint64, 2500)...)
