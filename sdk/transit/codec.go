@@ -12,6 +12,7 @@ type codec struct {
 	flat    bool // a value on the wire is its memory, byte by byte
 	encode  func(s *sink, c *column, v view) error
 	decode  func(b *binding, from, n int, to target) error
+	follow  follower                              // encode for a view of pointers; nil if there is none
 	size    func(c *column, p unsafe.Pointer) int // bytes on the wire beyond fixed; nil if there are none
 }
 

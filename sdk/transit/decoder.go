@@ -28,8 +28,8 @@ func (d *Decoder[T]) Type() Type { return d.core.plan.rowType }
 
 // Append appends the rows of one record batch message and returns the longer slice.
 //
-// Slices of bytes, strings, and lists of byte arrays such as hashes are parts of body: body must not change as long as a row is in
-// use, and a row keeps all of body in memory. Other lists and values behind pointers share one allocation per column and batch.
+// Slices of bytes, strings, and byte arrays such as hashes in lists or behind pointers are parts of body: body must not change as long as a
+// row is in use, and a row keeps all of body in memory. Other lists and values behind pointers share one allocation per column and batch.
 // Fields that are no columns are zero.
 //
 // A body may come from anywhere: what is broken in it is an error that names the column, never a panic, and no body makes Append

@@ -163,7 +163,8 @@ func newArray(rt reflect.Type, n int, pointers bool) unsafe.Pointer {
 	return reflect.MakeSlice(reflect.SliceOf(rt), n, n).UnsafePointer()
 }
 
-// decodeNullable reads all values into one allocation and lets the pointers of those that are not null point there.
+// decodeNullable reads all values into one allocation and lets the pointers of those that are not null point there. Byte arrays need none:
+// they lie in the body as in memory.
 func decodeNullable(b *binding, from, n int, to target) error {
 	c, l := b.column, b.layout
 	if l.nulls == l.length {
@@ -172,9 +173,14 @@ func decodeNullable(b *binding, from, n int, to target) error {
 		}
 		return nil
 	}
-	values := target{newArray(c.goType, n, c.pointers), c.goType.Size()}
-	if err := c.codec.decode(b, from, n, values); err != nil {
-		return err
+	values := target{stride: c.goType.Size()}
+	if c.codec.flat {
+		values.p = unsafe.Pointer(unsafe.SliceData(l.values[from*c.codec.fixed : (from+n)*c.codec.fixed]))
+	} else {
+		values.p = newArray(c.goType, n, c.pointers)
+		if err := c.codec.decode(b, from, n, values); err != nil {
+			return err
+		}
 	}
 	for i := range n {
 		if l.nulls > 0 && !isSet(l.validity, from+i) {

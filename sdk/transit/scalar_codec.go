@@ -18,13 +18,13 @@ type number interface {
 func numberCodec(size uintptr) codec {
 	switch size {
 	case 1:
-		return codec{buffers: 1, fixed: 1, encode: encodeNumber[uint8], decode: decodeNumber[uint8]}
+		return codec{buffers: 1, fixed: 1, encode: encodeNumber[uint8], decode: decodeNumber[uint8], follow: followNumber[uint8]}
 	case 2:
-		return codec{buffers: 1, fixed: 2, encode: encodeNumber[uint16], decode: decodeNumber[uint16]}
+		return codec{buffers: 1, fixed: 2, encode: encodeNumber[uint16], decode: decodeNumber[uint16], follow: followNumber[uint16]}
 	case 4:
-		return codec{buffers: 1, fixed: 4, encode: encodeNumber[uint32], decode: decodeNumber[uint32]}
+		return codec{buffers: 1, fixed: 4, encode: encodeNumber[uint32], decode: decodeNumber[uint32], follow: followNumber[uint32]}
 	}
-	return codec{buffers: 1, fixed: 8, encode: encodeNumber[uint64], decode: decodeNumber[uint64]}
+	return codec{buffers: 1, fixed: 8, encode: encodeNumber[uint64], decode: decodeNumber[uint64], follow: followNumber[uint64]}
 }
 
 func encodeNumber[N number](s *sink, _ *column, v view) error {
@@ -111,9 +111,9 @@ func fixedCodec(size int) codec {
 	c := codec{buffers: 1, fixed: size, flat: true, encode: encodeFixed, decode: decodeFixed}
 	switch size {
 	case 20:
-		c.encode, c.decode = encode20, decode20
+		c.encode, c.decode, c.follow = encode20, decode20, follow20
 	case 32:
-		c.encode, c.decode = encode32, decode32
+		c.encode, c.decode, c.follow = encode32, decode32, follow32
 	}
 	return c
 }
@@ -199,23 +199,25 @@ func decodeFixed(b *binding, from, n int, to target) error {
 }
 
 func uint256Codec() codec {
-	return codec{buffers: 1, fixed: 32, encode: encodeUint256, decode: decodeUint256}
+	return codec{buffers: 1, fixed: 32, encode: encodeUint256, decode: decodeUint256, follow: followUint256}
 }
 
 func encodeUint256(s *sink, _ *column, v view) error {
 	out := s.reserve(v.n * 32)
 	for _, sp := range v.spans {
 		for i := range sp.n {
-			limbs := (*uint256.Int)(v.at(sp, i))
-			o := out[:32]
-			binary.BigEndian.PutUint64(o, limbs[3])
-			binary.BigEndian.PutUint64(o[8:], limbs[2])
-			binary.BigEndian.PutUint64(o[16:], limbs[1])
-			binary.BigEndian.PutUint64(o[24:], limbs[0])
+			storeUint256((*[32]byte)(out), (*uint256.Int)(v.at(sp, i)))
 			out = out[32:]
 		}
 	}
 	return nil
+}
+
+func storeUint256(out *[32]byte, limbs *uint256.Int) {
+	binary.BigEndian.PutUint64(out[:], limbs[3])
+	binary.BigEndian.PutUint64(out[8:], limbs[2])
+	binary.BigEndian.PutUint64(out[16:], limbs[1])
+	binary.BigEndian.PutUint64(out[24:], limbs[0])
 }
 
 func decodeUint256(b *binding, from, n int, to target) error {

@@ -42,6 +42,10 @@ func (s *sink) end() []byte {
 // column writes a column: its node, its validity if it has nulls, its values.
 func (s *sink) column(c *column, v view) error {
 	mark, nulls := len(s.spans), 0
+	if c.nullable && c.codec.follow != nil {
+		s.pointers(c, v)
+		return nil
+	}
 	if c.nullable {
 		v, nulls = s.deref(c, v)
 	}
