@@ -8,11 +8,11 @@ import (
 )
 
 func toWanted(r plan.Request) *hostv1.Wanted {
-	return &hostv1.Wanted{Path: r.Path, Name: r.Name, Vars: r.Vars, Fresh: r.Fresh, AcceptChanges: r.AcceptChanges}
+	return &hostv1.Wanted{Path: r.Path, Name: r.Name, Vars: r.Vars, Fresh: r.Fresh, AcceptChanges: r.AcceptChanges, Only: r.Only}
 }
 
 func fromWanted(w *hostv1.Wanted) plan.Request {
-	return plan.Request{Path: w.GetPath(), Name: w.GetName(), Vars: w.GetVars(), Fresh: w.GetFresh(), AcceptChanges: w.GetAcceptChanges()}
+	return plan.Request{Path: w.GetPath(), Name: w.GetName(), Vars: w.GetVars(), Fresh: w.GetFresh(), AcceptChanges: w.GetAcceptChanges(), Only: w.GetOnly()}
 }
 
 func toOutcome(o plan.Outcome) *hostv1.Outcome {
@@ -33,7 +33,7 @@ func fromOutcome(o *hostv1.Outcome) plan.Outcome {
 
 func toPreview(p plan.Preview) *hostv1.Preview {
 	out := &hostv1.Preview{
-		Digest: p.Digest, Configuration: p.Configuration, To: p.To, Source: p.Source, Warnings: toMistakes(p.Warnings), Host: toChanges(p.Host),
+		Digest: p.Digest, Configuration: p.Configuration, To: p.To, Source: p.Source, Warnings: toMistakes(p.Warnings), Host: toChanges(p.Host), Left: p.Left,
 	}
 	for _, one := range p.Pipelines {
 		to := &hostv1.PipelineChange{
@@ -53,7 +53,7 @@ func fromPreview(p *hostv1.Preview) plan.Preview {
 	out := plan.Preview{
 		Digest: p.GetDigest(), Configuration: p.GetConfiguration(), To: p.GetTo(), Source: p.GetSource(), Warnings: fromMistakes(p.GetWarnings()),
 	}
-	out.Host = fromChanges(p.GetHost())
+	out.Host, out.Left = fromChanges(p.GetHost()), p.GetLeft()
 	for _, one := range p.GetPipelines() {
 		to := plan.Pipeline{
 			Name: one.Name, Effect: plan.Effect(one.Effect), Changes: fromChanges(one.Changes), Unfit: one.Unfit, Needs: one.Needs, Anew: one.Anew,

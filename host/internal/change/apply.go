@@ -100,6 +100,9 @@ func (c *Changes) wish(ctx context.Context, r plan.Request) (*wish, error) {
 		Plan: plan.Diff(side, w.side), Configuration: w.now.configuration.Number, To: w.config.Number,
 		Source: w.request.Name, Warnings: plan.Mistakes(w.project.Diags),
 	}
+	if err := w.preview.Confine(w.request.Only); err != nil {
+		return nil, err
+	}
 	if err := w.fits(c.cfg.Engine, g); err != nil {
 		return nil, err
 	}

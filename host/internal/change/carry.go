@@ -82,6 +82,7 @@ func (c *Changes) carryOut(ctx context.Context, w *wish, out plan.Outcome) (plan
 		Restart:            engine.Restart{Max: int(min(host.Restart.Max, 1<<30)), Within: host.Restart.Within},
 		HardTerminateAfter: host.HardTerminateAfter,
 		Changes:            changes(w.preview.Plan, w.request),
+		Keep:               w.preview.Left,
 	})
 	if err != nil {
 		return out, errors.Join(err, c.ask(w.now, w.now.project.Model))
@@ -93,10 +94,22 @@ func (c *Changes) carryOut(ctx context.Context, w *wish, out plan.Outcome) (plan
 	}
 	from := w.now.configuration.Number
 	if len(failed) == 0 || len(failed) < len(w.preview.Pipelines) || len(w.preview.Host) > 0 {
-		out.Configuration = c.settleOn(w, g, failed)
+		out.Configuration = c.settleOn(w, g, w.asBefore(failed))
 	}
 	c.tellApplied(w.preview.Plan, failed, from, out.Configuration)
 	return out, c.ask(c.running(), c.running().project.Model)
+}
+
+// errNotNamed is why pipelines stay what they are that were not named.
+var errNotNamed = errors.New("it was left as it is")
+
+// asBefore are all pipelines that run what they ran before.
+func (w *wish) asBefore(failed map[string]error) map[string]error {
+	out := maps.Clone(failed)
+	for _, name := range w.preview.Left {
+		out[name] = errNotNamed
+	}
+	return out
 }
 
 // ask has the nodes of a model's networks asked from now on, and for as long as
@@ -245,7 +258,7 @@ func (r running) whole() error {
 	if len(r.apart) == 0 {
 		return nil
 	}
-	return fmt.Errorf("pipeline %s runs what it ran before configuration %d, which it could not take over: apply a file that it can run, or use penstock rollback, and try again",
+	return fmt.Errorf("pipeline %s runs what it ran before configuration %d, which it has not taken over: apply a file that it can run, or use penstock rollback, and try again",
 		strings.Join(slices.Sorted(maps.Keys(r.apart)), ", "), r.configuration.Number)
 }
 

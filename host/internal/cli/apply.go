@@ -42,7 +42,8 @@ applied last, and says so if that is something else.`,
 		Example: `  penstock apply
   penstock apply mainnet.hcl --yes
   penstock apply --accept-changes
-  penstock apply --fresh swaps`,
+  penstock apply --fresh swaps
+  penstock apply --only transfers`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := w.request(args)
@@ -53,7 +54,7 @@ applied last, and says so if that is something else.`,
 		},
 	}
 	w.flags(cmd, applyTimeout)
-	w.varFlag(cmd)
+	w.fileFlags(cmd)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
 }

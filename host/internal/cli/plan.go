@@ -25,6 +25,7 @@ type proposal struct {
 	sources sources // vars only
 	fresh   []string
 	accept  bool
+	only    []string
 }
 
 func (w *proposal) flags(cmd *cobra.Command, timeout time.Duration) {
@@ -33,14 +34,16 @@ func (w *proposal) flags(cmd *cobra.Command, timeout time.Duration) {
 	cmd.Flags().BoolVar(&w.accept, "accept-changes", false, "go on from checkpoints that were taken of another shape of a pipeline")
 }
 
-func (w *proposal) varFlag(cmd *cobra.Command) {
+// fileFlags are those of what a file says.
+func (w *proposal) fileFlags(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&w.only, "only", nil, "change this `pipeline` and leave the others what they are; may be repeated")
 	cmd.Flags().StringArrayVar(&w.sources.vars, "var", nil, "set a variable of the file, as `name=value`, beside those that the host has; may be repeated")
 }
 
 // request says it to the host. A file that is named also says which host is
 // meant, unless a flag does.
 func (w *proposal) request(args []string) (plan.Request, error) {
-	r := plan.Request{Fresh: w.fresh, AcceptChanges: w.accept}
+	r := plan.Request{Fresh: w.fresh, AcceptChanges: w.accept, Only: w.only}
 	vars, err := w.sources.values()
 	if err != nil || len(args) == 0 {
 		r.Vars = vars
@@ -101,7 +104,7 @@ the exit code is 2 if something would change.`,
 		},
 	}
 	w.flags(cmd, time.Minute)
-	w.varFlag(cmd)
+	w.fileFlags(cmd)
 	cmd.Flags().BoolVar(&previous, "previous", false, "show what penstock rollback would change")
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 2 if something would change")
 	return cmd

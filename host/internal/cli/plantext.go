@@ -46,6 +46,9 @@ func (w *planWriter) write(p plan.Preview) {
 	for _, one := range p.Pipelines {
 		w.pipeline(one)
 	}
+	if len(p.Left) > 0 {
+		fmt.Fprintf(&w.out, "\nleft as they are, though the file says something else: %s\n", strings.Join(p.Left, ", "))
+	}
 	fmt.Fprintf(&w.out, "\n%s\n", count(p.Plan))
 }
 

@@ -47,6 +47,7 @@ type Reconfiguration struct {
 	Restart            Restart
 	HardTerminateAfter time.Duration
 	Changes            []Change // of pipelines that are not here nothing runs otherwise
+	Keep               []string // pipelines that stay all that they are, whatever the graph says
 	// Settle is how long what begins must not fail for the change to stay. 0: a second.
 	Settle time.Duration
 }
@@ -222,7 +223,7 @@ func (a *application) tune() {
 	for _, d := range domains {
 		cfg := a.tuned
 		d.mu.Lock()
-		if wanted := a.wanted(d.name); len(wanted) > 0 && a.failed[d.name] == nil {
+		if wanted := a.wanted(d.name); len(wanted) > 0 && a.failed[d.name] == nil && !slices.Contains(a.want.Keep, d.name) {
 			d.recovery = wanted[0].Processes[0].Pipeline.Recovery
 		} else {
 			cfg.Launch = d.settings().Launch

@@ -77,6 +77,9 @@ type Pipeline struct {
 type Plan struct {
 	Host      []Change   `json:"host,omitempty"` // of the host block
 	Pipelines []Pipeline `json:"pipelines,omitempty"`
+	// Left are the pipelines that differ too and stay what they are, because only
+	// others were named. Diff leaves it empty.
+	Left []string `json:"left,omitempty"`
 }
 
 // Empty tells whether nothing differs.

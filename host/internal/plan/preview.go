@@ -19,6 +19,9 @@ type Request struct {
 	// checkpoints that were taken of another shape.
 	Fresh         []string
 	AcceptChanges bool
+	// Only names the pipelines that are changed; the others stay what they are.
+	// nil: all.
+	Only []string
 	// Digest is that of the preview that somebody has agreed to; "": nobody has to.
 	Digest string
 }
@@ -75,6 +78,7 @@ func (e *UnmetError) Error() string {
 			text.WriteString(", because a loader that holds every row once has to have them all")
 		}
 	}
+	text.WriteString("; --only NAME changes the other pipelines that it names")
 	return text.String()
 }
 

@@ -37,6 +37,8 @@ type Wanted struct {
 	Fresh []string `protobuf:"bytes,4,rep,name=fresh,proto3" json:"fresh,omitempty"`
 	// The others go on from checkpoints that were taken of another shape.
 	AcceptChanges bool `protobuf:"varint,5,opt,name=accept_changes,json=acceptChanges,proto3" json:"accept_changes,omitempty"`
+	// The pipelines that are changed; the others stay what they are. Empty: all.
+	Only          []string `protobuf:"bytes,6,rep,name=only,proto3" json:"only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -104,6 +106,13 @@ func (x *Wanted) GetAcceptChanges() bool {
 		return x.AcceptChanges
 	}
 	return false
+}
+
+func (x *Wanted) GetOnly() []string {
+	if x != nil {
+		return x.Only
+	}
+	return nil
 }
 
 type PlanRequest struct {
@@ -443,7 +452,9 @@ type Preview struct {
 	// Of the host block.
 	Host []*AttributeChange `protobuf:"bytes,6,rep,name=host,proto3" json:"host,omitempty"`
 	// Those in which something differs: first what is wanted, then what is gone.
-	Pipelines     []*PipelineChange `protobuf:"bytes,7,rep,name=pipelines,proto3" json:"pipelines,omitempty"`
+	Pipelines []*PipelineChange `protobuf:"bytes,7,rep,name=pipelines,proto3" json:"pipelines,omitempty"`
+	// Those that differ too and stay what they are, because only others were named.
+	Left          []string `protobuf:"bytes,8,rep,name=left,proto3" json:"left,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -523,6 +534,13 @@ func (x *Preview) GetHost() []*AttributeChange {
 func (x *Preview) GetPipelines() []*PipelineChange {
 	if x != nil {
 		return x.Pipelines
+	}
+	return nil
+}
+
+func (x *Preview) GetLeft() []string {
+	if x != nil {
+		return x.Left
 	}
 	return nil
 }
@@ -1053,13 +1071,14 @@ var File_penstock_host_v1_configuration_proto protoreflect.FileDescriptor
 
 const file_penstock_host_v1_configuration_proto_rawDesc = "" +
 	"\n" +
-	"$penstock/host/v1/configuration.proto\x12\x10penstock.host.v1\"\xde\x01\n" +
+	"$penstock/host/v1/configuration.proto\x12\x10penstock.host.v1\"\xf2\x01\n" +
 	"\x06Wanted\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x126\n" +
 	"\x04vars\x18\x03 \x03(\v2\".penstock.host.v1.Wanted.VarsEntryR\x04vars\x12\x14\n" +
 	"\x05fresh\x18\x04 \x03(\tR\x05fresh\x12%\n" +
-	"\x0eaccept_changes\x18\x05 \x01(\bR\racceptChanges\x1a7\n" +
+	"\x0eaccept_changes\x18\x05 \x01(\bR\racceptChanges\x12\x12\n" +
+	"\x04only\x18\x06 \x03(\tR\x04only\x1a7\n" +
 	"\tVarsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"[\n" +
@@ -1081,7 +1100,7 @@ const file_penstock_host_v1_configuration_proto_rawDesc = "" +
 	"\x0eaccept_changes\x18\x03 \x01(\bR\racceptChanges\"\x8b\x01\n" +
 	"\x1dRollbackConfigurationResponse\x123\n" +
 	"\aoutcome\x18\x01 \x01(\v2\x19.penstock.host.v1.OutcomeR\aoutcome\x125\n" +
-	"\bmistakes\x18\x02 \x03(\v2\x19.penstock.host.v1.MistakeR\bmistakes\"\x9d\x02\n" +
+	"\bmistakes\x18\x02 \x03(\v2\x19.penstock.host.v1.MistakeR\bmistakes\"\xb1\x02\n" +
 	"\aPreview\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12$\n" +
 	"\rconfiguration\x18\x02 \x01(\x04R\rconfiguration\x12\x0e\n" +
@@ -1089,7 +1108,8 @@ const file_penstock_host_v1_configuration_proto_rawDesc = "" +
 	"\x06source\x18\x04 \x01(\tR\x06source\x125\n" +
 	"\bwarnings\x18\x05 \x03(\v2\x19.penstock.host.v1.MistakeR\bwarnings\x125\n" +
 	"\x04host\x18\x06 \x03(\v2!.penstock.host.v1.AttributeChangeR\x04host\x12>\n" +
-	"\tpipelines\x18\a \x03(\v2 .penstock.host.v1.PipelineChangeR\tpipelines\"\xed\x01\n" +
+	"\tpipelines\x18\a \x03(\v2 .penstock.host.v1.PipelineChangeR\tpipelines\x12\x12\n" +
+	"\x04left\x18\b \x03(\tR\x04left\"\xed\x01\n" +
 	"\x0ePipelineChange\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06effect\x18\x02 \x01(\tR\x06effect\x12;\n" +
