@@ -27,6 +27,8 @@ func (a *Answers) derive(method string, args []any) ([]byte, error) {
 		return a.deriveReceipts(args)
 	case "eth_getLogs":
 		return a.deriveLogs(args)
+	case "eth_feeHistory":
+		return a.deriveFees(args)
 	}
 	return nil, errNotThere
 }

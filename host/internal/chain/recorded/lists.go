@@ -16,6 +16,12 @@ type list struct {
 // for other ranges.
 func (a *Answers) addLogs(args []any, logs json.RawMessage) {
 	filter, from, to, ok := rangeOf(args)
+	if !ok && len(args) == 1 {
+		members, _ := args[0].(map[string]any)
+		hash, _ := members["blockhash"].(string)
+		from, ok = a.canonical(hash)
+		to = from
+	}
 	if ok {
 		a.lists[filter] = append(a.lists[filter], list{from: from, to: to, logs: logs})
 	}
@@ -27,9 +33,15 @@ func rangeOf(args []any) (filter string, from, to uint64, ok bool) {
 		return "", 0, 0, false
 	}
 	members, _ := args[0].(map[string]any)
-	rest := map[string]any{}
+	rest, ends := map[string]any{}, [2]any{}
 	for name, value := range members {
-		if name != "fromBlock" && name != "toBlock" && name != "blockHash" {
+		switch strings.ToLower(name) {
+		case "fromblock":
+			ends[0] = value
+		case "toblock":
+			ends[1] = value
+		case "blockhash":
+		default:
 			rest[name] = value
 		}
 	}
@@ -37,8 +49,8 @@ func rangeOf(args []any) (filter string, from, to uint64, ok bool) {
 	if err != nil {
 		return "", 0, 0, false
 	}
-	from, known := heightOf([]any{members["fromBlock"]})
-	to, ok = heightOf([]any{members["toBlock"]})
+	from, known := heightOf(ends[:1])
+	to, ok = heightOf(ends[1:])
 	return strings.ToLower(string(text)), from, to, ok && known
 }
 

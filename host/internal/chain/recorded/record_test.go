@@ -206,6 +206,94 @@ func TestLogsOfOtherRanges(t *testing.T) {
 	}
 }
 
+// Whether a block is final is another thing when a recording is read: what was
+// asked by its hash is answered by its number, and the other way.
+func TestByHashAndByNumber(t *testing.T) {
+	hash := func(number int) string { return fmt.Sprintf("0x%064x", 1000+number) }
+	n := &node{answers: map[string]chain.Result{
+		`eth_getBlockByNumber["0x5",false]`:                                   {Raw: []byte(block(5))},
+		`eth_getBlockByNumber["0x6",false]`:                                   {Raw: []byte(block(6))},
+		`eth_call[{"to":"0xE1"},{"blockHash":"` + hash(5) + `"}]`:             {Raw: []byte(`"0x05"`)},
+		`eth_call[{"to":"0xE1"},{"blockHash":"` + hash(7) + `"}]`:             {Raw: []byte(`"0x07"`)}, // of another branch
+		`eth_call[{"to":"0xE1"},"0x6"]`:                                       {Raw: []byte(`"0x06"`)},
+		`debug_traceBlockByHash["` + hash(5) + `",{"tracer":"callTracer"}]`:   {Raw: []byte(`["five"]`)},
+		`debug_traceBlockByNumber["0x6",{"tracer":"callTracer"}]`:             {Raw: []byte(`["six"]`)},
+		`eth_getLogs[{"address":["0xE1"],"blockHash":"` + hash(5) + `"}]`:     {Raw: []byte(`[{"blockNumber":"0x5"}]`)},
+		`eth_getLogs[{"address":["0xE1"],"fromBlock":"0x6","toBlock":"0x8"}]`: {Raw: []byte(`[{"blockNumber":"0x6"}]`)},
+		`eth_getBlockReceipts["` + hash(5) + `"]`:                             {Raw: []byte(`[{"logs":[]}]`)},
+	}}
+	r, dir := recorder(t, n, 1<<20)
+	for call := range n.answers {
+		ask(t, r, call)
+	}
+	if err := r.Writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a, err := recorded.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for call, want := range map[string]string{
+		`eth_call[{"to":"0xe1"},"0x5"]`: `"0x05"`,
+		`eth_call[{"to":"0xe1"},"0x7"]`: `was recorded`,
+		`eth_call[{"to":"0xe1"},{"blockHash":"` + hash(6) + `","requireCanonical":true}]`: `"0x06"`,
+		`eth_call[{"to":"0xe1"},{"blockHash":"` + hash(5) + `","requireCanonical":true}]`: `"0x05"`,
+		`debug_traceBlockByNumber["0x5",{"tracer":"callTracer"}]`:                         `["five"]`,
+		`debug_traceBlockByHash["` + hash(6) + `",{"tracer":"callTracer"}]`:               `["six"]`,
+		`eth_getLogs[{"address":["0xe1"],"fromBlock":"0x5","toBlock":"0x6"}]`:             `[{"blockNumber":"0x5"},{"blockNumber":"0x6"}]`,
+		`eth_getBlockReceipts["0x5"]`:                                                     `[{"logs":[]}]`,
+	} {
+		method, params, _ := strings.Cut(call, "[")
+		got, err := a.Answer(t.Context(), method, []byte("["+params))
+		if err != nil {
+			got = []byte(err.Error())
+		}
+		if !strings.Contains(string(got), want) {
+			t.Errorf("%s: got %s, want %s", call, got, want)
+		}
+	}
+}
+
+// Fees that were asked for by some stretches of blocks are there by others.
+func TestFeesOfOtherStretches(t *testing.T) {
+	n := &node{answers: map[string]chain.Result{
+		`eth_feeHistory["0x2","0x6",[50]]`: {Raw: []byte(`{"oldestBlock":"0x5","reward":[["0x1"],["0x2"]],"baseFeePerGas":["0x5","0x6","0x7"],"gasUsedRatio":[0.5,0.25],
+			"baseFeePerBlobGas":["0x1","0x1","0x1"],"blobGasUsedRatio":[0,1]}`)},
+		`eth_feeHistory[1,"0x7",[50]]`: {Raw: []byte(`{"oldestBlock":"0x7","reward":[["0x3"]],"baseFeePerGas":["0x7","0x8"],"gasUsedRatio":[0.75],
+			"baseFeePerBlobGas":["0x1","0x2"],"blobGasUsedRatio":[0.5]}`)},
+	}}
+	for number := 5; number <= 7; number++ {
+		n.answers[fmt.Sprintf(`eth_getBlockByNumber["0x%x",false]`, number)] = chain.Result{Raw: []byte(block(number))}
+	}
+	r, dir := recorder(t, n, 1<<20)
+	for call := range n.answers {
+		ask(t, r, call)
+	}
+	if err := r.Writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a, err := recorded.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for params, want := range map[string]string{
+		`"0x2","0x7",[50]`: `{"oldestBlock":"0x6","reward":[["0x2"],["0x3"]],"baseFeePerGas":["0x6","0x7","0x8"],"gasUsedRatio":[0.25,0.75],` +
+			`"baseFeePerBlobGas":["0x1","0x1","0x2"],"blobGasUsedRatio":[1,0.5]}`,
+		`1,"latest",[50]`:  `"oldestBlock":"0x7"`,
+		`"0x3","0x6",[50]`: `was recorded`,
+		`"0x1","0x6",[10]`: `was recorded`,
+		`"0x1","0x6"`:      `was recorded`,
+	} {
+		got, err := a.Answer(t.Context(), "eth_feeHistory", []byte("["+params+"]"))
+		if err != nil {
+			got = []byte(err.Error())
+		}
+		if !strings.Contains(string(got), want) {
+			t.Errorf("%s: got %s, want %s", params, got, want)
+		}
+	}
+}
+
 // A recording is bounded, and what is in it by then can be read.
 func TestFullRecording(t *testing.T) {
 	n := &node{answers: map[string]chain.Result{

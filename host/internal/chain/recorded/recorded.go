@@ -8,7 +8,8 @@
 // response. Of what is there answers to other calls follow: the head, a block by
 // its hash or without its transactions, receipts by the hash of their block, logs
 // of ranges whose receipts are all there, and of ranges that lie in those that
-// were asked for with the same filter.
+// were asked for with the same filter, fees of other stretches of blocks, and
+// what was asked about a block by its hash, by its number, and the other way.
 //
 // A Recorder writes such files.
 package recorded
@@ -32,11 +33,13 @@ import (
 type Answers struct {
 	dir      string
 	byCall   map[string]answer // by method and canonical parameters
+	byNumber map[string]answer // the same of calls that had a hash of a block, with its number
 	blocks   map[uint64]block
 	heights  map[string]uint64 // by the hash of a block, in lower case
 	receipts map[uint64]json.RawMessage
-	lists    map[string][]list // of logs, by what was chosen
-	last     uint64            // the head
+	lists    map[string][]list          // of logs, by what was chosen
+	fees     map[string]map[uint64]fees // of blocks, by the percentiles that were asked for
+	last     uint64                     // the head
 }
 
 type answer struct {
@@ -47,6 +50,7 @@ type answer struct {
 // block is a block as it was recorded.
 type block struct {
 	raw  json.RawMessage
+	hash string
 	full bool // with its transactions
 }
 
@@ -64,7 +68,7 @@ type pair struct {
 func Open(dir string) (*Answers, error) {
 	a := &Answers{
 		dir: dir, byCall: map[string]answer{}, blocks: map[uint64]block{}, heights: map[string]uint64{}, receipts: map[uint64]json.RawMessage{},
-		lists: map[string][]list{},
+		lists: map[string][]list{}, fees: map[string]map[uint64]fees{},
 	}
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -173,14 +177,20 @@ func (a *Answers) derives(p pair, args []any) {
 		if number, ok := heightOf(args); ok {
 			a.receipts[number] = p.Response.Result
 		}
-	case "eth_getLogs":
-		a.addLogs(args, p.Response.Result)
+	case "eth_feeHistory":
+		a.addFees(args, p.Response.Result)
 	}
 }
 
-// settle finds the head: the one that was recorded if its block is there, and the
-// last block otherwise.
+// settle finds what follows from all answers together.
 func (a *Answers) settle() {
+	a.findHead()
+	a.renumber()
+}
+
+// findHead finds the head: the one that was recorded if its block is there, and the
+// last block otherwise.
+func (a *Answers) findHead() {
 	said, ok := a.byCall["eth_blockNumber[]"]
 	if !ok || said.Error != nil {
 		return
@@ -209,7 +219,7 @@ func (a *Answers) addBlock(raw json.RawMessage) {
 	}
 	full := len(b.Transactions) == 0 || bytes.HasPrefix(b.Transactions[0], []byte("{"))
 	if known, ok := a.blocks[number]; !ok || full || !known.full { // what was asked for again is better
-		a.blocks[number] = block{raw: raw, full: full}
+		a.blocks[number] = block{raw: raw, hash: b.Hash, full: full}
 	}
 	a.heights[strings.ToLower(b.Hash)] = number
 	a.last = max(a.last, number)
@@ -245,13 +255,15 @@ func isNull(raw json.RawMessage) bool {
 }
 
 // Answer answers one call with what was recorded for it. An error that a node
-// answered, or that says that nothing was recorded, is a *chain.RPCError.
+// answered, or that says that nothing was recorded, is a *chain.RPCError. The
+// latter has the code of what a node no longer has: another endpoint may, and
+// asking here again would not help.
 func (a *Answers) Answer(_ context.Context, method string, params []byte) ([]byte, error) {
 	key, args, err := keyOf(method, params)
 	if err != nil {
 		return nil, &chain.RPCError{Code: -32602, Message: fmt.Sprintf("the parameters are no array: %v", err)}
 	}
-	if known, ok := a.byCall[key]; ok {
+	if known, ok := a.known(key, method, args); ok {
 		if known.Error != nil {
 			return nil, known.Error
 		}
@@ -259,9 +271,29 @@ func (a *Answers) Answer(_ context.Context, method string, params []byte) ([]byt
 	}
 	got, err := a.derive(method, args)
 	if errors.Is(err, errNotThere) {
-		return nil, &chain.RPCError{Code: -32000, Message: fmt.Sprintf("no answer to %s was recorded in %s", chain.Describe(method, params), a.dir)}
+		return nil, &chain.RPCError{Code: 4444, Message: fmt.Sprintf("no answer to %s was recorded in %s", chain.Describe(method, params), a.dir)}
 	}
 	return got, err
+}
+
+// known finds what was answered to a call, or to the same call about the same
+// block by its hash.
+func (a *Answers) known(key, method string, args []any) (answer, bool) {
+	if known, ok := a.byCall[key]; ok {
+		return known, true
+	}
+	if known, ok := a.byNumber[key]; ok {
+		return known, true
+	}
+	other, ok := a.byItsNumber(method, args)
+	if !ok {
+		return answer{}, false
+	}
+	known, ok := a.byNumber[other]
+	if !ok {
+		known, ok = a.byCall[other]
+	}
+	return known, ok
 }
 
 // Last is the newest block that was recorded.

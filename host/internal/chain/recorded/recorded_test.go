@@ -85,12 +85,12 @@ func TestWhatWasNotRecorded(t *testing.T) {
 		want           string
 	}{
 		{"eth_call", `[{"to":"0x01"},"latest"]`, 3, "reverted"},
-		{"eth_call", `[{"to":"0x02"},"latest"]`, -32000, `no answer to eth_call[{"to":"0x02"},"latest"] was recorded`},
-		{"eth_getBlockByNumber", `["0x6",true]`, -32000, "recorded"},
-		{"eth_getBlockByNumber", `["0x4",true]`, -32000, "recorded"},
-		{"eth_getLogs", `[{"fromBlock":"0x4","toBlock":"0x6"}]`, -32000, "recorded"},
-		{"eth_getLogs", `[{"fromBlock":"0x0","toBlock":"0xffffffffffff"}]`, -32000, "recorded"},
-		{"eth_getLogs", `[5]`, -32000, "recorded"},
+		{"eth_call", `[{"to":"0x02"},"latest"]`, 4444, `no answer to eth_call[{"to":"0x02"},"latest"] was recorded`},
+		{"eth_getBlockByNumber", `["0x6",true]`, 4444, "recorded"},
+		{"eth_getBlockByNumber", `["0x4",true]`, 4444, "recorded"},
+		{"eth_getLogs", `[{"fromBlock":"0x4","toBlock":"0x6"}]`, 4444, "recorded"},
+		{"eth_getLogs", `[{"fromBlock":"0x0","toBlock":"0xffffffffffff"}]`, 4444, "recorded"},
+		{"eth_getLogs", `[5]`, 4444, "recorded"},
 		{"eth_getBlockReceipts", `{}`, -32602, "no array"},
 	}
 	for _, c := range cases {
