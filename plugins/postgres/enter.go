@@ -59,7 +59,7 @@ func (l *loader) goBack(ctx context.Context, checkpoint uint64) (err error) {
 	}
 	for _, s := range l.shelves {
 		s.last = last[s.name]
-		s.marked, s.parts = s.last, make(map[int64]bool)
+		s.marked, s.parts, s.age = s.last, make(map[int64]bool), aging{}
 	}
 	l.checkpoint = checkpoint
 	return nil

@@ -261,6 +261,9 @@ func (l *loader) commit(ctx context.Context, checkpoint uint64) error {
 	}
 	var statements []string
 	if checkpoint > 0 {
+		if err := l.retire(ctx); err != nil {
+			return err
+		}
 		statements = append(statements, l.ledger.mark(checkpoint, l.final, l.final > l.forgotten, l.shelves))
 	}
 	statements = append(statements, l.ledger.count(number), "COMMIT")
@@ -286,6 +289,7 @@ func (l *loader) committed(checkpoint uint64) {
 	l.checkpoint, l.forgotten = checkpoint, l.final
 	for _, s := range l.shelves {
 		s.marked = s.last
+		s.age.committed(checkpoint)
 	}
 }
 

@@ -58,7 +58,9 @@ func (l *loader) rangesOf(t *target, batch transit.Batch) ([]int64, error) {
 	}
 	var ranges []int64
 	for row := range int(batch.Record.NumRows()) {
-		n := floorDiv(values(row), l.Partitions.Size)
+		v := values(row)
+		t.age.see(v)
+		n := floorDiv(v, l.Partitions.Size)
 		if len(ranges) > 0 && ranges[len(ranges)-1] == n {
 			continue
 		}
@@ -100,7 +102,7 @@ func wholeNumbers(a arrow.Array) (func(row int) int64, error) {
 }
 
 // partition is the name of the n-th partition of a table.
-func (l *loader) partition(t *target, n int64) string {
+func (l *loader) partition(t *shelf, n int64) string {
 	end := "_p" + strconv.FormatInt(n*l.Partitions.Size, 10)
 	if len(t.name)+len(end) <= longestName {
 		return t.name + end
@@ -126,18 +128,21 @@ func (l *loader) makeParts(ctx context.Context, t *target, ranges []int64) error
 }
 
 func (l *loader) makePart(ctx context.Context, t *target, n int64) error {
-	name := l.partition(t, n)
+	name := l.partition(t.shelf, n)
 	full := quote(l.Schema) + "." + quote(name)
 	from := n * l.Partitions.Size
 	to := from + l.Partitions.Size
 	var bounds string
 	err := l.db.conn.QueryRow(ctx, "SELECT pg_get_expr(relpartbound, oid) FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE oid = to_regclass($1) AND inhparent = to_regclass($2)",
 		full, t.full).Scan(&bounds)
-	switch want := fmt.Sprintf("FOR VALUES FROM ('%d') TO ('%d')", from, to); {
+	switch want := boundsOf(from, to); {
 	case err == nil && bounds != want:
 		return mistakef("partition %s of table %s is %s, and with size %d it would be %s: put size back, or rename or drop the table, or name another: tables = { %q = \"another\" }",
 			name, t.full, bounds, l.Partitions.Size, want, t.step)
 	case err == nil || !errors.Is(err, pgx.ErrNoRows):
+		return err
+	}
+	if err := l.standsAlone(ctx, t, name, full); err != nil {
 		return err
 	}
 	return l.db.exec(ctx, fmt.Sprintf(`CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE);

@@ -52,6 +52,8 @@ type index struct {
 type partitions struct {
 	Column string `hcl:"column,optional" doc:"the column of whole numbers; empty: block_number"`
 	Size   int64  `hcl:"size" doc:"how many of them a partition has, such as 1000000"`
+	Retain int64  `hcl:"retain,optional" doc:"drop partitions whose rows are all so many behind the newest row that no rewind takes back, such as 10000000; 0: keep all"`
+	Detach bool   `hcl:"detach,optional" doc:"leave partitions that retain would drop as tables of their own"`
 }
 
 func (p *partitions) column() string {
@@ -77,6 +79,9 @@ func (s *settings) Validate() error {
 	}
 	if p := s.Partitions; p != nil && p.Size <= 0 {
 		errs = append(errs, fmt.Errorf("partitions: size is %d: write how many blocks a partition has, such as 1000000", p.Size))
+	}
+	if p := s.Partitions; p != nil && (p.Retain < 0 || p.Detach && p.Retain == 0) {
+		errs = append(errs, fmt.Errorf("partitions: retain is %d: write how many blocks are kept, such as 10000000; detach says what becomes of older partitions, and needs retain", p.Retain))
 	}
 	if s.Timescale != nil {
 		errs = append(errs, s.Timescale.validate())

@@ -45,6 +45,7 @@ type shelf struct {
 
 	there []string       // the columns that the table has and that can be written to
 	parts map[int64]bool // the partitions that are there, by the number of their range
+	age   aging          // how old partitions may become
 }
 
 // found is what the database has under a name.
