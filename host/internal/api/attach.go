@@ -35,28 +35,22 @@ type AttachedStep struct {
 // stream or the attachment ends.
 func (s *pluginService) Attach(ctx context.Context, r *connect.Request[hostv1.AttachRequest], stream *connect.ServerStream[hostv1.AttachResponse]) error {
 	m := r.Msg
-	told := make(chan *hostv1.AttachResponse, phasesAtOnce)
-	tell := func(message *hostv1.AttachResponse) {
-		select {
-		case told <- message:
-		default: // it is in the events all the same
-		}
-	}
+	told := newTelling[*hostv1.AttachResponse](phasesAtOnce)
 	var failed error
 	go func() {
-		defer close(told)
+		defer told.end()
 		failed = s.cfg.Plugins.Attach(ctx, Attachment{
 			Plugin: m.Plugin, Steps: m.Steps, Address: m.Address, PID: int(m.Pid), Protocol: m.Protocol, SDKVersion: m.SdkVersion,
 			Progress: func(ev engine.Event) {
-				tell(&hostv1.AttachResponse{What: &hostv1.AttachResponse_Phase{Phase: toEvent(Event{Event: ev})}})
+				told.tell(&hostv1.AttachResponse{What: &hostv1.AttachResponse_Phase{Phase: toEvent(Event{Event: ev})}})
 			},
 			Attached: func(steps []AttachedStep) {
-				tell(&hostv1.AttachResponse{What: &hostv1.AttachResponse_Attached{Attached: toAttached(steps)}})
+				told.tell(&hostv1.AttachResponse{What: &hostv1.AttachResponse_Attached{Attached: toAttached(steps)}})
 			},
 		})
 	}()
 	var gone error
-	for message := range told { // to the end: the attachment ends with ctx
+	for message := range told.heard { // to the end: the attachment ends with ctx
 		if gone == nil {
 			gone = stream.Send(message)
 		}

@@ -92,20 +92,15 @@ func (s *pluginService) narrate(
 	ctx context.Context, swap func(context.Context, func(engine.Event)) (store.SwapRecord, error),
 	phase func(*hostv1.Event) error, last func(*hostv1.SwapRecord) error,
 ) error {
-	phases := make(chan engine.Event, phasesAtOnce)
+	phases := newTelling[engine.Event](phasesAtOnce)
 	var record store.SwapRecord
 	var failed error
 	go func() {
-		defer close(phases)
-		record, failed = swap(ctx, func(ev engine.Event) {
-			select {
-			case phases <- ev:
-			default:
-			}
-		})
+		defer phases.end()
+		record, failed = swap(ctx, phases.tell)
 	}()
 	var gone error
-	for ev := range phases {
+	for ev := range phases.heard {
 		if gone == nil {
 			gone = phase(toEvent(Event{Event: ev}))
 		}
