@@ -7,6 +7,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -282,7 +283,7 @@ func checkSteps(ctx context.Context, p *remote.Plugin, steps []*config.Step) (co
 				"Plugin %s, register %s: %v", p.Name(), s.Register, err)), err
 		}
 		for _, m := range mistakes {
-			diags = append(diags, mistake(place(s, m.Attribute), "The plugin refuses this setting", "%s", mistakeText(s, m)))
+			diags = append(diags, mistake(place(s, m), "The plugin refuses this setting", "%s", mistakeText(s, m)))
 		}
 	}
 	return diags, nil
@@ -292,11 +293,15 @@ func mistake(at config.Range, summary, format string, args ...any) *config.Diagn
 	return &config.Diagnostic{Severity: config.Error, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: &at}
 }
 
-// place is where the attribute of a mistake stands in the file.
-func place(s *config.Step, attribute string) config.Range {
-	top, _, _ := strings.Cut(attribute, ".")
-	top, _, _ = strings.Cut(top, "[")
-	if r, ok := s.Places[top]; ok {
+// place is where the attribute of a mistake stands in the file. Where an author's
+// own check has found it nothing names the attribute, but most sentences begin
+// with it.
+func place(s *config.Step, m remote.Mistake) config.Range {
+	named := cmp.Or(m.Attribute, m.Message)
+	if end := strings.IndexAny(named, ".[,: "); end >= 0 {
+		named = named[:end]
+	}
+	if r, ok := s.Places[named]; ok {
 		return r
 	}
 	return s.Range

@@ -59,15 +59,25 @@ flows between them, and keeps it flowing.`,
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(
-		a.runCommand(), a.statusCommand(), a.pauseCommand(), a.resumeCommand(), a.stopCommand(), a.checkpointCommand(), a.rewindCommand(), a.planCommand(), a.applyCommand(), a.rollbackCommand(), a.eventsCommand(), a.tapCommand(), a.recordCommand(), a.replayRecordingCommand(), a.deadLetterCommand(), a.stateCommand(), a.rpcCommand(),
-		a.validateCommand(), a.graphCommand(), a.fmtCommand(), a.estimateCommand(), a.reconcileCommand(),
-		a.pluginCommand(), a.registerCommand(), a.devchainCommand(), a.chaosCommand(), a.versionCommand(),
-	)
+	section(root, "Running pipelines:", a.runCommand(), a.statusCommand(), a.eventsCommand(), a.pauseCommand(), a.resumeCommand(), a.stopCommand(), a.checkpointCommand(),
+		a.rewindCommand(), a.planCommand(), a.applyCommand(), a.rollbackCommand(), a.stateCommand(), a.rpcCommand(), a.deadLetterCommand())
+	section(root, "Writing pipelines and trying them:", a.validateCommand(), a.graphCommand(), a.fmtCommand(), a.registerCommand(), a.estimateCommand(),
+		a.reconcileCommand(), a.chaosCommand(), a.devchainCommand())
+	section(root, "Plugins, and what flows through them:", a.pluginCommand(), a.tapCommand(), a.recordCommand(), a.replayRecordingCommand())
+	root.AddCommand(a.versionCommand())
 	group(root)
 	root.InitDefaultCompletionCmd()
 	strict(root)
 	return root
+}
+
+// section adds commands under a title of the help.
+func section(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, cmd := range commands {
+		cmd.GroupID = title
+		root.AddCommand(cmd)
+	}
 }
 
 // tell prints why a command failed, if it did, and returns the exit code.

@@ -87,7 +87,7 @@ func (a *app) pluginsFor(o *replayOptions, name string) (*catalog.Catalog, error
 func registerFor(ctx context.Context, plugins *catalog.Catalog, r *recording.Recording) (registry.Register, error) {
 	h := r.Header
 	if _, there := plugins.Path(h.Plugin); !there {
-		return registry.Register{}, fmt.Errorf("there is no plugin %q in %s: name its binary with --plugin PATH, or the directory with --plugin-dir", h.Plugin, plugins.Dir())
+		return registry.Register{}, fmt.Errorf("there is no plugin %q in %s: name its binary with --plugin PATH, the pipeline file whose plugin block does with --file, or the directory with --plugin-dir", h.Plugin, plugins.Dir())
 	}
 	d := plugins.DescribeOne(ctx, h.Plugin)
 	if d.Err != nil {

@@ -85,11 +85,21 @@ func strict(cmd *cobra.Command) {
 		if err == nil || errors.As(err, new(*usageError)) {
 			return err
 		}
-		return usagef("%w (usage: %s)", err, strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+		usage := strings.TrimSuffix(cmd.UseLine(), " [flags]")
+		if counted(err) {
+			return usagef("wrong number of arguments: %d (usage: %s; %s --help has examples)", len(args), usage, cmd.CommandPath())
+		}
+		return usagef("%w (usage: %s)", err, usage)
 	}
 	for _, sub := range cmd.Commands() {
 		strict(sub)
 	}
+}
+
+// counted tells that a command was given another number of arguments than it
+// takes, which the library says in words of its own.
+func counted(err error) bool {
+	return strings.HasPrefix(err.Error(), "accepts ") || strings.HasPrefix(err.Error(), "requires ")
 }
 
 // oneOf refuses a flag's value that is none of some words.

@@ -123,7 +123,11 @@ func (e *evaluator) name(traversal hcl.Traversal) bool {
 		return true
 	}
 	known := slices.Sorted(maps.Keys(object.Type().AttributeTypes()))
-	e.errorf(&at, "Unknown name", "There is no %s.%s.%s", root, attr.Name, e.meantOf(attr.Name, known))
+	hint := e.meantOf(attr.Name, known)
+	if root == "var" && len(known) == 0 {
+		hint = fmt.Sprintf(" None is declared: write variable %q { default = ... } beside the pipelines.", attr.Name)
+	}
+	e.errorf(&at, "Unknown name", "There is no %s.%s.%s", root, attr.Name, hint)
 	return false
 }
 

@@ -71,7 +71,7 @@ func (e *evaluator) variableValue(block *hclsyntax.Block, want cty.Type, secret 
 	attr := block.Body.Attributes["default"]
 	if attr == nil {
 		at := block.DefRange()
-		e.errorf(&at, "Missing value", "Variable %q has no default, so a value must be given for it.", name)
+		e.errorf(&at, "Missing value", "Variable %q has no default, so a value must be given for it: --var %s=VALUE, or default = ... in its block.", name, name)
 		return cty.DynamicVal
 	}
 	value := e.any(attr.Expr)

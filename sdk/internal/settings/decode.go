@@ -212,8 +212,21 @@ func (d *decoder) text(at string, raw []byte, v reflect.Value) {
 		return
 	}
 	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {
-		d.mistake(at, "%q is no %s: %v", abridged([]byte(s)), v.Type(), err)
+		d.mistake(at, "%q is no %s: %v", abridged([]byte(s)), textName(v.Type()), err)
 	}
+}
+
+// textName is what people call a type that is written as text.
+func textName(t reflect.Type) string {
+	switch t.String() {
+	case "common.Address":
+		return "address, which is 0x and 40 hexadecimal digits"
+	case "common.Hash":
+		return "hash, which is 0x and 64 hexadecimal digits"
+	case "uint256.Int":
+		return "whole number of up to 256 bits"
+	}
+	return t.String()
 }
 
 func kindText(t reflect.Type) string {
