@@ -1,8 +1,10 @@
-// Command ethereum reads an Ethereum chain: headers, blocks, transactions, receipts and logs, from any block to the head and then as
-// the chain grows. It asks nodes through its host and needs no network of its own.
+// Command ethereum reads an Ethereum chain, from any block to the head and then as the chain grows: what is in its blocks (headers,
+// transactions, receipts, logs, traces), what the state is after them (balances, calls of contracts), what gas costs, and what waits to
+// be put into one. It asks nodes through its host and needs no network of its own.
 //
-// Each register is a struct of settings whose Read ties three packages together: fetch turns what nodes answer into rows, view watches the
-// chain as a whole, follow decides which blocks to read next and what to make of a reorg.
+// Each register is a struct of settings whose Read ties three packages together: one turns what nodes answer into rows (fetch for what is
+// in blocks; trace, balance, call and gas), view watches the chain as a whole, follow decides which blocks to read next and what to make
+// of a reorg. Only mempool goes its own way: what waits is in no block.
 package main
 
 import "github.com/penstock-io/penstock/sdk"

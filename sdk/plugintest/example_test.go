@@ -3,6 +3,8 @@ package plugintest_test
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strconv"
 
 	"github.com/penstock-io/penstock/sdk"
@@ -40,10 +42,44 @@ func (e *example) Errorf(format string, args ...any) { fmt.Printf(format+"\n", a
 func (e *example) Output() io.Writer                 { return io.Discard }
 func (e *example) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
+// file is the path of a file that is not there, and goes in the end.
+func (e *example) file() string {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		e.Fatalf("%v", err)
+	}
+	e.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return filepath.Join(dir, "rows")
+}
+
 func (e *example) end() {
 	for len(e.cleanups) > 0 {
 		last := len(e.cleanups) - 1
 		e.cleanups[last]()
 		e.cleanups = e.cleanups[:last]
 	}
+}
+
+// The same promise, kept by a process that is killed. In a test, t is the
+// *testing.T and the file lies in t.TempDir, and the TestMain of the package
+// begins with plugintest.ServeSpawned(register()).
+func ExampleStorm() {
+	t := &example{}
+	defer t.end()
+	plugintest.Storm[row]{
+		Register: "paper",
+		Block: func(number, version uint64) (input int, rows []row) {
+			return 0, []row{{Value: int64(number)}, {Value: int64(version)}}
+		},
+		Shelter: func(plugintest.TB) plugintest.Shelter {
+			path := t.file()
+			return plugintest.Shelter{
+				Settings: map[string]any{"path": path},
+				Kept:     func() map[string]string { return map[string]string{"rows": rowsIn(path)} },
+			}
+		},
+		Blocks: 20,
+	}.Check(t)
+	fmt.Println("nothing is to be seen of it")
+	// Output: nothing is to be seen of it
 }

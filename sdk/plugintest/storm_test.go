@@ -103,6 +103,21 @@ func papers() []sdk.Register {
 	}
 }
 
+// rowsIn are the rows of a file. Checkpoints are others in every run.
+func rowsIn(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	var rows strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "#") {
+			rows.WriteString(line)
+		}
+	}
+	return rows.String()
+}
+
 // onPaper is a storm over a file of a loader of that name.
 func onPaper(t *testing.T, register string) plugintest.Storm[row] {
 	t.Helper()
@@ -118,19 +133,7 @@ func onPaper(t *testing.T, register string) plugintest.Storm[row] {
 			path := filepath.Join(t.TempDir(), "rows")
 			return plugintest.Shelter{
 				Settings: map[string]any{"path": path},
-				Kept: func() map[string]string {
-					text, err := os.ReadFile(path)
-					if err != nil {
-						t.Fatal(err)
-					}
-					var rows strings.Builder
-					for line := range strings.Lines(string(text)) {
-						if !strings.HasPrefix(line, "#") { // checkpoints are others in every run
-							rows.WriteString(line)
-						}
-					}
-					return map[string]string{"rows": rows.String()}
-				},
+				Kept:     func() map[string]string { return map[string]string{"rows": rowsIn(path)} },
 			}
 		},
 		Blocks: 60,
