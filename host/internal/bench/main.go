@@ -1,4 +1,5 @@
-// Command bench measures what crossing processes costs and prints one table.
+// Command bench measures what crossing processes and asking nodes costs, and
+// prints one table.
 //
 // Absolute figures of a busy or virtual machine say little, so every figure
 // stands beside a yardstick that was measured in the same run, the two taking
