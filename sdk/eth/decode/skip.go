@@ -88,7 +88,7 @@ func (s *scanner) skipString() (escaped bool) {
 	for i := s.pos + 1; ; {
 		for len(s.raw)-i >= 8 {
 			x := binary.LittleEndian.Uint64(s.raw[i:])
-			if special(x) {
+			if standOut(x) != 0 {
 				break
 			}
 			i += 8
@@ -119,11 +119,12 @@ func (s *scanner) skipString() (escaped bool) {
 // plain is a byte that stands for itself in a string.
 func plain(c byte) bool { return c != '"' && c != '\\' && c >= ' ' }
 
-// special reports whether one of eight bytes may not be plain. It may say so of bytes that are: those from 0x80 on.
-func special(x uint64) bool {
+// standOut has the highest bit set in each of eight bytes that may not be plain. It may say so of bytes that are: those from 0x80 on, and
+// those behind the first one that it says so of.
+func standOut(x uint64) uint64 {
 	const high = 0x80 * ones
 	quote, slash := x^('"'*ones), x^('\\'*ones)
-	return ((quote-ones)|(slash-ones)|(x-0x20*ones)|x)&high != 0
+	return ((quote - ones) | (slash - ones) | (x - 0x20*ones) | x) & high
 }
 
 // escape steps over the escape at i.
