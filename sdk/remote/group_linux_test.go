@@ -3,6 +3,7 @@ package remote
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -46,5 +47,40 @@ func TestLimitsTellWhatEnforcesThem(t *testing.T) {
 		if got[0] != (Limit{"memory", "1 GiB", name}) || got[2] != (Limit{"open_files", "7", "rlimit"}) || got[3] != (Limit{"processes", "3", "watchdog"}) {
 			t.Errorf("%s: got %v", name, got)
 		}
+	}
+}
+
+// A real kernel takes the limits for its affair and shows them again as they were
+// written, where its controllers are those of the second version.
+func TestGroupBoundsOfTheKernel(t *testing.T) {
+	root, found := groupRoot()
+	if len(found) == 0 {
+		t.Skipf("this process may make no control groups with a controller for memory, processors or processes (root %q): the kernel gives them "+
+			"to the first version, or a service manager keeps them", root)
+	}
+	can := abilities{limits: true, cgroup: root, controllers: found}
+	g := newGroup(can, "bounds", t.TempDir(), Limits{Memory: 512 << 20, CPU: 1.5, Processes: 4})
+	if g == nil {
+		t.Fatalf("no group could be made in %s", root)
+	}
+	defer func() {
+		if !g.remove() {
+			t.Errorf("%s is still there", g.path)
+		}
+	}()
+	for controller, file := range map[string]struct{ name, want string }{
+		"memory": {"memory.max", "536870912"}, "cpu": {"cpu.max", "150000 100000"}, "pids": {"pids.max", "256"},
+	} {
+		if !found[controller] {
+			t.Logf("%s is not among the controllers", controller)
+			continue
+		}
+		got, err := os.ReadFile(filepath.Join(g.path, file.name))
+		if err != nil || strings.TrimSpace(string(got)) != file.want || !g.has(controller) {
+			t.Errorf("%s: got %q and %v, bounded: %v, want %q", file.name, got, err, g.has(controller), file.want)
+		}
+	}
+	if g.starved() {
+		t.Error("nothing has run in it, and the kernel has killed it for its memory")
 	}
 }

@@ -206,13 +206,20 @@ func (d registerDocument) writePort(w *bytes.Buffer, p portDocument) {
 	p.Type.write(w)
 }
 
+// widestType is how wide a type may be to have its notes in a column.
+const widestType = 40
+
 func (t *typeDocument) write(w *bytes.Buffer) {
 	for _, c := range t.Columns {
 		note := ""
 		if c.Nullable {
 			note = "may be null"
 		}
-		fmt.Fprintf(w, "    %s\t%s\t%s\n", c.Name, c.Type, note)
+		gap := "\t"
+		if len(c.Type) > widestType {
+			gap = "  " // or all the others' notes would stand far away
+		}
+		fmt.Fprintf(w, "    %s\t%s%s%s\n", c.Name, c.Type, gap, note)
 	}
 }
 
