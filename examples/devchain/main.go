@@ -47,6 +47,18 @@ type options struct {
 	withParent bool
 }
 
+// help is what stands above the list of flags.
+const help = `devchain runs a development chain: a go-ethereum node with tokens, pairs and traffic.
+Ctrl-C ends it, and the chain with it.
+
+Examples:
+  devchain                                  on http://127.0.0.1:8545
+  devchain --block-time 100ms --seed 7      faster, with other accounts and transactions
+  devchain --listen 127.0.0.1:8600 --json   elsewhere, and where it is told as JSON
+
+Flags:
+`
+
 // run serves a chain until ctx ends.
 func run(ctx context.Context, parent int, args []string, stdout, stderr io.Writer) error {
 	opts, err := parse(args, stdout)
@@ -98,7 +110,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	flags.BoolVar(&opts.withParent, "with-parent", false, "end when the parent process ends")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		_, _ = fmt.Fprint(stdout, "devchain runs a development chain: a go-ethereum node with tokens, pairs and traffic.\n\nFlags:\n")
+		_, _ = fmt.Fprint(stdout, help)
 		flags.SetOutput(stdout)
 		flags.PrintDefaults()
 		return opts, err

@@ -1,5 +1,6 @@
 # A backtest: from one block to another, both inclusive, then it ends.
 #
+#   mkdir -p data
 #   penstock run --devchain examples/pipelines/backtest.hcl
 #   penstock run examples/pipelines/backtest.hcl --var first=19000000 --var last=19000999
 
@@ -37,6 +38,6 @@ pipeline "transfers" {
   # One table a step: transfers and transactions.
   loader "sqlite" "store" {
     inputs = [transfers, transactions]
-    path   = ".penstock/backtest.db"
+    path   = "data/backtest.db"
   }
 }

@@ -1,7 +1,7 @@
 # One branch for each of several pairs: for_each makes a step of every entry,
 # and a reference to such a step means all of them, or one as NAME["KEY"].
 #
-#   penstock run --devchain examples/pipelines/pairs.hcl
+#   mkdir -p data && penstock run --devchain examples/pipelines/pairs.hcl
 
 network "ethereum" {
   endpoint "node" {
@@ -35,7 +35,7 @@ pipeline "pairs" {
   loader "sqlite" "store" {
     for_each = var.pairs
     input    = swaps[each.key]
-    path     = ".penstock/${each.key}.db"
+    path     = "data/${each.key}.db"
   }
 
   # All pairs in one place.
