@@ -355,6 +355,22 @@ func TestRecordingIsAddedTo(t *testing.T) {
 	}
 }
 
+// The head of two recordings is that of the later blocks, whichever was made last.
+func TestHeadOfTwoRecordings(t *testing.T) {
+	dir := t.TempDir()
+	for i, number := range []int{9, 5} {
+		write(t, dir, fmt.Sprintf("%d.json", i), fmt.Sprintf(`[{"request":{"method":"eth_blockNumber"},"response":{"result":"0x%x"}},
+			{"request":{"method":"eth_getBlockByNumber","params":["0x%x",false]},"response":{"result":%s}}]`, number, number, block(number)))
+	}
+	a, err := recorded.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := a.Answer(t.Context(), "eth_blockNumber", nil); a.Last() != 9 || string(got) != `"0x9"` {
+		t.Errorf("the head is %d, and %s (%v), want 9", a.Last(), got, err)
+	}
+}
+
 // Large recordings are many files; none is there in part.
 func TestManyFiles(t *testing.T) {
 	n := &node{answers: map[string]chain.Result{}}

@@ -160,6 +160,9 @@ func (a *Answers) add(p pair) error {
 	if p.Request.Method == "eth_chainId" && known && !bytes.EqualFold(was.Result, p.Response.Result) {
 		return fmt.Errorf("it was recorded of chain %s, and others in the directory of chain %s: keep them in directories of their own", p.Response.Result, was.Result)
 	}
+	if p.Request.Method == "eth_blockNumber" && known && quantity(was.Result) > quantity(p.Response.Result) {
+		return nil // the later of two recordings may be of older blocks
+	}
 	a.byCall[key] = *p.Response
 	if p.Response.Error != nil || isNull(p.Response.Result) {
 		return nil
@@ -195,14 +198,19 @@ func (a *Answers) findHead() {
 	if !ok || said.Error != nil {
 		return
 	}
+	if _, there := a.blocks[quantity(said.Result)]; there {
+		a.last = quantity(said.Result)
+	}
+}
+
+// quantity is a number in JSON; 0 if it is none.
+func quantity(raw []byte) uint64 {
 	var text string
-	if json.Unmarshal(said.Result, &text) != nil {
-		return
+	if json.Unmarshal(raw, &text) != nil {
+		return 0
 	}
-	number, ok := heightOf([]any{text})
-	if _, there := a.blocks[number]; ok && there {
-		a.last = number
-	}
+	number, _ := heightOf([]any{text})
+	return number
 }
 
 func (a *Answers) addBlock(raw json.RawMessage) {
