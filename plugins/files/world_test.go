@@ -97,7 +97,7 @@ func (l layouts) litter(tb testing.TB, dir string, r *rand.Rand) {
 // Whatever is killed whenever, and however often the chain reorganises, in the
 // end the files are those of a run in which nothing has happened, byte by byte.
 func TestDeathAtAnyMomentLeavesNoTrace(t *testing.T) {
-	seeds := 12
+	seeds := 8
 	if testing.Short() {
 		seeds = 3
 	}

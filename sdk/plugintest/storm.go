@@ -195,11 +195,11 @@ func (s *storm[In]) checkpoint() {
 	s.process.Barrier(s.next)
 	s.process.Until(Barrier)
 	s.marks = append(s.marks, mark{s.next, s.sent})
-	s.next += 1 + s.random.Uint64N(2) // they grow, but not by one always
-	if i := s.random.IntN(len(s.marks)); s.chance(30) && i > 0 {
+	s.next += 1 + s.random.Uint64N(2)                                             // they grow, but not by one always
+	if i := max(s.random.IntN(len(s.marks)), s.finals-1); s.chance(30) && i > 0 { // never an older one than before
 		s.note("checkpoint %d is final", s.marks[i].checkpoint)
 		s.process.Final(s.marks[i].checkpoint)
-		s.finals = max(s.finals, i+1)
+		s.finals = i + 1
 	}
 }
 
