@@ -20,8 +20,9 @@ func encodeBigint(s *sink, _ *column, v view) error {
 	start := len(s.out)
 	out := s.out
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			out = appendBigint(out, (*big.Int)(v.at(sp, i)))
+			out = appendBigint(out, (*big.Int)(values.at(i)))
 			binary.LittleEndian.PutUint32(out[next:], uint32(len(out)-start))
 			next += 4
 		}
@@ -67,7 +68,7 @@ func negate(b []byte) {
 }
 
 // decodeBigint reads numbers of any length into words of one allocation. Empty bytes are 0 and superfluous sign bytes are dropped.
-func decodeBigint(b *binding, from, n int, to target) error {
+func decodeBigint(b *binding, from, n int, to stretch) error {
 	offsets, values := b.layout.offsets[4*from:4*(from+n+1)], b.layout.values
 	first, last := binary.LittleEndian.Uint32(offsets), binary.LittleEndian.Uint32(offsets[4*n:])
 	if last < first || int64(last) > int64(len(values)) {

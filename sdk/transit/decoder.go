@@ -194,7 +194,7 @@ func (d *decoder) fill(rows unsafe.Pointer, n int) error {
 	stride := d.plan.goType.Size()
 	for i := range d.columns {
 		b := &d.columns[i]
-		if err := b.decode(0, n, target{unsafe.Add(rows, b.column.offset), stride}); err != nil {
+		if err := b.decode(0, n, stretch{unsafe.Add(rows, b.column.offset), stride}); err != nil {
 			return d.wrap(fmt.Errorf("column %w", err))
 		}
 	}

@@ -25,10 +25,10 @@ func encodeStruct(s *sink, c *column, v view) error {
 	return nil
 }
 
-func decodeStruct(b *binding, from, n int, to target) error {
+func decodeStruct(b *binding, from, n int, to stretch) error {
 	for i := range b.children {
 		child := &b.children[i]
-		if err := child.decode(from, n, target{unsafe.Add(to.p, child.column.offset), to.stride}); err != nil {
+		if err := child.decode(from, n, stretch{unsafe.Add(to.p, child.column.offset), to.stride}); err != nil {
 			return err
 		}
 	}
@@ -69,8 +69,9 @@ func encodeList(s *sink, c *column, v view) error {
 	binary.LittleEndian.PutUint32(out, 0)
 	mark, total := len(s.spans), 0
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			list := (*sliceHeader)(v.at(sp, i))
+			list := (*sliceHeader)(values.at(i))
 			if list.len > 0 {
 				s.spans = append(s.spans, span{list.p, list.len})
 			}
@@ -93,8 +94,9 @@ func encodeFlatList(s *sink, c *column, v view) error {
 	start, total := len(s.out), 0
 	out := s.out
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			list := (*sliceHeader)(v.at(sp, i))
+			list := (*sliceHeader)(values.at(i))
 			out = append(out, unsafe.Slice((*byte)(list.p), list.len*size)...)
 			total += list.len
 			binary.LittleEndian.PutUint32(out[next:], uint32(total))
@@ -109,7 +111,7 @@ func encodeFlatList(s *sink, c *column, v view) error {
 
 // decodeList reads the elements of all lists as one array and cuts it up. The capacity of each slice ends with its length, so
 // that appending to one leaves its neighbour alone.
-func decodeList(b *binding, from, n int, to target) error {
+func decodeList(b *binding, from, n int, to stretch) error {
 	offsets, limit := b.layout.offsets[4*from:4*(from+n+1)], b.children[0].layout.length
 	first, last := binary.LittleEndian.Uint32(offsets), binary.LittleEndian.Uint32(offsets[4*n:])
 	if last < first || uint64(last) > uint64(limit) {
@@ -152,7 +154,7 @@ func (b *binding) elements(from, n int) (unsafe.Pointer, error) {
 		rt = reflect.PointerTo(rt)
 	}
 	arena := newArray(rt, n, c.nullable || c.pointers)
-	return arena, b.decode(from, n, target{arena, c.stride()})
+	return arena, b.decode(from, n, stretch{arena, c.stride()})
 }
 
 // newArray allocates n zero values in a row.
@@ -165,7 +167,7 @@ func newArray(rt reflect.Type, n int, pointers bool) unsafe.Pointer {
 
 // decodeNullable reads all values into one allocation and lets the pointers of those that are not null point there. Byte arrays need none:
 // they lie in the body as in memory.
-func decodeNullable(b *binding, from, n int, to target) error {
+func decodeNullable(b *binding, from, n int, to stretch) error {
 	c, l := b.column, b.layout
 	if l.nulls == l.length {
 		for i := range n {
@@ -173,7 +175,7 @@ func decodeNullable(b *binding, from, n int, to target) error {
 		}
 		return nil
 	}
-	values := target{stride: c.goType.Size()}
+	values := stretch{stride: c.goType.Size()}
 	if c.codec.flat {
 		values.p = unsafe.Pointer(unsafe.SliceData(l.values[from*c.codec.fixed : (from+n)*c.codec.fixed]))
 	} else {
@@ -193,7 +195,7 @@ func decodeNullable(b *binding, from, n int, to target) error {
 }
 
 // decode reads n values of a column, beginning with value from. There is at least one.
-func (b *binding) decode(from, n int, to target) error {
+func (b *binding) decode(from, n int, to stretch) error {
 	decode := b.column.codec.decode
 	if b.column.nullable {
 		decode = decodeNullable

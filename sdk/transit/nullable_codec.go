@@ -27,8 +27,9 @@ func follow(p, zero unsafe.Pointer) (unsafe.Pointer, byte) {
 func followNumber[N number](out, validity []byte, zero unsafe.Pointer, v view) (present int) {
 	k := 0
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			p, bit := follow(*(*unsafe.Pointer)(v.at(sp, i)), zero)
+			p, bit := follow(*(*unsafe.Pointer)(values.at(i)), zero)
 			store(out, *(*N)(p))
 			out = out[unsafe.Sizeof(N(0)):]
 			validity[k/8] |= bit << (k % 8)
@@ -42,8 +43,9 @@ func followNumber[N number](out, validity []byte, zero unsafe.Pointer, v view) (
 func follow20(out, validity []byte, zero unsafe.Pointer, v view) (present int) {
 	k := 0
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			p, bit := follow(*(*unsafe.Pointer)(v.at(sp, i)), zero)
+			p, bit := follow(*(*unsafe.Pointer)(values.at(i)), zero)
 			move20((*[20]byte)(out), (*[20]byte)(p))
 			out = out[20:]
 			validity[k/8] |= bit << (k % 8)
@@ -57,10 +59,10 @@ func follow20(out, validity []byte, zero unsafe.Pointer, v view) (present int) {
 func follow32(out, validity []byte, zero unsafe.Pointer, v view) (present int) {
 	k := 0
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			p, bit := follow(*(*unsafe.Pointer)(v.at(sp, i)), zero)
-			move32((*[32]byte)(out), (*[32]byte)(p))
-			out = out[32:]
+			p, bit := follow(*(*unsafe.Pointer)(values.at(i)), zero)
+			move32((*[32]byte)(out[32*k:]), (*[32]byte)(p))
 			validity[k/8] |= bit << (k % 8)
 			present += int(bit)
 			k++
@@ -72,8 +74,9 @@ func follow32(out, validity []byte, zero unsafe.Pointer, v view) (present int) {
 func followUint256(out, validity []byte, zero unsafe.Pointer, v view) (present int) {
 	k := 0
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			p, bit := follow(*(*unsafe.Pointer)(v.at(sp, i)), zero)
+			p, bit := follow(*(*unsafe.Pointer)(values.at(i)), zero)
 			storeUint256((*[32]byte)(out), (*uint256.Int)(p))
 			out = out[32:]
 			validity[k/8] |= bit << (k % 8)

@@ -31,15 +31,16 @@ func encodeNumber[N number](s *sink, _ *column, v view) error {
 	size := int(unsafe.Sizeof(N(0)))
 	out := s.reserve(v.n * size)
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			store(out, *(*N)(v.at(sp, i)))
+			store(out, *(*N)(values.at(i)))
 			out = out[size:]
 		}
 	}
 	return nil
 }
 
-func decodeNumber[N number](b *binding, from, n int, to target) error {
+func decodeNumber[N number](b *binding, from, n int, to stretch) error {
 	size := int(unsafe.Sizeof(N(0)))
 	in := b.layout.values[from*size : (from+n)*size]
 	for i := range n {
@@ -83,8 +84,9 @@ func encodeBool(s *sink, _ *column, v view) error {
 	clear(out)
 	k := 0
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			if *(*bool)(v.at(sp, i)) {
+			if *(*bool)(values.at(i)) {
 				out[k/8] |= 1 << (k % 8)
 			}
 			k++
@@ -93,7 +95,7 @@ func encodeBool(s *sink, _ *column, v view) error {
 	return nil
 }
 
-func decodeBool(b *binding, from, n int, to target) error {
+func decodeBool(b *binding, from, n int, to stretch) error {
 	in := b.layout.values
 	for i := range n {
 		*(*bool)(to.at(i)) = isSet(in, from+i)
@@ -121,15 +123,16 @@ func fixedCodec(size int) codec {
 func encode20(s *sink, _ *column, v view) error {
 	out := s.reserve(v.n * 20)
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			move20((*[20]byte)(out), (*[20]byte)(v.at(sp, i)))
+			move20((*[20]byte)(out), (*[20]byte)(values.at(i)))
 			out = out[20:]
 		}
 	}
 	return nil
 }
 
-func decode20(b *binding, from, n int, to target) error {
+func decode20(b *binding, from, n int, to stretch) error {
 	in := b.layout.values[from*20 : (from+n)*20]
 	for i := range n {
 		move20((*[20]byte)(to.at(i)), (*[20]byte)(in))
@@ -141,15 +144,16 @@ func decode20(b *binding, from, n int, to target) error {
 func encode32(s *sink, _ *column, v view) error {
 	out := s.reserve(v.n * 32)
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			move32((*[32]byte)(out), (*[32]byte)(v.at(sp, i)))
+			move32((*[32]byte)(out), (*[32]byte)(values.at(i)))
 			out = out[32:]
 		}
 	}
 	return nil
 }
 
-func decode32(b *binding, from, n int, to target) error {
+func decode32(b *binding, from, n int, to stretch) error {
 	in := b.layout.values[from*32 : (from+n)*32]
 	for i := range n {
 		move32((*[32]byte)(to.at(i)), (*[32]byte)(in))
@@ -180,15 +184,16 @@ func encodeFixed(s *sink, c *column, v view) error {
 	size := c.codec.fixed
 	out := s.reserve(v.n * size)
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			copy(out, unsafe.Slice((*byte)(v.at(sp, i)), size))
+			copy(out, unsafe.Slice((*byte)(values.at(i)), size))
 			out = out[size:]
 		}
 	}
 	return nil
 }
 
-func decodeFixed(b *binding, from, n int, to target) error {
+func decodeFixed(b *binding, from, n int, to stretch) error {
 	size := b.column.codec.fixed
 	in := b.layout.values[from*size : (from+n)*size]
 	for i := range n {
@@ -205,8 +210,9 @@ func uint256Codec() codec {
 func encodeUint256(s *sink, _ *column, v view) error {
 	out := s.reserve(v.n * 32)
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			storeUint256((*[32]byte)(out), (*uint256.Int)(v.at(sp, i)))
+			storeUint256((*[32]byte)(out), (*uint256.Int)(values.at(i)))
 			out = out[32:]
 		}
 	}
@@ -220,7 +226,7 @@ func storeUint256(out *[32]byte, limbs *uint256.Int) {
 	binary.BigEndian.PutUint64(out[24:], limbs[0])
 }
 
-func decodeUint256(b *binding, from, n int, to target) error {
+func decodeUint256(b *binding, from, n int, to stretch) error {
 	in := b.layout.values[from*32 : (from+n)*32]
 	for i := range n {
 		limbs := (*uint256.Int)(to.at(i))
@@ -244,8 +250,9 @@ const zeroTime = math.MinInt64
 func encodeTime(s *sink, _ *column, v view) error {
 	out := s.reserve(v.n * 8)
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			ns, err := nanoseconds(*(*time.Time)(v.at(sp, i)))
+			ns, err := nanoseconds(*(*time.Time)(values.at(i)))
 			if err != nil {
 				return err
 			}
@@ -267,7 +274,7 @@ func nanoseconds(t time.Time) (int64, error) {
 	return t.UnixNano(), nil
 }
 
-func decodeTime(b *binding, from, n int, to target) error {
+func decodeTime(b *binding, from, n int, to stretch) error {
 	in := b.layout.values[from*8 : (from+n)*8]
 	last := int64(binary.LittleEndian.Uint64(in))
 	t := timeOf(last)

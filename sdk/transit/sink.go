@@ -68,8 +68,9 @@ func (s *sink) column(c *column, v view) error {
 func (s *sink) deref(c *column, v view) (view, int) {
 	mark, nulls := len(s.spans), 0
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			p := *(*unsafe.Pointer)(v.at(sp, i))
+			p := *(*unsafe.Pointer)(values.at(i))
 			if p == nil {
 				p = c.zero
 				nulls++

@@ -21,8 +21,9 @@ func lengthOf(_ *column, p unsafe.Pointer) int { return len(*(*string)(p)) }
 
 func encodeString(s *sink, c *column, v view) error {
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			if text := *(*string)(v.at(sp, i)); !utf8.ValidString(text) {
+			if text := *(*string)(values.at(i)); !utf8.ValidString(text) {
 				return fmt.Errorf("%.60q is not UTF-8: use []byte for what is not text", text)
 			}
 		}
@@ -36,8 +37,9 @@ func encodeBytes(s *sink, _ *column, v view) error {
 	start := len(s.out)
 	out := s.out
 	for _, sp := range v.spans {
+		values := sp.values(v.off, v.stride)
 		for i := range sp.n {
-			out = append(out, *(*string)(v.at(sp, i))...)
+			out = append(out, *(*string)(values.at(i))...)
 			binary.LittleEndian.PutUint32(out[next:], uint32(len(out)-start))
 			next += 4
 		}
@@ -46,7 +48,7 @@ func encodeBytes(s *sink, _ *column, v view) error {
 	return s.finish(start)
 }
 
-func decodeBytes(b *binding, from, n int, to target) error {
+func decodeBytes(b *binding, from, n int, to stretch) error {
 	offsets, values := b.layout.offsets[4*from:4*(from+n+1)], b.layout.values
 	begin := uint64(binary.LittleEndian.Uint32(offsets))
 	for i := range n {
@@ -64,7 +66,7 @@ func decodeBytes(b *binding, from, n int, to target) error {
 	return nil
 }
 
-func decodeString(b *binding, from, n int, to target) error {
+func decodeString(b *binding, from, n int, to stretch) error {
 	offsets, values := b.layout.offsets[4*from:4*(from+n+1)], b.layout.values
 	begin := uint64(binary.LittleEndian.Uint32(offsets))
 	for i := range n {
