@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/penstock-io/penstock/sdk/chain"
@@ -28,7 +27,7 @@ type httpConn struct {
 	timeout time.Duration
 	longest int64 // bytes that are read of an answer
 	client  *http.Client
-	bodies  sync.Pool // of *bytes.Buffer
+	bodies  bodies
 }
 
 func newHTTP(u *url.URL, headers map[string]string, timeout time.Duration) *httpConn {
@@ -41,7 +40,7 @@ func newHTTP(u *url.URL, headers map[string]string, timeout time.Duration) *http
 	c.client = &http.Client{
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         dialer.DialContext,
+			DialContext:         near(dialer.DialContext),
 			ForceAttemptHTTP2:   true,
 			MaxIdleConns:        64,
 			MaxIdleConnsPerHost: 64,
@@ -55,6 +54,23 @@ func newHTTP(u *url.URL, headers map[string]string, timeout time.Duration) *http
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c
+}
+
+// nearBuffer is how much of an answer of a node on this machine waits to be read:
+// more would only leave the processor's caches before it is.
+const nearBuffer = 128 << 10
+
+// near bounds that for connections that dial makes.
+func near(dial func(ctx context.Context, network, address string) (net.Conn, error)) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if tcp, is := conn.(*net.TCPConn); is && err == nil {
+			if to, is := tcp.RemoteAddr().(*net.TCPAddr); is && to.IP.IsLoopback() {
+				_ = tcp.SetReadBuffer(nearBuffer) // without it everything works as well
+			}
+		}
+		return conn, err
+	}
 }
 
 func (c *httpConn) close() { c.client.CloseIdleConnections() }
@@ -79,8 +95,8 @@ func (c *httpConn) exchange(ctx context.Context, calls []*chain.Query) ([]reply,
 		return nil, watch.explain(ctx, withoutURL(err))
 	}
 	defer resp.Body.Close()
-	buf := c.body()
-	defer c.putBack(buf)
+	buf := c.bodies.take()
+	defer c.bodies.putBack(buf)
 	answer, err := c.read(resp, watch, buf)
 	if err != nil {
 		return nil, watch.explain(ctx, err)
@@ -120,24 +136,6 @@ func (c *httpConn) read(resp *http.Response, watch *progress, buf *bytes.Buffer)
 		return nil, errTooLong
 	}
 	return buf.Bytes(), nil
-}
-
-// body is a buffer for an answer, to be put back when nothing of it is used any
-// more.
-func (c *httpConn) body() *bytes.Buffer {
-	if buf, ok := c.bodies.Get().(*bytes.Buffer); ok {
-		return buf
-	}
-	return new(bytes.Buffer)
-}
-
-// putBack keeps a buffer for the next answer unless it has grown out of all
-// proportion.
-func (c *httpConn) putBack(buf *bytes.Buffer) {
-	if buf.Cap() <= 32<<20 {
-		buf.Reset()
-		c.bodies.Put(buf)
-	}
 }
 
 // isRPC tells JSON-RPC errors, which some nodes send with a status that is not
