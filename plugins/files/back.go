@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"syscall"
 
 	"github.com/penstock-io/penstock/sdk"
 )
@@ -56,8 +57,47 @@ func (s *shelf) admit(start sdk.Start, wired map[string]*series) (mark, error) {
 		}
 	}
 	s.Domain, s.Step, s.Generation = start.Domain, start.Step, start.Generation
+	newest := s.newest()
 	s.backTo(to.Checkpoint)
-	return to, s.save()
+	err := s.save()
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		if err = s.trim(newest); err == nil {
+			err = s.save()
+		}
+	}
+	return to, err
+}
+
+// newest is the mark of the newest checkpoint, if there is one.
+func (s *shelf) newest() mark {
+	if len(s.Marks) == 0 {
+		return mark{}
+	}
+	return s.Marks[len(s.Marks)-1]
+}
+
+// trim makes room on a full disk: it removes what came after the newest mark, which
+// no checkpoint knows of whatever the books on the disk say. Where there is no mark
+// nothing is removed: it may be all that there is.
+func (s *shelf) trim(newest mark) error {
+	if err := os.Remove(s.booksPath() + ".tmp"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return explain("remove", s.booksPath()+".tmp", err)
+	}
+	for input, at := range newest.Places {
+		files := s.Inputs[input]
+		if files == nil || at.File <= files.Sealed {
+			continue
+		}
+		if err := os.Truncate(s.path(files.open(at.File)), at.Bytes); err != nil {
+			return explain("cut", s.path(files.open(at.File)), err)
+		}
+		for n := at.File + 1; n <= files.Begun; n++ {
+			if err := os.Remove(s.path(files.open(n))); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return explain("remove", s.path(files.open(n)), err)
+			}
+		}
+	}
+	return nil
 }
 
 // recognise reads the books, and refuses those of others.

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/penstock-io/penstock/sdk"
 	"github.com/penstock-io/penstock/sdk/plugintest"
 )
 
@@ -90,4 +91,72 @@ func TestAFullDisk(t *testing.T) {
 	process.Barrier(2)
 	process.Until(plugintest.Barrier)
 	holds(t, dir, map[string]string{"rows.jsonl": "1 2"})
+}
+
+// What a step has left on a full disk does not keep it from starting again, and
+// from removing just that.
+func TestItsOwnRowsFillTheDisk(t *testing.T) {
+	for name, fill := range map[string]func(t *testing.T, dir string) (free func()){
+		"a disk that is full":        fillDisk,
+		"a file that takes no bytes": fillBooks,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if name == "a disk that is full" {
+				if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+					t.Skipf("mount a small disk: %v", err)
+				}
+				t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+			}
+			path := filepath.Join(dir, "rows.jsonl")
+			rows := make([]event, 300)
+			for i := range rows {
+				rows[i] = event{BlockNumber: 2, Name: strings.Repeat("much of the same", 64)}
+			}
+			l := started(t, lined(path, nil), startOf(t, 1, 0))
+			load(t, l, 0, eventsOf(1)...)
+			commit(t, l, 1)
+			load(t, l, 0, rows...)
+			if err := l.Commit(t.Context(), sdk.Commit{}); err != nil {
+				t.Fatal(err)
+			}
+			closed(t, l)
+			free := fill(t, dir)
+			l = started(t, lined(path, nil), startOf(t, 2, 1))
+			free()
+			load(t, l, 0, eventsOf(2)...)
+			commit(t, l, 2)
+			closed(t, l)
+			holds(t, dir, map[string]string{"rows.jsonl": "1 2"})
+		})
+	}
+}
+
+// fillDisk fills the disk of a directory.
+func fillDisk(t *testing.T, dir string) (free func()) {
+	t.Helper()
+	path := filepath.Join(dir, "of somebody else")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	_ = f.Close() // it is full
+	return func() {
+		if err := os.Remove(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// fillBooks makes the disk full for whoever writes the books, until what lies in
+// their way is removed.
+func fillBooks(t *testing.T, dir string) (free func()) {
+	t.Helper()
+	if err := os.Symlink("/dev/full", booksIn(t, dir)+".tmp"); err != nil {
+		t.Fatal(err)
+	}
+	return func() {}
 }
