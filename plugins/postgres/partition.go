@@ -145,6 +145,6 @@ func (l *loader) makePart(ctx context.Context, t *target, n int64) error {
 	if err := l.standsAlone(ctx, t, name, full); err != nil {
 		return err
 	}
-	return l.db.exec(ctx, fmt.Sprintf(`CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE);
-ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%d) TO (%d)`, full, t.full, t.full, full, from, to))
+	return l.db.exec(ctx, fmt.Sprintf(`CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE)%s;
+ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%d) TO (%d)`, full, t.full, l.storage(), t.full, full, from, to))
 }

@@ -23,6 +23,7 @@ type settings struct {
 	Adapt  bool              `hcl:"migrate,optional" doc:"add columns that the rows have and a table lacks; otherwise the step fails, and says what has to be added"`
 
 	Key     []string          `hcl:"key,optional" doc:"the columns that tell rows apart: a row replaces the one with the same key; none: all rows are kept"`
+	Fill    int               `hcl:"fillfactor,optional" doc:"how full the pages of new tables are made, in percent, where a key is set: 50 to 90 leaves room in which rows are replaced without touching the indexes; 0: as PostgreSQL has it, which is 100"`
 	Bytes   string            `hcl:"bytes,optional" doc:"how addresses, hashes and bytes are kept: bytea, or hex for text with 0x"`
 	Lists   string            `hcl:"lists,optional" doc:"how lists of plain values are kept: array or jsonb"`
 	Types   map[string]string `hcl:"types,optional" doc:"types of columns, by their names, such as { nonce = \"bigint\", timestamp = \"bigint\" }"`
@@ -164,6 +165,9 @@ func (s *settings) amounts() error {
 	}
 	if s.BatchBytes < 1 || s.Buffer < 1 {
 		errs = append(errs, errors.New("batch_bytes and buffer are sizes above zero, such as \"1MiB\" and \"64MiB\""))
+	}
+	if s.Fill != 0 && (s.Fill < 10 || s.Fill > 100 || len(s.Key) == 0) {
+		errs = append(errs, fmt.Errorf("fillfactor is %d: write 10 to 100, and set key with it: only where rows are replaced is room of use", s.Fill))
 	}
 	if s.Flush < 0 || s.Patience < 0 {
 		errs = append(errs, errors.New("flush and patience are not below zero"))

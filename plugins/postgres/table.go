@@ -119,8 +119,18 @@ func (l *loader) create(t *target) []string {
 	statement := fmt.Sprintf("CREATE TABLE %s (\n  %s\n)", t.full, strings.Join(lines, ",\n  "))
 	if l.parted() {
 		statement += " PARTITION BY RANGE (" + quote(l.Partitions.column()) + ")"
+	} else {
+		statement += l.storage()
 	}
 	return append([]string{statement}, l.indexes(t)...)
+}
+
+// storage is how full the pages of a new table or partition are made, as the end of the statement that makes it.
+func (l *loader) storage() string {
+	if l.Fill == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" WITH (fillfactor = %d)", l.Fill)
 }
 
 // wanted are the indexes that a table is to have.

@@ -95,8 +95,8 @@ func (l *loader) merge(ctx context.Context, t *target) error {
 	for _, name := range l.Key {
 		same = append(same, "t."+quote(name)+" = s."+quote(name))
 	}
-	// How the table is gone through depends on the size of the stage, and rows are sorted in memory where they fit.
-	statements := []string{"SET LOCAL work_mem = '64MB'", "ANALYZE " + stage}
+	// How the table is gone through depends on the size of the stage and on its keys, and rows are sorted in memory where they fit.
+	statements := []string{"SET LOCAL work_mem = '64MB'", "ANALYZE " + stage + " (" + key + ")"}
 	if t.marked > 0 {
 		statements = append(statements, fmt.Sprintf(`INSERT INTO %s (name, row, after, image)
 SELECT %s, t.%s, %d, to_jsonb(t) FROM %s t WHERE t.%s <= %d AND EXISTS (SELECT 1 FROM %s s WHERE %s)

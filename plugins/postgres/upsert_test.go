@@ -233,3 +233,29 @@ func TestKeysThatCannotBe(t *testing.T) {
 	l := &loader{settings: with("", func(s *settings) { s.Key, s.Partitions = []string{"holder"}, &partitions{Size: 10} })}
 	says(t, l.plan(start), "key lacks the column block_number")
 }
+
+// Tables and partitions whose rows are replaced can be made with room for that.
+func TestRoomForRowsThatReplaceOthers(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(s *settings)
+		table  string
+		want   string
+	}{
+		"a table":     {func(s *settings) { s.Key, s.Fill = []string{"block_number"}, 70 }, "events", "{fillfactor=70}"},
+		"a partition": {func(s *settings) { s.Key, s.Fill, s.Partitions = []string{"block_number"}, 70, &partitions{Size: 10} }, "events_p0", "{fillfactor=70}"},
+		"by itself":   {func(s *settings) { s.Key = []string{"block_number"} }, "events", "NULL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dsn := newDatabase(t)
+			l := started(t, with(dsn, test.change), eventsStart(t))
+			load(t, l, 0, eventsOf(5)...)
+			mark(t, l, 1)
+			if got := query(t, dsn, "SELECT reloptions FROM pg_class WHERE oid = '"+test.table+"'::regclass"); got != test.want {
+				t.Errorf("%s has the options %s, want %s", test.table, got, test.want)
+			}
+		})
+	}
+	for _, wrong := range []settings{with("", func(s *settings) { s.Fill = 50 }), with("", func(s *settings) { s.Key, s.Fill = []string{"a"}, 5 })} {
+		says(t, wrong.Validate(), "fillfactor is", "write 10 to 100")
+	}
+}
