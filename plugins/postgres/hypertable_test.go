@@ -101,6 +101,7 @@ func TestHypertables(t *testing.T) {
 }
 
 func (h hyperServer) keepsPolicies(t *testing.T) {
+	t.Helper()
 	dsn := h.database(t)
 	l := started(t, with(dsn, func(s *settings) { s.Timescale = hourly() }), tradesStart(t, 1, 0))
 	load(t, l, 0, tradesOf(0, 5, 24)...)
@@ -132,6 +133,7 @@ func (h hyperServer) keepsPolicies(t *testing.T) {
 }
 
 func (h hyperServer) byNumbers(t *testing.T) {
+	t.Helper()
 	dsn := h.database(t)
 	numbers := func(s *settings) {
 		s.Timescale = &timescale{Time: "block_number", Chunk: "100", CompressAfter: "200", Retain: "500"}
@@ -162,6 +164,7 @@ func (h hyperServer) byNumbers(t *testing.T) {
 const manyRows = 150_000
 
 func (h hyperServer) rewinds(t *testing.T) {
+	t.Helper()
 	dsn := h.database(t)
 	hyper := func(s *settings) { s.Timescale = &timescale{Chunk: "10 days", CompressAfter: "7 days"} }
 	l := started(t, with(dsn, hyper), tradesStart(t, 1, 0))
@@ -190,6 +193,7 @@ func (h hyperServer) rewinds(t *testing.T) {
 }
 
 func (h hyperServer) undoes(t *testing.T) {
+	t.Helper()
 	dsn := h.database(t)
 	keyed := func(s *settings) {
 		s.Timescale, s.Key = &timescale{Chunk: "1 day", CompressAfter: "7 days", SegmentBy: []string{"block_number"}}, []string{"block_number", "timestamp"}
@@ -225,6 +229,7 @@ func (h hyperServer) undoes(t *testing.T) {
 }
 
 func (h hyperServer) beginsAnew(t *testing.T) {
+	t.Helper()
 	dsn := h.database(t)
 	hyper := func(s *settings) { s.Timescale = hourly() }
 	l := started(t, with(dsn, hyper), tradesStart(t, 1, 0))
@@ -257,6 +262,7 @@ type wideTrade struct {
 func (wideTrade) TransitType() string { return "test.trade" }
 
 func (h hyperServer) migrates(t *testing.T) {
+	t.Helper()
 	dsn := h.database(t)
 	hyper := func(s *settings) { s.Timescale = &timescale{Chunk: "1 day", CompressAfter: "7 days"} }
 	l := started(t, with(dsn, hyper), tradesStart(t, 1, 0))
@@ -276,6 +282,7 @@ func (h hyperServer) migrates(t *testing.T) {
 }
 
 func (h hyperServer) retunes(t *testing.T) {
+	t.Helper()
 	dsn := h.database(t)
 	for i, s := range []*timescale{
 		{Chunk: "1 day"},
@@ -313,6 +320,7 @@ func (h hyperServer) retunes(t *testing.T) {
 // dies has the server killed in the middle of a transaction that replaces rows of
 // compressed chunks.
 func (h hyperServer) dies(t *testing.T) {
+	t.Helper()
 	dsn := h.database(t)
 	l := started(t, with(dsn, func(s *settings) {
 		s.Timescale, s.Key, s.Batch = &timescale{Chunk: "1 day", CompressAfter: "7 days"}, []string{"timestamp"}, 1
@@ -349,6 +357,7 @@ type timedEvent struct {
 func (timedEvent) TransitType() string { return "test.timed" }
 
 func (h hyperServer) keepsTheContract(t *testing.T) {
+	t.Helper()
 	for name, settings := range map[string]map[string]any{
 		"rows": {"timescale": map[string]any{"chunk": "1 hour", "compress_after": "1 hour"}},
 		"key":  {"timescale": map[string]any{"chunk": "1 hour"}, "key": []string{"name", "timestamp"}},

@@ -43,7 +43,7 @@ func TestItSaysThatItWaits(t *testing.T) {
 			}
 			plugintest.Send(p, "events", eventsOf(4)...)
 			p.Barrier(2)
-			for said := 0; said < 3; said++ { // it says so every second
+			for range 3 { // it says so every second
 				e := p.Expect(plugintest.Waits)
 				if !strings.Contains(e.Cause, "database "+database) || strings.Contains(e.Cause, dsn) {
 					t.Errorf("it waits for %q", e.Cause)
