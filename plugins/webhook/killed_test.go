@@ -98,7 +98,7 @@ func TestKilledSenders(t *testing.T) {
 	start.Generation = kills + 1
 	w := boxed(t, dir, nil, start, func(w *webhook) { w.URL = server.URL })
 	defer closed(t, w)
-	for end := time.Now().Add(20 * time.Second); len(files(t, dir)) > 0; <-time.After(time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); len(files(t, dir)) > 0; <-time.After(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("what is in the outbox is not sent")
 		}

@@ -41,8 +41,9 @@ import (
 	"github.com/penstock-io/penstock/sdk/internal/wire/pluginv1"
 )
 
-// Patience is how long a single wait may take before the test fails.
-const Patience = 10 * time.Second
+// Patience is how long a single wait may take before the test fails: longer than
+// anything takes that does not hang, also on a machine that has much else to do.
+const Patience = time.Minute
 
 // TB is the part of testing.TB that is used here.
 type TB interface {

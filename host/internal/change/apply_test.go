@@ -218,12 +218,12 @@ func TestApplyWaitsInLine(t *testing.T) {
 	r := begin(t, tuning{})
 	r.becomes("1")
 	request := r.quick("2")
-	request.Probation = time.Second
-	cut := make(chan struct{})
+	cut, goOn := make(chan struct{}), make(chan struct{})
 	once := sync.OnceFunc(func() { close(cut) })
 	request.Progress = func(ev engine.Event) {
 		if ev.To == string(engine.SwapCut) {
 			once()
+			<-goOn
 		}
 	}
 	var swapped sync.WaitGroup
@@ -247,6 +247,7 @@ func TestApplyWaitsInLine(t *testing.T) {
 			}
 		})
 	}
+	close(goOn)
 	applied.Wait()
 	swapped.Wait()
 	if n := r.Configuration(); n != 2 {

@@ -140,7 +140,7 @@ func (p *person) end() error {
 	select {
 	case err := <-p.ended:
 		return err
-	case <-time.After(20 * time.Second):
+	case <-time.After(3 * time.Minute):
 		p.t.Fatalf("it does not end; it said\n%s", p.reads())
 		return nil
 	}
@@ -148,8 +148,8 @@ func (p *person) end() error {
 
 // impatient has the engine suspect everybody who is silent for a moment.
 func impatient(cfg *engine.Config) {
-	cfg.HangAfter = 2 * time.Second
-	cfg.Checkpoint.Timeout = 2 * time.Second
+	cfg.HangAfter = 3 * time.Second
+	cfg.Checkpoint.Timeout = 3 * time.Second
 }
 
 // A person takes over, holds the plugin for longer than any other may be silent,
@@ -169,7 +169,7 @@ func TestAttach(t *testing.T) {
 	}
 
 	p.signal(syscall.SIGSTOP)
-	for since := time.Now(); time.Since(since) < 5*time.Second; time.Sleep(20 * time.Millisecond) { // more than twice what anybody else may take
+	for since := time.Now(); time.Since(since) < 7*time.Second; time.Sleep(20 * time.Millisecond) { // more than twice what anybody else may take
 		path := r.engine.Status()[0]
 		if path.State != engine.PathLive && path.State != engine.PathBackfill || path.Processes[1].PID != p.cmd.Process.Pid || r.restarts() != restarts {
 			t.Fatalf("the path is in state %s after %d restarts and runs process %d: it should not mind: %+v", path.State, r.restarts()-restarts, path.Processes[1].PID, r.told())

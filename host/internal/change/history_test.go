@@ -82,11 +82,11 @@ func TestTwoSwapsAtOnce(t *testing.T) {
 	t.Parallel()
 	r := begin(t, tuning{})
 	first, second := r.quick("2"), r.quick("3")
-	first.Probation = time.Second
-	on := make(chan struct{})
+	on, goOn := make(chan struct{}), make(chan struct{})
 	first.Progress = func(ev engine.Event) {
 		if ev.To == string(engine.SwapProbation) {
 			close(on)
+			<-goOn
 		}
 	}
 	done := make(chan error, 1)
@@ -100,6 +100,7 @@ func TestTwoSwapsAtOnce(t *testing.T) {
 	if _, err := r.Swap(t.Context(), hasty); err == nil || !strings.Contains(err.Error(), "waited in vain for the swap of plugin math") {
 		t.Errorf("got %v, want what it has waited for", err)
 	}
+	close(goOn)
 	record, err := r.Swap(t.Context(), second)
 	if err := errors.Join(err, <-done); err != nil {
 		t.Fatal(err)
