@@ -117,7 +117,8 @@ func (a *attempt) stage(ctx context.Context, path string) (catalog.Artifact, err
 	}
 	to = unlocked.Artifact
 	if !a.request.Lock {
-		return to, fmt.Errorf("%s is %s, which is not in %s: if these bytes are yours, --lock swaps to them and locks them", path, catalog.Short(to.Digest), unlocked.File)
+		return to, fmt.Errorf("%s is %s, which is not in %s: if these bytes are yours, penstock plugin swap %s %s --lock swaps to them and locks them",
+			path, catalog.Short(to.Digest), unlocked.File, a.record.Plugin, path)
 	}
 	a.mu.Lock()
 	a.record.Locked = true
