@@ -8,9 +8,10 @@ import (
 // bodies lends buffers that answers are read into. The zero value is ready; it is
 // safe for concurrent use.
 type bodies struct {
-	mu   sync.Mutex // protects the fields below
-	free []*bytes.Buffer
-	held int // bytes of memory that they have
+	mu    sync.Mutex // protects the fields below
+	free  []*bytes.Buffer
+	held  int // bytes of memory that they have
+	usual int // bytes that an answer needed lately
 }
 
 // mostBodies is how much memory waits for the next answers, in bytes. A sync.Pool
@@ -23,7 +24,9 @@ func (b *bodies) take() *bytes.Buffer {
 	defer b.mu.Unlock()
 	last := len(b.free) - 1
 	if last < 0 {
-		return new(bytes.Buffer)
+		buf := new(bytes.Buffer)
+		buf.Grow(b.usual) // instead of twice what it needs, in many steps
+		return buf
 	}
 	buf := b.free[last]
 	b.free[last] = nil
@@ -35,6 +38,7 @@ func (b *bodies) take() *bytes.Buffer {
 func (b *bodies) putBack(buf *bytes.Buffer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.usual = min(buf.Len()+buf.Len()/8+bytes.MinRead, mostBodies/8)
 	if b.held+buf.Cap() <= mostBodies {
 		buf.Reset()
 		b.free, b.held = append(b.free, buf), b.held+buf.Cap()

@@ -39,3 +39,17 @@ func TestBodiesThatWaitAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// Memory that is made is as much as the last answer needed, and some more.
+func TestBodiesHaveTheSizeOfAnswers(t *testing.T) {
+	var b bodies
+	buf := b.take()
+	buf.Write(make([]byte, 1<<20))
+	b.putBack(buf)
+	if b.take() != buf {
+		t.Fatal("the memory that waits is not lent")
+	}
+	if got := b.take().Cap(); got < 1<<20 || got > 3<<19 {
+		t.Errorf("got room for %d bytes after an answer of %d", got, 1<<20)
+	}
+}
