@@ -69,21 +69,28 @@ func (t *takeover) relieve() (bool, error) {
 	if err != nil {
 		return false, &recordError{number: base.Number, err: err}
 	}
-	t.mu.Lock()
-	if t.stage > stageArmed || t.err != nil {
-		t.mu.Unlock()
+	if !t.isToRelieve() {
 		return false, nil
 	}
-	t.anew, t.relief = true, true
-	t.decide(nil)
-	t.broke = time.Now()
-	t.mu.Unlock()
 	if err := d.startProbation(t, base.Number); err != nil {
 		return false, errors.Join(err, t.takeBack(err))
 	}
 	d.forgetSuspicions(t) // rows that broke the old ones may not break the new ones
 	t.beginAnew()
 	return true, nil
+}
+
+// isToRelieve settles that the new plugins take over, unless the swap was given up.
+func (t *takeover) isToRelieve() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stage > stageArmed || t.err != nil {
+		return false
+	}
+	t.anew, t.relief = true, true
+	t.decide(nil)
+	t.broke = time.Now()
+	return true
 }
 
 // revive has a path that gave up begin again with the new plugins, and returns

@@ -1,16 +1,18 @@
 package engine_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/penstock-io/penstock/host/internal/engine"
 )
 
-// revive is a swap that takes paths in error with it.
+// revive is a swap in the first pipeline that takes it along if it is in error.
 func (r *rig) revive(v version, probation engine.Probation, steps ...string) error {
 	r.t.Helper()
-	return r.Swap(soon(r.t), engine.Swap{Number: 7, Plugin: "test", Replacements: v.replace(steps...), Probation: probation, Revive: true})
+	first := slices.DeleteFunc(v.replace(steps...), func(one engine.Replacement) bool { return one.Spec.Pipeline.Name != "p" })
+	return r.Swap(soon(r.t), engine.Swap{Number: 7, Plugin: "test", Replacements: first, Probation: probation, Timeout: patience, Revive: true})
 }
 
 // A path that gave up because of a plugin begins again with another, where it

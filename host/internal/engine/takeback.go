@@ -34,15 +34,22 @@ func (d *domain) afterSwap(err error) (again bool, failed error) {
 		return blamed, t.takeBack(brokeOff(err))
 	case stageProbation:
 		if t.blames(err) || d.draining() {
-			failed := t.takeBack(err)
-			if failed == nil && t.gaveUp != nil && !d.draining() {
-				return false, t.gaveUp
-			}
-			return true, failed
+			return t.failsProbation(err)
 		}
 	case stageCommitting, stageOver: // it is a failure like any other
 	}
 	return d.detach(err), nil
+}
+
+// failsProbation takes the swap back. A path that gave up before it does so again.
+func (t *takeover) failsProbation(cause error) (again bool, failed error) {
+	if err := t.takeBack(cause); err != nil {
+		return true, err
+	}
+	if t.gaveUp != nil && !t.domain.draining() {
+		return false, t.gaveUp
+	}
+	return true, nil
 }
 
 // brokeOff tells why a cut was not made. A reorganisation is no reason to give up.
