@@ -57,15 +57,22 @@ func (s *shelf) admit(start sdk.Start, wired map[string]*series) (mark, error) {
 		}
 	}
 	s.Domain, s.Step, s.Generation = start.Domain, start.Step, start.Generation
+	return to, s.takeOver(to)
+}
+
+// takeOver saves that no checkpoint after a mark is known any more. Where the disk
+// is full it makes room first.
+func (s *shelf) takeOver(to mark) error {
 	newest := s.newest()
 	s.backTo(to.Checkpoint)
 	err := s.save()
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		if err = s.trim(newest); err == nil {
-			err = s.save()
-		}
+	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+		return err
 	}
-	return to, err
+	if err := s.trim(newest); err != nil {
+		return err
+	}
+	return s.save()
 }
 
 // newest is the mark of the newest checkpoint, if there is one.

@@ -81,12 +81,24 @@ func (a *Answers) deriveFees(args []any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	of, oldest := a.fees[string(key)], newest+1-blocks
+	return together(a.fees[string(key)], newest+1-blocks, newest)
+}
+
+// together is the answer about some blocks, the newest of which tells of the base
+// fee after it.
+func together(of map[uint64]fees, oldest, newest uint64) ([]byte, error) {
 	h := feeHistory{OldestBlock: hexOf(oldest)}
-	for number := oldest; number <= newest; number++ {
+	for number := oldest; number <= newest+1; number++ {
 		f := of[number]
-		if !f.known {
+		if f.base == nil || !f.known && number <= newest {
 			return nil, errNotThere
+		}
+		h.BaseFeePerGas = append(h.BaseFeePerGas, f.base)
+		if f.blob {
+			h.BaseFeePerBlobGas = append(h.BaseFeePerBlobGas, f.blobBase)
+		}
+		if number > newest {
+			break
 		}
 		h.GasUsedRatio = append(h.GasUsedRatio, f.gasRatio)
 		if f.tells {
@@ -94,16 +106,6 @@ func (a *Answers) deriveFees(args []any) ([]byte, error) {
 		}
 		if f.blobGas != nil {
 			h.BlobGasUsedRatio = append(h.BlobGasUsedRatio, f.blobGas)
-		}
-	}
-	for number := oldest; number <= newest+1; number++ {
-		f := of[number]
-		if f.base == nil {
-			return nil, errNotThere
-		}
-		h.BaseFeePerGas = append(h.BaseFeePerGas, f.base)
-		if f.blob {
-			h.BaseFeePerBlobGas = append(h.BaseFeePerBlobGas, f.blobBase)
 		}
 	}
 	return json.Marshal(h)

@@ -164,10 +164,9 @@ func (a *Answers) add(p pair) error {
 		return nil // the later of two recordings may be of older blocks
 	}
 	a.byCall[key] = *p.Response
-	if p.Response.Error != nil || isNull(p.Response.Result) {
-		return nil
+	if p.Response.Error == nil && !isNull(p.Response.Result) {
+		a.derives(p, args)
 	}
-	a.derives(p, args)
 	return nil
 }
 

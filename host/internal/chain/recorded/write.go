@@ -96,7 +96,7 @@ func (w *Writer) AddError(method string, params []byte, told *chain.RPCError) er
 func (w *Writer) add(method string, params []byte, response any, again bool) error {
 	key, args, err := keyOf(method, params)
 	if err != nil {
-		return nil //nolint:nilerr // nobody can ask it
+		return nil // nobody can ask it
 	}
 	text, err := json.Marshal(map[string]any{"request": map[string]any{"method": method, "params": args}, "response": response})
 	if err != nil {
