@@ -32,6 +32,9 @@ type span struct {
 // values are where the values in a span of a view lie, with what the view says of it. A loop over them takes this instead of the view, which
 // is too large for registers.
 func (sp span) values(off, stride uintptr) stretch {
+	if sp.n == 0 {
+		return stretch{} // there may be no memory at all
+	}
 	return stretch{unsafe.Add(sp.p, off), stride}
 }
 
