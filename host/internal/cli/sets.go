@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -47,8 +48,8 @@ func (s *standingSets) read(ctx context.Context, of store.SetOf) (shared.Value, 
 	if !errors.As(err, new(*api.NoHostError)) {
 		return shared.Value{}, err
 	}
-	if _, err := os.Stat(s.dir); err != nil {
-		return shared.Value{}, nil //nolint:nilerr // no host has ever run there: nothing is in the set
+	if _, err := os.Stat(s.dir); errors.Is(err, fs.ErrNotExist) {
+		return shared.Value{}, nil // no host has ever run there: nothing is in the set
 	}
 	opened, err := store.Open(s.dir)
 	if err != nil {

@@ -65,15 +65,14 @@ func (p *process) hangs(now time.Time, limit time.Duration) error {
 		return now.Sub(since)
 	}
 	since, what := p.owes()
-	if w := p.waiting.Load(); w != nil {
-		if since.IsZero() && p.owesBarrier() {
-			since = time.Unix(0, p.askedAt.Load())
-		}
-		if !since.IsZero() {
-			return p.waitsTooLong(w, since, now, limit)
-		}
+	waiting := p.waiting.Load()
+	if waiting != nil && since.IsZero() && p.owesBarrier() {
+		since = time.Unix(0, p.askedAt.Load())
 	}
 	if !since.IsZero() {
+		if waiting != nil {
+			return p.waitsTooLong(waiting, since, now, limit)
+		}
 		if late := silent(since); late > limit {
 			return p.failed(&hangError{since: late, what: what})
 		}

@@ -113,18 +113,23 @@ func sentence(path engine.PathStatus, r *rates) string {
 	if queue.Threshold > 0 {
 		parts = append(parts, fmt.Sprintf("queue %d/%d", queue.Depth, queue.Threshold))
 	}
+	return strings.Join(append(parts, troubles(path)...), "  ")
+}
+
+// troubles are what keeps a path from going on, or has.
+func troubles(path engine.PathStatus) (all []string) {
 	if n := restarts(path); n > 0 {
-		parts = append(parts, "restarts "+count(n))
+		all = append(all, "restarts "+count(n))
 	}
 	for _, s := range path.Processes {
 		if s.Waiting != nil {
-			parts = append(parts, waits(s))
+			all = append(all, waits(s))
 		}
 	}
 	if path.Cause != "" {
-		parts = append(parts, path.Cause)
+		all = append(all, path.Cause)
 	}
-	return strings.Join(parts, "  ")
+	return all
 }
 
 // head is the newest block that the path knows of, if any.
