@@ -198,17 +198,24 @@ func numberOf(ctx context.Context, p *config.Pipeline, networks sdk.Service, tag
 	return number, err
 }
 
-// record reads blocks through the steps before the loaders.
+// record reads blocks through the steps before the loaders, until what they ask
+// for cannot be written.
 func record(ctx context.Context, p *project.Project, pipeline *config.Pipeline, to uint64, r *recorded.Recorder, logger hclog.Logger) (rows uint64, err error) {
 	first := sdk.Request{Network: pipeline.Network.Name, Asker: sdk.Asker{Step: pipeline.Name}, Calls: []sdk.Query{{Method: "eth_chainId", Params: []byte("[]")}}}
 	if _, err := r.Exchange(ctx, first); err != nil {
 		return 0, err
 	}
+	ctx, broken := context.WithCancelCause(ctx)
+	defer broken(nil)
+	r.Broken = broken
 	plugins := p.Catalog.Serving(remote.Services{Chain: r, Shared: &standingSets{dir: p.DataDir}})
 	again := rerun.Config{
 		Model: p.Model, Registry: p.Registry, Pipeline: pipeline, Launch: engineConfig(p, p.Graph, plugins, logger).Launch, Logger: logger,
 	}
 	rows, err = again.Through(ctx, pipeline.From, to)
+	if cause := context.Cause(ctx); cause != nil {
+		return rows, cause
+	}
 	if err != nil {
 		return rows, err
 	}

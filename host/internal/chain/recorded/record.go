@@ -21,6 +21,9 @@ import (
 type Recorder struct {
 	chain.Service
 	Writer *Writer
+	// Broken is told why an answer could not be written, after which nothing that
+	// is recorded makes it whole. nil: nobody is told.
+	Broken func(error)
 
 	newest atomic.Uint64
 }
@@ -34,6 +37,9 @@ func (r *Recorder) Exchange(ctx context.Context, request chain.Request) ([]chain
 	}
 	for i := range results {
 		if err := r.keep(&request.Calls[i], &results[i]); err != nil {
+			if r.Broken != nil {
+				r.Broken(err)
+			}
 			return nil, err
 		}
 	}
