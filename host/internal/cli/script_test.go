@@ -55,7 +55,11 @@ func TestDevelopmentChain(t *testing.T) {
 	const root = "../../.."
 	bin := install(t)
 	build(t, bin, root+"/examples/devchain")
-	build(t, filepath.Join(bin, "plugins")+"/", root+"/plugins/...")
+	plugins, err := filepath.Glob(root + "/plugins/*") // not what lies below: that may be a program and no plugin
+	if err != nil {
+		t.Fatal(err)
+	}
+	build(t, filepath.Join(bin, "plugins")+"/", plugins...)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "chain"),
 		Setup: func(env *testscript.Env) error {
