@@ -24,6 +24,7 @@ import (
 type meddler struct {
 	toPlugin func(frame []byte, on, back func([]byte))
 	toHost   func(frame []byte, on func([]byte))
+	tells    func(described []byte) []byte                // changes what the plugin says of itself
 	call     func(method string) (answer []byte, ok bool) // answers instead of the plugin
 	stays    bool                                         // it does not end with the plugin
 	hoards   bool                                         // it takes all that a host sends at once
@@ -158,6 +159,9 @@ func (m meddler) pass(conn *grpc.ClientConn, in grpc.ServerStream) error {
 		if process && m.toHost != nil {
 			m.toHost(frame, back)
 			continue
+		}
+		if m.tells != nil && strings.HasSuffix(method, "/Describe") {
+			frame = m.tells(frame)
 		}
 		back(frame)
 	}

@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -340,6 +341,9 @@ func meddlers() map[string]struct {
 		before string
 	}
 	return map[string]behind{
+		"bad name": {meddler{tells: func(described []byte) []byte {
+			return bytes.ReplaceAll(described, []byte("role.counts"), []byte("Role-Counts"))
+		}}, "right subscriber"},
 		"ignores stop":    {meddler{stays: true}, "right subscriber"},
 		"takes settings":  {meddler{call: func(method string) ([]byte, bool) { return nil, method == "/penstock.plugin.v1.Plugin/Configure" }}, "right subscriber"},
 		"miscounts":       {lies(), "right subscriber"},
@@ -364,7 +368,6 @@ func authored() map[string]func() {
 		"right subscriber": subscriber(""), "right reader": reader(""), "right loader": loader(""),
 		"prints":         func() { fmt.Println("a library greets you"); subscriber("")() },
 		"exits":          func() { fmt.Fprintln(os.Stderr, "no licence found"); os.Exit(3) },
-		"bad name":       func() { sdk.Serve(sdk.Subscriber("Role.Counts-All", &counter{Step: 1})) },
 		"never the same": func() { sdk.Serve(sdk.Subscriber("role.counts", &counter{Step: time.Now().UnixNano()})) },
 		"orphan":         orphan,
 		"sleeper":        func() { time.Sleep(5 * time.Minute) },
