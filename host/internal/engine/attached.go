@@ -27,7 +27,7 @@ func (p *process) detach(why string) bool {
 	p.domain.install(p.domain.rewired(map[*process]*graph.Process{p: former.spec}))
 	p.launcher = former.launcher
 	p.former.Store(former.former)
-	p.domain.why = why
+	p.domain.why = reason{what: why}
 	if former.detached != nil {
 		former.detached(why)
 	}

@@ -20,6 +20,7 @@ type attempt struct {
 	record   store.Checkpoint
 	waiting  map[*process]bool
 	closing  bool          // the readers stop there
+	idle     bool          // nothing was new when it began
 	answered chan struct{} // closed when nobody is waited for any more
 	lost     bool          // a reader ended without coming to the barrier; set before answered is closed
 }
@@ -27,8 +28,13 @@ type attempt struct {
 // errStuck gives up a checkpoint of a path that is to stop.
 var errStuck = errors.New("a reader does not come to a safe point")
 
-// stuckAfter is how long a reader that is to stop may be silent.
-const stuckAfter = 10 * time.Second
+// stuckAfter is how long a reader that is to stop may be silent; idleAfter is that
+// of one that has read nothing since the last checkpoint, and may be waiting for
+// its node.
+const (
+	stuckAfter = 10 * time.Second
+	idleAfter  = 500 * time.Millisecond
+)
 
 // finish waits for the answers and records the checkpoint.
 func (c *coordinator) finish(ctx context.Context, a *attempt) error {
@@ -61,10 +67,14 @@ func (c *coordinator) finish(ctx context.Context, a *attempt) error {
 // stuck tells whether a reader has been silent for too long, or has gone on for
 // too long without a safe point.
 func (c *coordinator) stuck(a *attempt, now time.Time) bool {
+	limit := stuckAfter
+	if a.idle {
+		limit = idleAfter
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for p := range a.waiting {
-		if p.is(registry.Reader) && (p.lateFor(a.record.Number, now) > stuckAfter || now.Sub(a.began) > 6*stuckAfter) {
+		if p.is(registry.Reader) && (p.lateFor(a.record.Number, now) > limit || now.Sub(a.began) > 6*limit) {
 			return true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/penstock-io/penstock/host/internal/config"
 	"github.com/penstock-io/penstock/host/internal/graph"
 	"github.com/penstock-io/penstock/host/internal/registry"
 	"github.com/penstock-io/penstock/host/internal/store"
@@ -65,5 +66,50 @@ func TestReaderEndsWithoutItsBarrier(t *testing.T) {
 	case <-c.allEnded:
 	default:
 		t.Error("it is not known that every reader has ended")
+	}
+}
+
+// Readers that are to stop come to a barrier for it, also where nothing is new:
+// what they were about to send would be behind the last checkpoint.
+func TestReadersStopAtABarrier(t *testing.T) {
+	s, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	at := store.Place{Known: true, Block: 7}
+	for name, test := range map[string]struct {
+		stop, ended bool
+		told        store.Place
+		taken, idle bool
+	}{
+		"nothing is new":                  {told: at},
+		"nothing is new, and they stop":   {told: at, stop: true, taken: true, idle: true},
+		"they have stopped":               {told: at, stop: true, ended: true},
+		"nothing was read, and they stop": {stop: true},
+		"something is new":                {told: store.Place{Known: true, Block: 8}, taken: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &domain{}
+			if d.memory, err = s.Domain(name); err != nil {
+				t.Fatal(err)
+			}
+			p := &process{domain: d, told: test.told, barrier: make(chan struct{}, 1), inputs: &inbox{}}
+			p.node.Store(&graph.Process{
+				Register: registry.Register{Type: registry.Reader}, Pipeline: &config.Pipeline{Name: "p"}, Step: &config.Step{Name: "blocks"},
+			})
+			d.processes = append(d.processes, p)
+			c := &coordinator{domain: d, last: store.Checkpoint{Readers: map[string]store.Place{"p/blocks": at}}}
+			if test.ended {
+				c.ended = 1
+			}
+			a, err := c.begin(test.stop)
+			if err != nil || (a != nil) != test.taken || a != nil && a.idle != test.idle {
+				t.Errorf("got %+v and %v", a, err)
+			}
+			if asked := len(p.barrier) == 1; asked != test.taken {
+				t.Errorf("the reader was asked: %v", asked)
+			}
+		})
 	}
 }

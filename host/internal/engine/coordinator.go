@@ -117,7 +117,7 @@ func (c *coordinator) close(ctx context.Context) error {
 	if err := c.endsOnProbation(ctx); err != nil {
 		return err
 	}
-	a, err := c.begin()
+	a, err := c.begin(false)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (c *coordinator) stopReaders(ctx context.Context) error {
 	c.mu.Lock()
 	c.closing = true
 	c.mu.Unlock()
-	if err := c.checkpoint(ctx); err != nil && !errors.Is(err, errStuck) {
+	if err := c.take(ctx, true); err != nil && !errors.Is(err, errStuck) {
 		return err
 	}
 	c.endReaders()
@@ -156,22 +156,29 @@ func (c *coordinator) endReaders() {
 }
 
 // checkpoint takes one, unless nothing has moved since the last.
-func (c *coordinator) checkpoint(ctx context.Context) error {
-	a, err := c.begin()
+func (c *coordinator) checkpoint(ctx context.Context) error { return c.take(ctx, false) }
+
+func (c *coordinator) take(ctx context.Context, stop bool) error {
+	a, err := c.begin(stop)
 	if a == nil || err != nil {
 		return err
 	}
 	return c.finish(ctx, a)
 }
 
-// begin asks every reader for a barrier. nil: there is nothing to take.
-func (c *coordinator) begin() (*attempt, error) {
+// begin asks every reader for a barrier. nil: there is nothing to take. Readers
+// that are to stop do so at a barrier also where nothing is new: what they are
+// about to send would be behind the last checkpoint.
+func (c *coordinator) begin(stop bool) (*attempt, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.void || !c.worthwhile() || c.domain.isOnTrial() {
+	moved, known := c.worthwhile()
+	wanted := moved || stop && c.reading()
+	if c.void || !known || !wanted || c.domain.isOnTrial() {
 		return nil, nil
 	}
 	a := c.start()
+	a.idle = !moved
 	for _, p := range c.domain.readers() {
 		p.ask(a.record.Number)
 	}
@@ -196,23 +203,31 @@ func (c *coordinator) start() *attempt {
 	return a
 }
 
+// reading tells whether all readers have read something, and some have not ended.
+// c.mu is held.
+func (c *coordinator) reading() bool {
+	return c.ended < len(c.domain.readers()) && !slices.ContainsFunc(c.domain.readers(), func(p *process) bool {
+		place, _ := p.place()
+		return !place.Known
+	})
+}
+
 // worthwhile tells whether a reader has moved since the last checkpoint, or rows
 // have come without that, as they do of joins that wait no longer and of dead
 // letters; and whether all readers can say where they are.
-func (c *coordinator) worthwhile() bool {
-	moved := false
+func (c *coordinator) worthwhile() (moved, known bool) {
 	for _, p := range c.domain.processes {
 		moved = moved || !p.is(registry.Reader) && p.rowsOut.Load() != p.atBarrier.Load() || p.replaysWait()
 	}
 	for _, p := range c.domain.readers() {
 		place, known := p.place()
 		if !known {
-			return false
+			return moved, false
 		}
 		before := c.last.Readers[p.spec().Name()]
 		moved = moved || place.Known && (!before.Known || place.Block != before.Block || place.Hash != before.Hash || string(place.Position) != string(before.Position))
 	}
-	return moved
+	return moved, true
 }
 
 // betweenEpochs bounds the time between checkpoints of a path that takes them by

@@ -39,7 +39,7 @@ type domain struct {
 	told        uint64 // the oldest checkpoint that loaders know to be needed
 	first       map[*process]uint64
 	fresh       bool        // somebody wanted it to begin anew
-	why         string      // it begins again
+	why         reason      // it begins again
 	failures    []time.Time // of the generations that failed lately, oldest first
 	reorgs      []time.Time // of the last minute, oldest first
 	wish        *wish       // what the path is to become
@@ -156,7 +156,7 @@ func (d *domain) work(ctx context.Context) error {
 
 // round runs one generation, and goes back to where the next one begins.
 func (d *domain) round(ctx context.Context) (next int, over bool, err error) {
-	d.move(PathBackfill, d.why)
+	d.move(PathBackfill, d.why.what)
 	base, _, err := d.memory.Newest()
 	if err != nil {
 		return 0, true, d.fail(&recordError{number: base.Number, err: err}, false)
@@ -203,7 +203,7 @@ func (d *domain) recover(cause error) (next int, err error) {
 	}
 	switch {
 	case errors.As(cause, &reorg):
-		d.why = fmt.Sprintf("the chain was reorganised after block %d", reorg.fork.Block)
+		d.why = reason{what: fmt.Sprintf("the chain was reorganised after block %d", reorg.fork.Block)}
 		if err := d.reorganised(reorg); err != nil {
 			return 0, d.fail(err, false)
 		}
@@ -224,9 +224,9 @@ func (d *domain) recover(cause error) (next int, err error) {
 			return soon, nil
 		}
 	}
-	d.why = cause.Error()
+	d.why = reason{what: cause.Error()}
 	if step := stepOf(cause); step != "" {
-		d.why = fmt.Sprintf("step %s failed", step) // why was told when it did
+		d.why = reason{what: fmt.Sprintf("step %s failed", step), because: withoutStep(cause)}
 	}
 	return withBackoff, d.spend(cause)
 }

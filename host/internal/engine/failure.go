@@ -39,3 +39,16 @@ func withoutStep(err error) error {
 	}
 	return err
 }
+
+// reason is why a path begins again.
+type reason struct {
+	what    string
+	because error // what a step failed of, which was told when it did; nil: it was none
+}
+
+func (r reason) String() string {
+	if r.because == nil {
+		return r.what
+	}
+	return r.what + ": " + r.because.Error()
+}

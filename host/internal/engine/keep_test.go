@@ -208,7 +208,7 @@ func TestReaderThatRestsAfterItsDeath(t *testing.T) {
 	s.loader = "eager = true"
 	r := newRig(t, s.once(), on(t, data, nil))
 	end := r.begin()
-	waitFor(t, "the reader's death", func() bool { return r.was("blocks", "crashed") > 0 })
+	waitFor(t, "the reader's death, and what follows", func() bool { return r.was("blocks", "crashed") > 0 && len(told(t, s.log(), "start")) == 2 })
 	r.waitCommitted(40)
 	waitFor(t, "its last rows", func() bool { return len(soFar(t, s.out())) == 50 })
 	if err := end(); err != nil {

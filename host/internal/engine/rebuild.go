@@ -197,9 +197,9 @@ func (b *rebuilding) inherit(d *domain) error {
 		d.state, d.generation = old.state, old.generation
 		old.mu.Unlock()
 	}
-	d.why = "its configuration has changed"
+	d.why = reason{what: "its configuration has changed"}
 	if len(b.old) == 0 {
-		d.why = "it is new in the configuration"
+		d.why = reason{what: "it is new in the configuration"}
 	}
 	err := d.recall()
 	if b.change.Fresh {
@@ -303,7 +303,7 @@ func (b *rebuilding) resume(ctx context.Context) error {
 			continue
 		}
 		d.mu.Lock()
-		d.why = "it was put back as it was"
+		d.why = reason{what: "it was put back as it was"}
 		d.mu.Unlock()
 		errs = append(errs, d.resume(ctx))
 	}

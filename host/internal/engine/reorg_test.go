@@ -9,12 +9,13 @@ import (
 	"github.com/penstock-io/penstock/host/internal/engine"
 )
 
-// newLive is a pipeline that follows the head, a block every two milliseconds.
+// newLive is a pipeline that follows the head, a block every four milliseconds: no
+// faster than a busy machine takes them.
 func newLive(t *testing.T) sums {
 	t.Helper()
 	s := newSums(t)
 	s.head = "from = 1"
-	s.reader = "head = 10\n pause = \"2ms\""
+	s.reader = "head = 10\n pause = \"4ms\""
 	return s
 }
 

@@ -96,7 +96,7 @@ func (t *takeover) beginAnew() {
 	}
 	t.count()
 	t.begin()
-	t.domain.why = fmt.Sprintf("another plugin %s takes over", t.swap.Plugin)
+	t.domain.why = reason{what: fmt.Sprintf("another plugin %s takes over", t.swap.Plugin)}
 }
 
 // openedAnew measures how long the edges of a path stood still that began anew
@@ -151,7 +151,7 @@ func (t *takeover) takeBack(cause error) error {
 			err = d.memory.SetNote(noteSwapped, nil)
 		}
 	}
-	d.why = fmt.Sprintf("plugin %s was put back: %v", t.swap.Plugin, cause)
+	d.why = reason{what: fmt.Sprintf("plugin %s was put back: %v", t.swap.Plugin, cause)}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.err, t.back = cause, true

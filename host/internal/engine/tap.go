@@ -154,7 +154,7 @@ func (t *Tap) follow(p *process) {
 		base := p.coordinator.base
 		news.Kind, news.Block = NewsRewound, committed(&base)
 		p.domain.mu.Lock()
-		news.Cause = p.domain.why
+		news.Cause = p.domain.why.String()
 		p.domain.mu.Unlock()
 	}
 	first := t.stream == nil
