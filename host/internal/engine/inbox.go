@@ -7,6 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/penstock-io/penstock/host/internal/graph"
+	"github.com/penstock-io/penstock/host/internal/registry"
+	"github.com/penstock-io/penstock/host/internal/store"
 	"github.com/penstock-io/penstock/sdk/remote"
 )
 
@@ -31,6 +34,32 @@ type inbox struct {
 	mu       sync.Mutex
 	commands []*remote.Frame // what the host itself has to say, before anything else
 	letters  []*replayed     // rows that are tried again; only given out with what follows
+}
+
+// beginAt has the edges begin where a checkpoint left them. What is before it has
+// come through all of them: a reader that had come to its end there says nothing
+// more, and the others must not wait for it.
+func (in *inbox) beginAt(from store.Checkpoint) {
+	for _, e := range in.edges {
+		e.rows = from.Counts[e.spec.From.Name()]
+		e.block = reached(e.spec.From, from)
+	}
+}
+
+// reached is the first block that is still to come from a process after a
+// checkpoint; 0: all are.
+func reached(p *graph.Process, from store.Checkpoint) uint64 {
+	if p.Register.Type == registry.Reader {
+		if at := from.Readers[p.Name()]; at.Known {
+			return after(at.Block)
+		}
+		return 0
+	}
+	least := uint64(math.MaxUint64)
+	for _, in := range p.Inputs {
+		least = min(least, reached(in.From, from))
+	}
+	return least
 }
 
 // command tells the process something that belongs to no edge. It never blocks.

@@ -199,9 +199,7 @@ func (p *process) open(ctx context.Context, generation uint64, c *coordinator) e
 	if p.care, err = p.careful(); err != nil {
 		return err
 	}
-	for _, e := range p.inputs.edges {
-		e.rows = from.Counts[e.spec.From.Name()]
-	}
+	p.inputs.beginAt(from)
 	p.base = from.Readers[p.spec().Name()]
 	p.block.Store(0)
 	if at := p.domain.cursorOf(p.spec(), from); at != nil {
