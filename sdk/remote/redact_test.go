@@ -71,3 +71,20 @@ func TestSecretsDoNotComeBack(t *testing.T) {
 	defer log.mu.Unlock()
 	check("log", log.lines.String())
 }
+
+// What a process says that it waits for, or could not use, is for people: without
+// secrets, short, and nothing that moves a cursor.
+func TestProgressIsForPeople(t *testing.T) {
+	const token = "hunter2/secret"
+	c := config(t, "good", "TOKEN="+token)
+	c.Secrets = []string{token}
+	f, err := open(t, start(t, c), "waits").Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Free()
+	cause := f.Progress.Cause
+	if !strings.HasPrefix(cause, "the database of "+remote.Hidden) || strings.ContainsAny(cause, "\x1b") || len(cause) > 5<<10 {
+		t.Errorf("got %d bytes: %.100q", len(cause), cause)
+	}
+}

@@ -175,6 +175,11 @@ func (s service) run(ctx context.Context, open *pluginv1.Open, stream wire.Strea
 		if err := stream.Send(failed(pluginv1.Class_CLASS_REWIND, "the chain has forked")); err != nil {
 			return err
 		}
+	case "waits":
+		cause := "the database of " + os.Getenv("TOKEN") + "\x1b[31m" + strings.Repeat(" and so on", 1000)
+		if err := stream.Send(&wire.Frame{Kind: pluginv1.Kind_KIND_PROGRESS, Progress: &pluginv1.Progress{Cause: cause}}); err != nil {
+			return err
+		}
 	case "unknown kind":
 		return stream.Send(&wire.Frame{Kind: 99})
 	case "deaf":

@@ -166,6 +166,9 @@ func (s *Stream) Send(f *Frame) error {
 	return fmt.Errorf("send to %s: %w", s.step, s.plugin.broken(err))
 }
 
+// maxCause is how much is kept of what a process reports, in bytes: people read it.
+const maxCause = 4 << 10
+
 // Recv blocks for the next frame, which becomes the caller's to free. io.EOF:
 // the process has ended the stream in order. *Failure: the process failed; the
 // stream may still say more. *Exit: the plugin has ended, with the reason.
@@ -181,7 +184,12 @@ func (s *Stream) Recv() (*Frame, error) {
 		return nil, fmt.Errorf("receive from %s: %w", s.step, s.plugin.broken(err))
 	}
 	switch f.Kind {
-	case KindBatch, KindBarrier, KindSafePoint, KindEnded, KindReorg, KindProgress, KindOpened, KindProbe:
+	case KindBatch, KindBarrier, KindSafePoint, KindEnded, KindReorg, KindOpened, KindProbe:
+		return f, nil
+	case KindProgress:
+		if f.Progress != nil {
+			f.Progress.Cause = shorten(s.plugin.hides.Text(clean(f.Progress.Cause)), maxCause)
+		}
 		return f, nil
 	case KindFailed:
 		failure := s.plugin.reported(failureOf(f))
